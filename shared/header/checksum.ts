@@ -1,0 +1,54 @@
+/**
+ * The Internet checksum (RFC 1071): the one's complement of the one's complement sum of 16-bit words.
+ * Sums are carried as plain numbers and folded at the end, so that partial sums can be added; a partial sum must
+ * start at an even offset of the data it belongs to.
+ */
+
+/** Sum of bytes[start, end) as big-endian 16-bit words, an odd last byte padded with zero, added to `sum`; not folded. */
+export function sumBytes(bytes: Uint8Array, start: number, end: number, sum = 0): number {
+  let at = start;
+  let low = 0;
+  let high = 0;
+  const even = start + ((end - start) & ~1);
+  const unrolled = start + ((end - start) & ~15);
+  // High and low octets are summed apart: no shift, no carry per word. Bounded by 64 kB, so neither overflows 2^31.
+  for (; at < unrolled; at += 16) {
+    high += bytes[at]! + bytes[at + 2]! + bytes[at + 4]! + bytes[at + 6]!;
+    low += bytes[at + 1]! + bytes[at + 3]! + bytes[at + 5]! + bytes[at + 7]!;
+    high += bytes[at + 8]! + bytes[at + 10]! + bytes[at + 12]! + bytes[at + 14]!;
+    low += bytes[at + 9]! + bytes[at + 11]! + bytes[at + 13]! + bytes[at + 15]!;
+  }
+  for (; at < even; at += 2) {
+    high += bytes[at]!;
+    low += bytes[at + 1]!;
+  }
+  if (at < end) high += bytes[at]!;
+  return sum + high * 256 + low;
+}
+
+/** Fold a sum to 16 bits. */
+export function fold(sum: number): number {
+  while (sum > 0xffff) sum = (sum % 0x1_0000) + Math.floor(sum / 0x1_0000);
+  return sum;
+}
+
+/** The checksum field's value for a sum. */
+export function finish(sum: number): number {
+  return ~fold(sum) & 0xffff;
+}
+
+/** Sum of the pseudo-header that TCP and UDP over IPv4 put before their own (RFC 9293 §3.1, RFC 768). */
+export function pseudoHeaderSum(source: number, target: number, protocol: number, length: number): number {
+  return (source >>> 16) + (source & 0xffff) + (target >>> 16) + (target & 0xffff) + protocol + length;
+}
+
+/** The checksum after one 16-bit word changed from `before` to `after` (RFC 1624, equation 3). */
+export function updateChecksum(checksum: number, before: number, after: number): number {
+  return ~fold((~checksum & 0xffff) + (~before & 0xffff) + after) & 0xffff;
+}
+
+/** The same for a 32-bit word: an address rewritten by NAT. */
+export function updateChecksum32(checksum: number, before: number, after: number): number {
+  const high = updateChecksum(checksum, before >>> 16, after >>> 16);
+  return updateChecksum(high, before & 0xffff, after & 0xffff);
+}

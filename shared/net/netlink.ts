@@ -1,0 +1,228 @@
+/**
+ * What configuration programs ask of the kernel: rtnetlink, sock_diag and nf_tables as typed questions instead of
+ * bytes. One name a question, as in Linux; the answers are plain records, numbers and address types, no text.
+ */
+import type { Ipv4, Mac } from '../header/address.ts';
+import type { Micros } from '../platform.ts';
+import type { Errno } from './errno.ts';
+import type { LinkCounters } from './netdev.ts';
+
+export interface LinkRecord {
+  ifindex: number;
+  name: string;
+  kind: 'ether' | 'loopback' | 'bridge';
+  mac: Mac;
+  mtu: number;
+  up: boolean;
+  carrier: boolean;
+  promiscuous: boolean;
+  qdisc: string;
+  queueLength: number;
+  master: string | undefined;
+  counters: LinkCounters;
+}
+
+export interface AddressRecord {
+  ifindex: number;
+  dev: string;
+  address: Ipv4;
+  prefix: number;
+  broadcast: Ipv4 | undefined;
+  scope: 'global' | 'link' | 'host';
+}
+
+export type RouteType = 'unicast' | 'local' | 'broadcast' | 'multicast' | 'unreachable' | 'blackhole' | 'prohibit';
+
+export interface RouteRecord {
+  type: RouteType;
+  target: Ipv4;
+  prefix: number;
+  gateway: Ipv4 | undefined;
+  dev: string;
+  source: Ipv4 | undefined;
+  metric: number;
+  scope: 'global' | 'link' | 'host';
+  protocol: 'kernel' | 'boot' | 'static' | 'redirect';
+  table: 'main' | 'local';
+  mtu: number | undefined;
+  /** Link down: `linkdown`. */
+  linkdown: boolean;
+  /** Only in the answer to getroute for one address. */
+  cacheExpires?: Micros | undefined;
+}
+
+export type NudState =
+  | 'NONE'
+  | 'INCOMPLETE'
+  | 'REACHABLE'
+  | 'STALE'
+  | 'DELAY'
+  | 'PROBE'
+  | 'FAILED'
+  | 'PERMANENT'
+  | 'NOARP';
+
+export interface NeighbourRecord {
+  address: Ipv4;
+  dev: string;
+  mac: Mac | undefined;
+  state: NudState;
+  /** Microseconds since it was used, confirmed, updated. */
+  used: Micros;
+  confirmed: Micros;
+  updated: Micros;
+  probes: number;
+}
+
+export interface SocketRecord {
+  protocol: 'tcp' | 'udp' | 'raw' | 'packet';
+  state: string;
+  localAddress: Ipv4;
+  localPort: number;
+  remoteAddress: Ipv4;
+  remotePort: number;
+  receiveQueue: number;
+  sendQueue: number;
+  inode: number;
+  pid: number;
+  processName: string;
+  fd: number;
+  /** `timer:(on,200ms,0)` of ss -o; undefined when none is armed. */
+  timer: { name: string; expires: Micros; retransmits: number } | undefined;
+  /** struct tcp_info, by field name without `tcpi_`. */
+  info: Readonly<Record<string, number | string | boolean>> | undefined;
+  memory: Readonly<Record<string, number>>;
+}
+
+export interface FdbRecord {
+  mac: Mac;
+  port: string;
+  /** Microseconds since last seen. */
+  age: Micros;
+  permanent: boolean;
+}
+
+export interface RuleRecord {
+  table: string;
+  chain: string;
+  /** As iptables-save writes it, without -A CHAIN: `-s 192.168.1.0/24 -o eth0 -j MASQUERADE`. */
+  specification: string;
+  target: string;
+  protocol: string;
+  source: string;
+  destination: string;
+  in: string;
+  out: string;
+  /** What follows the columns: `tcp dpt:80`, `ctstate RELATED,ESTABLISHED`. */
+  extra: string;
+  packets: number;
+  bytes: number;
+}
+
+export interface ChainRecord {
+  table: string;
+  name: string;
+  /** Built-in chains have a policy; own chains a count of references. */
+  policy: string | undefined;
+  references: number;
+  packets: number;
+  bytes: number;
+  rules: readonly RuleRecord[];
+}
+
+export interface ConntrackTuple {
+  source: Ipv4;
+  target: Ipv4;
+  sourcePort: number;
+  targetPort: number;
+  /** ICMP instead of ports. */
+  icmp?: { type: number; code: number; id: number };
+  packets: number;
+  bytes: number;
+}
+
+export interface ConntrackRecord {
+  protocol: number;
+  state: string | undefined;
+  timeout: Micros;
+  original: ConntrackTuple;
+  reply: ConntrackTuple;
+  assured: boolean;
+  unreplied: boolean;
+}
+
+/** Question -> what it carries and what comes back. Changes answer undefined, or the errno. */
+export interface NetlinkTable {
+  RTM_GETLINK: { query: object; answer: LinkRecord[] };
+  RTM_SETLINK: {
+    query: { dev: string; up?: boolean; mtu?: number; promiscuous?: boolean; mac?: Mac };
+    answer: Errno | undefined;
+  };
+  RTM_GETADDR: { query: object; answer: AddressRecord[] };
+  RTM_NEWADDR: { query: { dev: string; address: Ipv4; prefix: number; broadcast?: Ipv4 }; answer: Errno | undefined };
+  RTM_DELADDR: { query: { dev: string; address: Ipv4; prefix: number }; answer: Errno | undefined };
+  RTM_GETROUTE: { query: { table?: 'main' | 'local' | 'all' }; answer: RouteRecord[] };
+  /** ip route get: one lookup, as output would do it. */
+  RTM_LOOKUP: { query: { target: Ipv4; source?: Ipv4; dev?: string }; answer: RouteRecord | Errno };
+  RTM_NEWROUTE: {
+    query: {
+      type?: RouteType;
+      target: Ipv4;
+      prefix: number;
+      gateway?: Ipv4;
+      dev?: string;
+      source?: Ipv4;
+      metric?: number;
+      mtu?: number;
+      replace?: boolean;
+    };
+    answer: Errno | undefined;
+  };
+  RTM_DELROUTE: {
+    query: { target: Ipv4; prefix: number; gateway?: Ipv4; dev?: string; metric?: number };
+    answer: Errno | undefined;
+  };
+  RTM_GETNEIGH: { query: object; answer: NeighbourRecord[] };
+  RTM_NEWNEIGH: {
+    query: { address: Ipv4; dev: string; mac: Mac; state?: NudState; replace?: boolean };
+    answer: Errno | undefined;
+  };
+  RTM_DELNEIGH: { query: { address: Ipv4; dev: string }; answer: Errno | undefined };
+  /** ip neigh flush: everything that is not PERMANENT. */
+  RTM_FLUSHNEIGH: { query: { dev?: string }; answer: number };
+  SOCK_DIAG: { query: { protocols?: readonly ('tcp' | 'udp' | 'raw' | 'packet')[] }; answer: SocketRecord[] };
+  NFT_GETTABLE: { query: { table: string }; answer: ChainRecord[] | Errno };
+  /** One iptables command, parsed: the kernel checks chain, target and matches. */
+  NFT_COMMAND: { query: { table: string; argv: readonly string[] }; answer: { error?: string } };
+  CT_GET: { query: object; answer: ConntrackRecord[] };
+  CT_FLUSH: { query: object; answer: number };
+  ETHTOOL: {
+    query: { dev: string };
+    answer:
+      | {
+          statistics: ReadonlyMap<string, number>;
+          driver: string;
+          speedMbit: number;
+          rxRing: number;
+          txRing: number;
+          rxRingMax: number;
+          txRingMax: number;
+          carrier: boolean;
+          features: Readonly<Record<string, boolean>>;
+          permanentMac: Mac;
+        }
+      | Errno;
+  };
+  ETHTOOL_SET: {
+    query: { dev: string; features?: Readonly<Record<string, boolean>>; rxRing?: number; txRing?: number };
+    answer: Errno | undefined;
+  };
+  FDB_GET: { query: object; answer: FdbRecord[] };
+  FDB_FLUSH: { query: object; answer: number };
+  /** Counters of nstat: `IpInReceives`, `TcpExtTCPLostRetransmit` … in Linux's order. */
+  SNMP: { query: object; answer: ReadonlyMap<string, number> };
+}
+
+export type NetlinkName = keyof NetlinkTable;
+export type NetlinkQuery = { [N in NetlinkName]: { readonly type: N } & NetlinkTable[N]['query'] }[NetlinkName];
+export type NetlinkAnswer<Q extends NetlinkQuery> = NetlinkTable[Q['type']]['answer'];

@@ -1,0 +1,104 @@
+/**
+ * A batch of frames in the bytes of one `Batch` message (wire.proto): what a NIC fills and a wire sends, and what a
+ * wire received and a NIC or a bridge walks through. The frames already stand in their protobuf places, so sending a
+ * batch encodes nothing but a short head and tail, and receiving one copies nothing.
+ *
+ *   bytes:  | room for the head | tag len frame | tag len frame | … | room for traces and causes |
+ *
+ * Interface:
+ * - append() says where to write the next frame; the caller writes it before the next append or send.
+ * - offset(i), size(i): frame i as on the cable, preamble first, FCS last.
+ * - A batch that was received is valid until the receiving call returns; keep a copy of what you need longer.
+ */
+import { assert } from '../platform.ts';
+
+/** One ring's worth; a full message of 64-byte frames then stays below 64 kB with its traces. */
+export const BATCH_FRAMES_MAX = 256;
+/** A message under 64 kB carries 42 full frames: beyond that batching gains nothing more (measured). */
+export const BATCH_BYTES_MAX = 64_000;
+/** Message tag and length, `first` and `sent_at` with their tags: at most 1 + 5 + 11 + 11. */
+export const BATCH_HEAD_ROOM = 32;
+/** Per frame: tag, and a length of up to three octets. */
+const FRAME_PREFIX_MAX = 4;
+/** Two packed fields with tag and length, 12 octets a frame. */
+export const BATCH_TAIL_ROOM = 12 * BATCH_FRAMES_MAX + 16;
+const FRAMES_TAG = (3 << 3) | 2;
+
+export class FrameBatch {
+  bytes: Uint8Array;
+  view: DataView;
+  count = 0;
+  /** Sequence number of the first frame in its direction. */
+  first = 0;
+  /** Lab time of sending, microseconds. */
+  sentAt = 0;
+  /** End of the frames section in `bytes`. */
+  end = BATCH_HEAD_ROOM;
+  readonly offsets = new Uint32Array(BATCH_FRAMES_MAX);
+  readonly sizes = new Uint32Array(BATCH_FRAMES_MAX);
+  readonly traceDevices = new Uint32Array(BATCH_FRAMES_MAX);
+  readonly traceNumbers = new Uint32Array(BATCH_FRAMES_MAX);
+  readonly causes = new Uint32Array(BATCH_FRAMES_MAX);
+
+  /** A batch to fill, with room of its own; or, with `bytes`, one that a decoder fills in over a received message. */
+  constructor(bytes = new Uint8Array(BATCH_HEAD_ROOM + BATCH_BYTES_MAX + BATCH_TAIL_ROOM)) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Point at another message's bytes (receiving side). */
+  wrap(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.count = 0;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.end = BATCH_HEAD_ROOM;
+  }
+
+  /** Whether a frame of `size` octets (on the cable) still fits. An empty batch takes any frame a NIC can make. */
+  hasRoom(size: number): boolean {
+    return this.count < BATCH_FRAMES_MAX && this.end + FRAME_PREFIX_MAX + size <= BATCH_HEAD_ROOM + BATCH_BYTES_MAX;
+  }
+
+  /** Claim `size` octets for the next frame and return where in `bytes` they start. */
+  append(size: number, traceDevice: number, traceNumber: number, cause: number): number {
+    assert(this.hasRoom(size), 'the caller asked hasRoom first');
+    let at = this.end;
+    this.bytes[at++] = FRAMES_TAG;
+    let rest = size;
+    while (rest > 127) {
+      this.bytes[at++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    this.bytes[at++] = rest;
+    const n = this.count++;
+    this.offsets[n] = at;
+    this.sizes[n] = size;
+    this.traceDevices[n] = traceDevice;
+    this.traceNumbers[n] = traceNumber;
+    this.causes[n] = cause;
+    this.end = at + size;
+    return at;
+  }
+
+  /** Copy frame `i` of another batch to the end of this one. */
+  appendFrom(other: FrameBatch, i: number): void {
+    const size = other.size(i);
+    const from = other.offset(i);
+    const at = this.append(size, other.traceDevices[i]!, other.traceNumbers[i]!, other.causes[i]!);
+    this.bytes.set(other.bytes.subarray(from, from + size), at);
+  }
+
+  offset(i: number): number {
+    assert(i < this.count, 'frame index within the batch');
+    return this.offsets[i]!;
+  }
+
+  size(i: number): number {
+    assert(i < this.count, 'frame index within the batch');
+    return this.sizes[i]!;
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * One end of a wire, as a NIC or a bridge port sees it. What lies behind is a WebSocket to another process, the other
+ * end in the same process, or another wire that this one impairs; wires nest.
+ *
+ * Interface:
+ * - Sending: batch = reserve(size); at = batch.append(size, …); write the frame at `at`; then kick() once per burst.
+ *   The wire sends a batch when it is full, and what is left at the end of the event-loop turn (or instant of lab time).
+ * - `ready` is false while too much waits in the far end's direction: stop the queue, and go on at onReady.
+ * - Frames are sent only while carrier is up; what is appended without carrier is counted and lost, as on a cable.
+ * - Receiving: onBatch, in order; the batch is valid until it returns.
+ */
+import type { FrameBatch } from './frame-batch.ts';
+
+/** Bytes that may wait in a socket before the TX queue is stopped (as netif_stop_queue). */
+export const WIRE_BACKLOG_BYTES_MAX = 1_000_000;
+
+export interface WireListener {
+  onBatch(batch: FrameBatch): void;
+  /** This end's carrier went up or down. */
+  onCarrier(up: boolean): void;
+  /** The wire takes frames again. */
+  onReady(): void;
+}
+
+/** Frames and octets per direction at this end; the ledger: every frame is somewhere in here. */
+export interface WireCounters {
+  sentFrames: number;
+  sentBytes: number;
+  receivedFrames: number;
+  receivedBytes: number;
+  /** Frames that the far end numbered and we never saw, and those that were under way when it died. */
+  lostWithPeer: number;
+  /** Appended while there was no carrier. */
+  lostWithoutCarrier: number;
+  /** Messages that were not what they should be; each closed the connection. */
+  malformedMessages: number;
+}
+
+export interface Wire {
+  /** The wire's name in the lab, `alice:eth0--sw:p1`. */
+  readonly name: string;
+  /** Whose end this is, `alice:eth0`. */
+  readonly end: string;
+  readonly carrier: boolean;
+  readonly ready: boolean;
+  readonly counters: Readonly<WireCounters>;
+  attach(listener: WireListener): void;
+  /** The batch being filled, with room for a frame of `size` octets as on the cable. */
+  reserve(size: number): FrameBatch;
+  /** A burst has been written: send it by the end of this turn. */
+  kick(): void;
+  /** Our port is up or down (ip link set up/down): the far end's carrier follows. */
+  setPortUp(up: boolean): void;
+  /** Pull the plug or put it back: carrier goes at both ends. Link pulses stop counting until plug(). */
+  unplug(): void;
+  plug(): void;
+  readonly plugged: boolean;
+  close(): void;
+}
