@@ -1,0 +1,66 @@
+/** What a machine does better than a script, from Node: CRC-32 from zlib, and the files of the lab's folder. */
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
+import * as zlib from 'node:zlib';
+import { crc32 as plainCrc32 } from '../header/fcs.ts';
+import type { Platform } from '../platform.ts';
+import { halfSipHash } from './siphash.ts';
+
+/** A lab's page or zone; larger files are not served. */
+const FILE_BYTES_MAX = 256 * 1_024 * 1_024;
+
+export interface PlatformOptions {
+  /** The lab's folder; without one there are no files. */
+  readonly folder?: string | undefined;
+}
+
+export function nodePlatform(options: PlatformOptions = {}): Platform {
+  const { folder } = options;
+  return {
+    crc32: fastestCrc32(),
+    hash: (key, ...words) => halfSipHash(key[0], key[1], words),
+    readFile: (path) => (folder === undefined ? undefined : readInside(folder, path)),
+    readDirectory: (path) => (folder === undefined ? undefined : listInside(folder, path)),
+  };
+}
+
+/** zlib.crc32 came with Node 20.15; before it, the table in header/fcs.ts. */
+function fastestCrc32(): Platform['crc32'] {
+  const native = (zlib as { crc32?: (data: Uint8Array) => number }).crc32;
+  if (native === undefined) return plainCrc32;
+  return (bytes, start, end) => native(bytes.subarray(start, end));
+}
+
+/** Where `path` really is, when that is inside the folder: symbolic links that lead out of it do not count. */
+function placeInside(folder: string, path: string): string | undefined {
+  if (path.includes('\0')) return undefined;
+  try {
+    const root = realpathSync(folder);
+    const place = realpathSync(resolve(root, `./${path}`));
+    return place === root || place.startsWith(root.endsWith(sep) ? root : root + sep) ? place : undefined;
+  } catch {
+    // Not there, or not ours to read: for the lab both are "no such file".
+    return undefined;
+  }
+}
+
+function readInside(folder: string, path: string): Uint8Array | undefined {
+  const place = placeInside(folder, path);
+  if (place === undefined) return undefined;
+  try {
+    const stat = statSync(place);
+    return stat.isFile() && stat.size <= FILE_BYTES_MAX ? readFileSync(place) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function listInside(folder: string, path: string): readonly string[] | undefined {
+  const place = placeInside(folder, path);
+  if (place === undefined) return undefined;
+  try {
+    return statSync(place).isDirectory() ? readdirSync(place).sort() : undefined;
+  } catch {
+    return undefined;
+  }
+}
