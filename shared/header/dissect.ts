@@ -160,7 +160,7 @@ function dissectEthernet(d: Dissector, end: number, fcs: boolean): void {
   }
   d.source = formatMac(source);
   d.target = formatMac(target);
-  d.protocol = '0x' + hex(type, 4);
+  d.protocol = `0x${hex(type, 4)}`;
   d.info = typeText(type);
   const title = `Ethernet II, Src: ${formatMac(source)}, Dst: ${macText(target)}`;
   d.add({ protocol: 'eth', title, place: 'link', at: 0, size: ETHERNET.SIZE, fields });

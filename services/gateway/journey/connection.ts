@@ -1,0 +1,230 @@
+/**
+ * TCP connections that the browser opened: handshake with numbers and states, the way of the first segment, data by MSS,
+ * what was sent again, and the close. The first connection is told in full, the others in a sentence.
+ */
+import type { TraceEvent } from '../../../shared/net/trace.ts';
+import { lostOn, pathSteps } from './path.ts';
+import { type Evidence, numberOf, type SeenFrame, textOf } from './recording.ts';
+import { serverSteps } from './server.ts';
+import type { Draft } from './step.ts';
+import { TEXT } from './text.ts';
+
+/** A journey tells this many retransmissions one by one. */
+const RETRANSMISSIONS_TOLD_MAX = 5;
+
+export interface Connection {
+  readonly client: string;
+  readonly port: number;
+  readonly server: string;
+  readonly serverPort: number;
+  /** Frames at the client's own port, both ways. */
+  readonly frames: readonly SeenFrame[];
+}
+
+export function connectionSteps(evidence: Evidence): Draft[] {
+  return connectionsOf(evidence).flatMap((connection, i) => {
+    if (i > 0) return another(evidence, connection);
+    return [
+      ...handshake(evidence, connection),
+      ...transfer(evidence, connection),
+      ...close(evidence, connection),
+      ...serverSteps(evidence, connection),
+    ];
+  });
+}
+
+function connectionsOf(evidence: Evidence): Connection[] {
+  const client = evidence.recording.device;
+  const connections = new Map<number, Connection & { frames: SeenFrame[] }>();
+  for (const frame of evidence.frames) {
+    if (frame.device !== client || !frame.dissection.layers.some((layer) => layer.protocol === 'tcp')) continue;
+    const isOut = frame.direction === 'out';
+    const port = numberOf(frame, isOut ? 'tcp.srcport' : 'tcp.dstport');
+    const known = connections.get(port);
+    if (known !== undefined) known.frames.push(frame);
+    else if (isOut && isSyn(frame)) {
+      connections.set(port, {
+        client,
+        port,
+        server: textOf(frame, 'ip.dst'),
+        serverPort: numberOf(frame, 'tcp.dstport'),
+        frames: [frame],
+      });
+    }
+  }
+  return [...connections.values()];
+}
+
+function handshake(evidence: Evidence, connection: Connection): Draft[] {
+  const { frames, client } = connection;
+  const drafts: Draft[] = [];
+  const syns = frames.filter((frame) => frame.direction === 'out' && isSyn(frame));
+  syns.forEach((syn, i) => {
+    const event = transmitEvent(evidence, syn);
+    if (event === undefined) return;
+    const base = { at: syn.at, device: client, place: 'transport' as const, event, frame: syn };
+    drafts.push(
+      i === 0
+        ? { ...base, ...TEXT.syn(syn) }
+        : { ...base, ...TEXT.synAgain(syn, i, syn.at - (syns[i - 1]?.at ?? syn.at)) },
+    );
+    const lost = lostOn(evidence, syn);
+    const isLast = i === syns.length - 1;
+    if (lost !== undefined && !(isLast && arrivedAtServer(evidence, syn))) {
+      drafts.push({
+        ...TEXT.lost('SYN', lost),
+        at: lost.at + 1,
+        device: lost.device,
+        place: 'physical',
+        event,
+        frame: lost,
+      });
+    }
+    if (isLast) drafts.push(...pathSteps(evidence, syn));
+  });
+  const synAck = frames.find((frame) => frame.direction === 'in' && isSynAck(frame));
+  if (synAck !== undefined) {
+    const sent = evidence.appearances(synAck)[0] ?? synAck;
+    const event = transmitEvent(evidence, sent);
+    if (event !== undefined)
+      drafts.push({ ...TEXT.synAck(sent), at: sent.at, device: sent.device, place: 'transport', event, frame: sent });
+    const ack = frames.find((frame) => frame.direction === 'out' && frame.at >= synAck.at && !isSyn(frame));
+    const ackEvent = ack === undefined ? undefined : transmitEvent(evidence, ack);
+    if (ack !== undefined && ackEvent !== undefined) {
+      drafts.push({
+        ...TEXT.handshakeAck(ack),
+        at: ack.at,
+        device: client,
+        place: 'transport',
+        event: ackEvent,
+        frame: ack,
+      });
+    }
+  }
+  return [...drafts, ...states(evidence, connection)];
+}
+
+/** Each state that either end's socket came into. */
+function states(evidence: Evidence, connection: Connection): Draft[] {
+  const drafts: Draft[] = [];
+  for (const event of evidence.events) {
+    if (event.point !== 'inet_sock_set_state') continue;
+    const ends = `${String(event.fields['local'])} ${String(event.fields['remote'])}`;
+    const isClient = event.device === connection.client && ends.includes(`:${connection.port}`);
+    const isServer =
+      event.device !== connection.client && ends.startsWith(`${connection.server}:${connection.serverPort}`);
+    if (!isClient && !isServer) continue;
+    drafts.push({
+      ...TEXT.state(event.fields),
+      at: event.at,
+      device: event.device,
+      place: 'transport',
+      event,
+      frame: evidence.frameOf(event),
+    });
+  }
+  return drafts;
+}
+
+/** Data by MSS in each direction, and what had to be sent again. */
+function transfer(evidence: Evidence, connection: Connection): Draft[] {
+  const drafts: Draft[] = [];
+  const data = connection.frames.filter((frame) => frame.direction === 'in' && numberOf(frame, 'tcp.len') > 0);
+  const first = data[0];
+  if (first !== undefined) {
+    const sent = evidence.appearances(first)[0] ?? first;
+    const event = transmitEvent(evidence, sent);
+    const sizes = data.map((frame) => numberOf(frame, 'tcp.len'));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const text = TEXT.segments(data.length, total, Math.max(...sizes), mssOf(connection));
+    if (event !== undefined)
+      drafts.push({ ...text, at: sent.at, device: sent.device, place: 'transport', event, frame: sent });
+  }
+  const again = evidence.events.filter((event) => event.point === 'tcp_retransmit_skb' && !isSynEvent(event));
+  for (const event of again.slice(0, RETRANSMISSIONS_TOLD_MAX)) {
+    drafts.push({
+      ...TEXT.retransmitted(event.fields, again.length),
+      at: event.at,
+      device: event.device,
+      place: 'transport',
+      event,
+      frame: evidence.frameOf(event),
+    });
+  }
+  return drafts;
+}
+
+/** FIN, ACK, FIN, ACK, as they were; fewer when one segment did two of them. */
+function close(evidence: Evidence, connection: Connection): Draft[] {
+  const drafts: Draft[] = [];
+  const fins = connection.frames.filter((frame) => numberOf(frame, 'tcp.flags.fin') === 1);
+  const tell = (frame: SeenFrame, text: { title: string; text: string }): void => {
+    const sent = evidence.appearances(frame)[0] ?? frame;
+    const event = transmitEvent(evidence, sent);
+    if (event !== undefined)
+      drafts.push({ ...text, at: sent.at, device: sent.device, place: 'transport', event, frame: sent });
+  };
+  fins.slice(0, 2).forEach((fin, i) => {
+    const end = (numberOf(fin, 'tcp.seq') + numberOf(fin, 'tcp.len') + 1) >>> 0;
+    tell(fin, TEXT.fin(fin, i));
+    const ack = connection.frames.find(
+      (frame) => frame.direction !== fin.direction && frame.at >= fin.at && numberOf(frame, 'tcp.ack') === end,
+    );
+    if (ack !== undefined && numberOf(ack, 'tcp.flags.fin') === 0) tell(ack, TEXT.finAck(ack));
+  });
+  const reset = connection.frames.find((frame) => numberOf(frame, 'tcp.flags.reset') === 1);
+  if (reset !== undefined) tell(reset, TEXT.reset(reset));
+  return drafts;
+}
+
+function another(evidence: Evidence, connection: Connection): Draft[] {
+  const syn = connection.frames[0];
+  const event = syn === undefined ? undefined : transmitEvent(evidence, syn);
+  if (syn === undefined || event === undefined) return [];
+  return [
+    {
+      ...TEXT.anotherConnection(connection.port),
+      at: syn.at,
+      device: connection.client,
+      place: 'transport',
+      event,
+      frame: syn,
+    },
+  ];
+}
+
+function transmitEvent(evidence: Evidence, frame: SeenFrame): TraceEvent | undefined {
+  const maker = evidence.appearances(frame)[0] ?? frame;
+  const events = evidence.eventsOf(maker, maker.device);
+  return (
+    events.find((event) => event.point === 'tcp_transmit_skb' || event.point === 'tcp_retransmit_skb') ??
+    events.find((event) => event.point.startsWith('tcp_')) ??
+    events[0]
+  );
+}
+
+function arrivedAtServer(evidence: Evidence, syn: SeenFrame): boolean {
+  return evidence
+    .appearances(syn)
+    .some(
+      (seen) =>
+        seen.direction === 'in' && evidence.eventsOf(syn, seen.device).some((event) => event.point === 'tcp_v4_rcv'),
+    );
+}
+
+function mssOf(connection: Connection): number {
+  const offers = connection.frames.map((frame) => numberOf(frame, 'tcp.options.mss_val')).filter((mss) => mss > 0);
+  return Math.min(...offers);
+}
+
+function isSynEvent(event: TraceEvent): boolean {
+  return String(event.fields['flags'] ?? '').includes('SYN') || event.fields['reason'] === 'syn';
+}
+
+function isSyn(frame: SeenFrame): boolean {
+  return numberOf(frame, 'tcp.flags.syn') === 1 && numberOf(frame, 'tcp.flags.ack') === 0;
+}
+
+function isSynAck(frame: SeenFrame): boolean {
+  return numberOf(frame, 'tcp.flags.syn') === 1 && numberOf(frame, 'tcp.flags.ack') === 1;
+}
