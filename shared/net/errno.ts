@@ -63,6 +63,12 @@ export function isErrno(value: unknown): value is Errno {
   return typeof value === 'string';
 }
 
+/** The name of an error number, as SO_ERROR answers it; undefined for 0 and unknown ones. */
+export function errnoName(number: number): Errno | undefined {
+  for (const [name, [value]] of Object.entries(ERRNO)) if (value === number) return name as Errno;
+  return undefined;
+}
+
 /** strerror(3). */
 export function errorText(errno: Errno): string {
   return ERRNO[errno][1];

@@ -87,8 +87,12 @@ export class WaitQueue {
 }
 
 export interface Proto {
-  readonly name: 'TCP' | 'UDP' | 'RAW' | 'PACKET';
+  readonly name: 'TCP' | 'UDP' | 'RAW' | 'PING' | 'PACKET';
+  /** Make the sock, when the protocol keeps more in it than Sock does (Linux: sk_prot_alloc, sk->sk_prot->init). */
+  create?(host: Host, type: SocketType, protocol: number): Sock;
   bind(sk: Sock, address: SockAddress): Errno | undefined;
+  /** bind() of a packet socket: one interface (or 0) and an EtherType. */
+  bindLink?(sk: Sock, address: LinkAddress): Errno | undefined;
   listen?(sk: Sock, backlog: number): Errno | undefined;
   /** EINPROGRESS while a handshake is under way; asked again by poll and SO_ERROR, as Linux does. */
   connect(sk: Sock, address: SockAddress): Errno | undefined;

@@ -1,7 +1,7 @@
 /**
  * The wall between programs and the kernel, and the only thing a program can touch. Names, arguments and errors are
  * Linux's; what would block returns a promise; errors are thrown as SyscallError with `code`. User-to-kernel copies are
- * counted here. Implemented by `process.ts` for each process.
+ * counted here. Implemented by `syscall-table.ts` for each process.
  */
 import type { Micros } from '../platform.ts';
 import type { NetlinkAnswer, NetlinkQuery } from './netlink.ts';
@@ -38,6 +38,8 @@ export interface Syscalls {
   bind(fd: Fd, address: SockAddress | LinkAddress): void;
   listen(fd: Fd, backlog: number): void;
   accept(fd: Fd, flags?: OpenFlags): Promise<{ fd: Fd; peer: SockAddress }>;
+  /** Never waits: undefined when no connection is ready. */
+  tryAccept(fd: Fd, flags?: OpenFlags): { fd: Fd; peer: SockAddress } | undefined;
   connect(fd: Fd, address: SockAddress): Promise<void>;
   disconnect(fd: Fd): void;
   getsockname(fd: Fd): SockAddress;
@@ -68,7 +70,10 @@ export interface Syscalls {
   // Readiness.
   /** Wait until one is ready; `timeout` in microseconds, undefined for ever. Returns how many are. */
   poll(requests: PollRequest[], timeout?: Micros): Promise<number>;
-  /** Call `changed` whenever readiness may have changed, until the returned function is called (epoll, edge-triggered). */
+  /**
+   * Call `changed` whenever readiness may have changed, until the returned function is called (epoll, edge-triggered);
+   * once more when the descriptor is closed, then with readiness POLL.NVAL. Runs after the kernel's work, never inside it.
+   */
   watch(fd: Fd, changed: () => void): () => void;
   /** POLL bits in force now. */
   readiness(fd: Fd): number;
@@ -79,6 +84,7 @@ export interface Syscalls {
   getrandom(): number;
   /** Handle a signal instead of dying of it; blocked calls end with EINTR. */
   signal(signal: Signal, handle: (() => void) | 'default'): void;
+  kill(pid: number, signal: Signal): void;
   getpid(): number;
   gethostname(): string;
   uptime(): Micros;

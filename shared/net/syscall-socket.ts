@@ -1,0 +1,221 @@
+/**
+ * The socket system calls (Linux: net/socket.c, inet_stream_connect, inet_accept). Here user data crosses into the kernel
+ * and back, so here those copies are counted; and here causes pass: what a thread received last is what it sends for.
+ */
+import { isErrno, type Result, SyscallError } from './errno.ts';
+import { SocketFile } from './file.ts';
+import type { Process } from './process.ts';
+import {
+  type LinkAddress,
+  MSG,
+  POLL,
+  type ReceivedMessage,
+  type SendOptions,
+  type Sock,
+  type SockAddress,
+  type SocketType,
+} from './sock.ts';
+import { blockOn, must, neverReturns } from './syscall-wait.ts';
+import type { Fd, OpenFlags } from './syscalls.ts';
+
+/** Who calls: a process and, in it, one thread of cause. */
+export interface Caller {
+  readonly process: Process;
+  cause: number;
+}
+
+export function socketFile(caller: Caller, syscall: string, fd: Fd): SocketFile {
+  const file = caller.process.files[fd];
+  if (file === undefined) throw new SyscallError(syscall, 'EBADF');
+  if (!(file instanceof SocketFile)) throw new SyscallError(syscall, 'ENOTSOCK');
+  return file;
+}
+
+export function openSocket(
+  caller: Caller,
+  kind: { family: 'inet' | 'packet'; type: SocketType; protocol: number },
+  flags: OpenFlags,
+): Fd {
+  const { process } = caller;
+  const host = process.host;
+  if (!process.alive) throw new SyscallError('socket', 'EINTR');
+  const sk = host.sockets.create(host, kind.family, kind.type, kind.protocol);
+  if (isErrno(sk)) throw new SyscallError('socket', sk);
+  return installSocket(caller, 'socket', sk, flags);
+}
+
+function installSocket(caller: Caller, syscall: string, sk: Sock, flags: OpenFlags): Fd {
+  const { process } = caller;
+  sk.pid = process.pid;
+  sk.processName = process.name;
+  const fd = process.install(new SocketFile(sk, flags.nonblock ?? false));
+  if (isErrno(fd)) {
+    sk.proto.close(sk);
+    throw new SyscallError(syscall, fd);
+  }
+  return fd;
+}
+
+export function bindSocket(caller: Caller, fd: Fd, address: SockAddress | LinkAddress): void {
+  const { sk } = socketFile(caller, 'bind', fd);
+  if ('ifindex' in address) {
+    must('bind', sk.proto.bindLink?.(sk, address) ?? (sk.proto.bindLink ? undefined : 'EINVAL'));
+    return;
+  }
+  must('bind', sk.proto.bind(sk, address));
+}
+
+export function listenSocket(caller: Caller, fd: Fd, backlog: number): void {
+  const { sk } = socketFile(caller, 'listen', fd);
+  must('listen', sk.proto.listen === undefined ? 'EOPNOTSUPP' : sk.proto.listen(sk, backlog));
+}
+
+export async function acceptSocket(caller: Caller, fd: Fd, flags: OpenFlags): Promise<{ fd: Fd; peer: SockAddress }> {
+  const file = socketFile(caller, 'accept', fd);
+  const options = { syscall: 'accept', fd, file, timeout: file.receiveTimeout };
+  const child = await blockOn(caller.process, options, () => acceptNow(file.sk));
+  return finishAccept(caller, child, flags);
+}
+
+/** A connection if one is ready, for the adapters. */
+export function tryAcceptSocket(caller: Caller, fd: Fd, flags: OpenFlags): { fd: Fd; peer: SockAddress } | undefined {
+  const child = acceptNow(socketFile(caller, 'accept', fd).sk);
+  if (child === 'EAGAIN') return undefined;
+  return finishAccept(caller, must('accept', child), flags);
+}
+
+function acceptNow(sk: Sock): Result<Sock> {
+  return sk.proto.accept === undefined ? 'EOPNOTSUPP' : sk.proto.accept(sk);
+}
+
+function finishAccept(caller: Caller, child: Sock, flags: OpenFlags): { fd: Fd; peer: SockAddress } {
+  caller.cause = child.cause;
+  const peer = { address: child.remoteAddress, port: child.remotePort };
+  return { fd: installSocket(caller, 'accept', child, flags), peer };
+}
+
+export async function connectSocket(caller: Caller, fd: Fd, address: SockAddress): Promise<void> {
+  const { process } = caller;
+  if (!process.alive) return neverReturns();
+  const file = socketFile(caller, 'connect', fd);
+  const sk = file.sk;
+  if (caller.cause !== 0) sk.cause = caller.cause;
+  const answer = sk.proto.connect(sk, address);
+  if (answer === undefined) return;
+  if (answer !== 'EINPROGRESS' && !(answer === 'EALREADY' && !file.nonblock)) throw new SyscallError('connect', answer);
+  const options = { syscall: 'connect', fd, file, timeout: file.sendTimeout };
+  if (file.nonblock) throw new SyscallError('connect', answer);
+  await blockOn(process, options, () => connectOutcome(sk));
+}
+
+/** How a handshake ended, or EAGAIN while it goes on. */
+export function connectOutcome(sk: Sock): Result<true> {
+  const error = sk.takeError();
+  if (error !== undefined) return error;
+  const ready = sk.proto.poll(sk);
+  if ((ready & POLL.OUT) !== 0 && (ready & POLL.HUP) === 0) return true;
+  if ((ready & (POLL.HUP | POLL.ERR)) !== 0) return 'ECONNABORTED';
+  return 'EAGAIN';
+}
+
+/** One attempt to send; counts the copy. */
+export function sendNow(caller: Caller, sk: Sock, bytes: Uint8Array, options: SendOptions): Result<number> {
+  if (caller.cause !== 0) sk.cause = caller.cause;
+  const sent = sk.proto.sendmsg(sk, bytes, options);
+  if (typeof sent === 'number') {
+    const counters = sk.host.skbs.counters;
+    counters.copies.userToKernel++;
+    counters.copiedBytes.userToKernel += sent;
+  }
+  return sent;
+}
+
+export async function sendSocket(caller: Caller, fd: Fd, bytes: Uint8Array, options: SendOptions): Promise<number> {
+  const file = socketFile(caller, 'send', fd);
+  const { sk } = file;
+  const { trace } = sk.host;
+  if (trace.on) trace.mark('sys_enter_sendto', caller.cause, { fd, length: bytes.length, program: sk.processName });
+  const dontWait = ((options.flags ?? 0) & MSG.DONTWAIT) !== 0;
+  const block = { syscall: 'send', fd, file, dontWait, timeout: file.sendTimeout };
+  if (sk.type !== 'stream') return blockOn(caller.process, block, () => sendNow(caller, sk, bytes, options));
+  let at = 0;
+  do {
+    try {
+      at += await blockOn(caller.process, block, () =>
+        sendNow(caller, sk, at === 0 ? bytes : bytes.subarray(at), options),
+      );
+    } catch (error) {
+      // What was taken was taken: the error comes with the next call.
+      if (at > 0 && error instanceof SyscallError) return at;
+      throw error;
+    }
+  } while (at < bytes.length && !file.nonblock && !dontWait);
+  return at;
+}
+
+export function trySendSocket(caller: Caller, fd: Fd, bytes: Uint8Array, options: SendOptions): number {
+  const { sk } = socketFile(caller, 'send', fd);
+  const sent = sendNow(caller, sk, bytes, options);
+  if (sent === 'EAGAIN') return 0;
+  return must('send', sent);
+}
+
+/** One attempt to receive; counts the copy, and the thread's cause becomes the packet's. */
+export function receiveNow(caller: Caller, sk: Sock, into: Uint8Array, flags: number): Result<ReceivedMessage> {
+  const message = sk.proto.recvmsg(sk, into, flags);
+  if (isErrno(message)) return message;
+  caller.cause = sk.cause;
+  if (message.length > 0) {
+    const counters = sk.host.skbs.counters;
+    const copied = Math.min(message.length, into.length);
+    counters.copies.kernelToUser++;
+    counters.copiedBytes.kernelToUser += copied;
+    const { trace } = sk.host;
+    if (trace.on) {
+      trace.mark('skb_copy_datagram', sk.cause, { protocol: sk.proto.name, length: copied, program: sk.processName });
+    }
+  }
+  return message;
+}
+
+export async function receiveSocket(caller: Caller, fd: Fd, into: Uint8Array, flags: number): Promise<ReceivedMessage> {
+  const file = socketFile(caller, 'recv', fd);
+  const { sk } = file;
+  const { trace } = sk.host;
+  if (trace.on) trace.mark('sys_enter_recvfrom', caller.cause, { fd, program: sk.processName });
+  const dontWait = (flags & (MSG.DONTWAIT | MSG.ERRQUEUE)) !== 0;
+  const block = { syscall: 'recv', fd, file, dontWait, timeout: file.receiveTimeout };
+  const attempt = (): Result<ReceivedMessage> => receiveNow(caller, sk, into, flags);
+  if ((flags & MSG.WAITALL) === 0 || sk.type !== 'stream') return blockOn(caller.process, block, attempt);
+  return receiveAll(caller, block, into, flags);
+}
+
+/** MSG_WAITALL: the whole of `into`, unless the stream ends or an error comes first. */
+async function receiveAll(
+  caller: Caller,
+  block: { syscall: string; fd: Fd; file: SocketFile; dontWait: boolean; timeout: number },
+  into: Uint8Array,
+  flags: number,
+): Promise<ReceivedMessage> {
+  const { sk } = block.file;
+  let at = 0;
+  let last: ReceivedMessage = { length: 0, flags: 0 };
+  while (at < into.length) {
+    try {
+      last = await blockOn(caller.process, block, () => receiveNow(caller, sk, into.subarray(at), flags));
+    } catch (error) {
+      if (at > 0 && error instanceof SyscallError) break;
+      throw error;
+    }
+    if (last.length === 0) break;
+    at += last.length;
+  }
+  return { ...last, length: at };
+}
+
+export function tryReceiveSocket(caller: Caller, fd: Fd, into: Uint8Array, flags: number): ReceivedMessage | undefined {
+  const { sk } = socketFile(caller, 'recv', fd);
+  const message = receiveNow(caller, sk, into, flags);
+  if (message === 'EAGAIN') return undefined;
+  return must('recv', message);
+}
