@@ -5,6 +5,7 @@
 import type { Clock, Micros, Platform, Random } from '../platform.ts';
 import { Filesystem } from './filesystem.ts';
 import { NetlinkHandlers } from './netlink-table.ts';
+import { procInit } from './proc-files.ts';
 import { Processes } from './process.ts';
 import { Procfs } from './procfs.ts';
 import { SkBuffs } from './skbuff.ts';
@@ -49,6 +50,7 @@ export class Host {
     this.bootedAt = options.clock.now();
     this.filesystem = new Filesystem(options.platform, this.procfs);
     this.processes = new Processes(this);
+    procInit(this);
   }
 
   /** Sockets are numbered as in /proc/net/tcp's inode column. */

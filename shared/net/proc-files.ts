@@ -1,0 +1,46 @@
+/**
+ * The files of /proc that belong to no protocol: version, uptime, and a folder per process (fs/proc/array.c). Those of
+ * the network stand with the part they show.
+ */
+import { SECOND } from '../platform.ts';
+import type { Host } from './host.ts';
+import type { Process } from './process.ts';
+import type { ProcFile } from './procfs.ts';
+
+/** USER_HZ: /proc counts in hundredths of a second. */
+const USER_HZ = 100;
+const PROCESS_FILES = ['cmdline', 'comm', 'stat'] as const;
+
+/** Register them; called once by the host. */
+export function procInit(host: Host): void {
+  const uptime = (): string => ((host.clock.now() - host.bootedAt) / SECOND).toFixed(2);
+  host.procfs.register('/proc/uptime', () => `${uptime()} ${uptime()}\n`);
+  host.procfs.register('/proc/version', () => 'Linux version 6.12.0-wirelab (wirelab) #1 SMP wirelab\n');
+  host.procfs.register('/proc/sys/kernel/hostname', () => `${host.name}\n`);
+  host.procfs.registerFolder('/proc', {
+    lookup: (path) => processFile(host, path),
+    list: () => host.processes.list().flatMap(({ pid }) => PROCESS_FILES.map((name) => `${pid}/${name}`)),
+  });
+}
+
+function processFile(host: Host, path: string): ProcFile | undefined {
+  const [pid = '', name = ''] = path.split('/');
+  const process = /^[0-9]+$/.test(pid) ? host.processes.byPid(Number(pid)) : undefined;
+  if (process === undefined) return undefined;
+  switch (name) {
+    case 'cmdline':
+      return { read: () => process.argv.map((word) => `${word}\0`).join(''), write: undefined };
+    case 'comm':
+      return { read: () => `${process.name}\n`, write: undefined };
+    case 'stat':
+      return { read: () => statLine(process), write: undefined };
+    default:
+      return undefined;
+  }
+}
+
+/** Fields as proc(5) numbers them: pid, comm, state, ppid … 22 is the start time in ticks since boot. */
+function statLine(process: Process): string {
+  const ticks = Math.floor(((process.startedAt - process.host.bootedAt) * USER_HZ) / SECOND);
+  return `${process.pid} (${process.name}) S ${process.parent}${' 0'.repeat(17)} ${ticks} 0 0\n`;
+}

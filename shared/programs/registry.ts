@@ -1,0 +1,22 @@
+/**
+ * Every program that runs on a host, by the name it is called by. One line a program; each owner adds his own. The box
+ * hands this map to `host.processes.programs`.
+ */
+import type { Program } from '../net/syscalls.ts';
+import { cat } from './cat.ts';
+import { echo } from './echo.ts';
+import { hostname, no, uname, yes } from './identity.ts';
+import { kill, ps } from './ps.ts';
+import { sleep } from './sleep.ts';
+
+export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ['cat', cat],
+  ['echo', echo],
+  ['false', no],
+  ['hostname', hostname],
+  ['kill', kill],
+  ['ps', ps],
+  ['sleep', sleep],
+  ['true', yes],
+  ['uname', uname],
+]);
