@@ -166,7 +166,9 @@ export interface NetlinkTable {
   RTM_LOOKUP: { query: { target: Ipv4; source?: Ipv4; dev?: string }; answer: RouteRecord | Errno };
   RTM_NEWROUTE: {
     query: {
-      type?: RouteType;
+      /** Not `type`: that is the question's own name. */
+      routeType?: RouteType;
+      protocol?: RouteRecord['protocol'];
       target: Ipv4;
       prefix: number;
       gateway?: Ipv4;
