@@ -6,6 +6,7 @@ import type { Program } from '../net/syscalls.ts';
 import { cat } from './cat.ts';
 import { echo } from './echo.ts';
 import { hostname, no, uname, yes } from './identity.ts';
+import { ip } from './ip.ts';
 import { kill, ps } from './ps.ts';
 import { sleep } from './sleep.ts';
 
@@ -14,6 +15,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['echo', echo],
   ['false', no],
   ['hostname', hostname],
+  ['ip', ip],
   ['kill', kill],
   ['ps', ps],
   ['sleep', sleep],
