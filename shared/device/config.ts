@@ -8,7 +8,12 @@
  *   WIRELAB_TOKEN              what every caller must present; or WIRELAB_TOKEN_FILE, a file that holds it
  *   WIRELAB_CLOCK_ORIGIN       Unix time in microseconds at which lab time was 0; or WIRELAB_CLOCK_ORIGIN_FILE
  *   WIRELAB_FOLDER             the lab's folder (zones, sites), the working directory of programs; `.` when left out
+ *   WIRELAB_RUNTIME            gateway, under our supervisor only: folder of the state files
  *   WIRELAB_LOG                pino's level: info when left out
+ *
+ * Commands of the image: `node dist/services/KIND/main.js` for a device (host, switch, router, dns),
+ * `node dist/services/gateway/main.js`, `node dist/services/gateway/keys.js [FOLDER]` (runs once, writes FOLDER/token and
+ * FOLDER/origin, /run/keys when left out) and `node dist/services/gateway/health.js` (health check of either kind).
  *
  * Validated without a library; every problem is reported at once, with its path.
  */
@@ -64,6 +69,8 @@ export interface DeviceConfig extends ProcessConfig {
 
 export interface GatewayConfig extends ProcessConfig {
   readonly plan: GatewayPlan;
+  /** Folder of state files, where the gateway cleans up after a supervisor that was killed; undefined without one. */
+  readonly runtime: string | undefined;
 }
 
 /** The configuration cannot be used; `problems` lists everything that is wrong with it. */
@@ -234,5 +241,5 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
   const plan = readJson(env, 'WIRELAB_GATEWAY', 'the lab as the gateway sees it', gatewayPlanChecker, problems);
   const rest = readProcess(env, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return deepFreeze({ plan: plan as GatewayPlan, ...rest });
+  return deepFreeze({ plan: plan as GatewayPlan, runtime: env['WIRELAB_RUNTIME'], ...rest });
 }

@@ -45,6 +45,7 @@ export class Process {
   readonly watches: Map<Fd, Set<() => void>> = new Map();
   readonly exited: Promise<number>;
   alive = true;
+  private readonly timers: Set<Timer> = new Set();
   private readonly changed: Set<() => void> = new Set();
   private readonly changedTimer: Timer;
   private resolveExited: (status: number) => void = () => {};
@@ -116,11 +117,38 @@ export class Process {
   exit(reason: ExitReason): void {
     if (!this.alive) return;
     this.alive = false;
-    this.sleepers.clear();
+    for (const sleeper of [...this.sleepers]) sleeper.interrupt();
+    for (const timer of this.timers) timer.stop();
+    this.timers.clear();
     this.handlers.clear();
     for (let fd = 0; fd < this.files.length; fd++) this.close(fd);
     this.host.processes.forget(this);
     this.resolveExited('status' in reason ? reason.status & 0xff : 128 + SIGNAL_NUMBER[reason.signal]);
+  }
+
+  /** A timer that dies with the process. */
+  timer(fire: () => void): Timer {
+    const timer = this.host.clock.timer(() => {
+      this.timers.delete(timer);
+      fire();
+    });
+    return {
+      arm: (delay) => {
+        if (!this.alive) return;
+        this.timers.add(timer);
+        timer.arm(delay);
+      },
+      stop: () => {
+        this.timers.delete(timer);
+        timer.stop();
+      },
+      get armed() {
+        return timer.armed;
+      },
+      get deadline() {
+        return timer.deadline;
+      },
+    };
   }
 
   private runChanged(): void {

@@ -2,7 +2,7 @@
  * The system calls of one process: what a program holds as `sys`. Thin: each call checks the descriptor and goes to the
  * file or socket behind it. `thread` makes another one over the same process, with a cause of its own.
  */
-import type { Micros } from '../platform.ts';
+import type { Micros, Timer } from '../platform.ts';
 import { isErrno, SyscallError } from './errno.ts';
 import { type OpenFile, OutputFile, type SocketFile } from './file.ts';
 import type { FileStatus } from './filesystem.ts';
@@ -150,6 +150,9 @@ export class ProcessCalls implements Syscalls {
   async nanosleep(micros: Micros): Promise<void> {
     const why = await sleepOn(this.process, [], micros);
     if (why === 'interrupted') throw new SyscallError('nanosleep', 'EINTR');
+  }
+  timer(fire: () => void): Timer {
+    return this.process.timer(fire);
   }
   getrandom(): number {
     return this.process.host.random.u32();

@@ -3,7 +3,7 @@
  * Linux's; what would block returns a promise; errors are thrown as SyscallError with `code`. User-to-kernel copies are
  * counted here. Implemented by `syscall-table.ts` for each process.
  */
-import type { Micros } from '../platform.ts';
+import type { Micros, Timer } from '../platform.ts';
 import type { NetlinkAnswer, NetlinkQuery } from './netlink.ts';
 import type {
   LinkAddress,
@@ -81,6 +81,8 @@ export interface Syscalls {
   /** Lab time. */
   clockGettime(): Micros;
   nanosleep(micros: Micros): Promise<void>;
+  /** A timer on the lab clock that can be armed often and stopped (timerfd); ends with the process. */
+  timer(fire: () => void): Timer;
   getrandom(): number;
   /** Handle a signal instead of dying of it; blocked calls end with EINTR. */
   signal(signal: Signal, handle: (() => void) | 'default'): void;

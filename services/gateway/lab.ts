@@ -1,0 +1,160 @@
+/**
+ * The lab as the gateway sees it: names resolved (with the closest known one proposed), every device's state asked for
+ * at once, and what the supervisor says of the processes.
+ */
+import type { GatewayPlan } from '../../shared/device/config.ts';
+import { EmuError } from '../../shared/device/errors.ts';
+import type { ProcessState, ProcessStatus } from '../../shared/device/ipc.ts';
+import type { DeviceState } from '../../shared/device/state.ts';
+import { closest } from '../../shared/lab/closest.ts';
+import type { DeviceKind, WirePlan } from '../../shared/lab/plan-types.ts';
+import { DeviceLink } from './device-link.ts';
+
+export interface DeviceView {
+  readonly name: string;
+  readonly kind: DeviceKind;
+  readonly index: number;
+  readonly control: string;
+  readonly state: ProcessState;
+  readonly pid: number;
+  /** How it ended, when it has. */
+  readonly ended: string;
+  /** What it says of itself; null when it does not answer. */
+  readonly detail: DeviceState | null;
+}
+
+export interface WireView {
+  readonly name: string;
+  /** `alice:eth0`, the first-named end. */
+  readonly a: string;
+  readonly b: string;
+  readonly carrierA: boolean;
+  readonly carrierB: boolean;
+  readonly plugged: boolean;
+}
+
+export interface LabView {
+  readonly lab: string;
+  readonly seed: number;
+  readonly devices: readonly DeviceView[];
+  readonly wires: readonly WireView[];
+}
+
+export interface PortRef {
+  readonly device: string;
+  readonly port: string;
+}
+
+export const nameOf = (port: PortRef): string => `${port.device}:${port.port}`;
+
+export class Lab {
+  readonly plan: GatewayPlan;
+  readonly links: ReadonlyMap<string, DeviceLink>;
+  private statuses: ReadonlyMap<string, ProcessStatus> = new Map();
+
+  constructor(plan: GatewayPlan, token: string) {
+    this.plan = plan;
+    this.links = new Map(plan.devices.map((device) => [device.name, new DeviceLink(device, token)]));
+  }
+
+  setStatuses(statuses: readonly ProcessStatus[]): void {
+    this.statuses = new Map(statuses.map((status) => [status.name, status]));
+  }
+
+  link(device: string): DeviceLink {
+    const link = this.links.get(device);
+    if (link !== undefined) return link;
+    throw new EmuError('EMU_NO_DEVICE', `no device is called ${device}${proposal(device, this.links.keys())}`);
+  }
+
+  /** The wire that a port or a wire's own name means. Blanks do not count, and the ends may stand in either order. */
+  wire(target: string): WirePlan {
+    const wanted = target.replace(/\s+/g, '');
+    const swapped = wanted.split('--').reverse().join('--');
+    const { wires } = this.plan;
+    const found = wires.find(
+      (wire) => wire.name === wanted || wire.name === swapped || nameOf(wire.a) === wanted || nameOf(wire.b) === wanted,
+    );
+    if (found !== undefined) return found;
+    const ports = this.plan.devices.flatMap(({ name, ports }) => ports.map((port) => `${name}:${port}`));
+    if (ports.includes(wanted)) throw new EmuError('EMU_NOT_WIRED', `${wanted} has no wire`);
+    const [device = ''] = wanted.split(':');
+    if (!wanted.includes('--') && !this.links.has(device)) this.link(device);
+    const known = wanted.includes('--') ? wires.map((wire) => wire.name) : ports;
+    const what = wanted.includes('--') ? 'wire' : 'port';
+    throw new EmuError(
+      what === 'wire' ? 'EMU_NO_WIRE' : 'EMU_NO_PORT',
+      `no ${what} is called ${wanted}${proposal(wanted, known)}`,
+    );
+  }
+
+  /** The ports that `alice:eth0,sw:p1`, `alice` or `all` mean, by device. */
+  ports(asked: readonly string[]): Map<string, string[]> {
+    const found = new Map<string, string[]>();
+    const add = (device: string, port: string): void => {
+      const ports = found.get(device) ?? [];
+      if (!ports.includes(port)) ports.push(port);
+      found.set(device, ports);
+    };
+    for (const word of asked) {
+      if (word === 'all') {
+        for (const wire of this.plan.wires) {
+          add(wire.a.device, wire.a.port);
+          add(wire.b.device, wire.b.port);
+        }
+        continue;
+      }
+      const [device = '', port] = word.split(':');
+      this.link(device);
+      const known = this.plan.devices.find((other) => other.name === device)?.ports ?? [];
+      if (port !== undefined && !known.includes(port)) {
+        throw new EmuError('EMU_NO_PORT', `${device} has no port ${port}${proposal(port, known)}`);
+      }
+      for (const each of port === undefined ? known : [port]) add(device, each);
+    }
+    return found;
+  }
+
+  async view(): Promise<LabView> {
+    const devices = await Promise.all(this.plan.devices.map((device) => this.viewOf(device)));
+    const portOf = (end: PortRef) =>
+      devices.find((device) => device.name === end.device)?.detail?.ports.find((port) => port.name === end.port);
+    const wires = this.plan.wires.map((wire) => {
+      const a = portOf(wire.a);
+      const b = portOf(wire.b);
+      return {
+        name: wire.name,
+        a: nameOf(wire.a),
+        b: nameOf(wire.b),
+        carrierA: a?.carrier ?? false,
+        carrierB: b?.carrier ?? false,
+        plugged: (a?.plugged ?? true) && (b?.plugged ?? true),
+      };
+    });
+    return { lab: this.plan.lab, seed: this.plan.seed, devices, wires };
+  }
+
+  close(): void {
+    for (const link of this.links.values()) link.close();
+  }
+
+  private async viewOf(device: GatewayPlan['devices'][number]): Promise<DeviceView> {
+    const status = this.statuses.get(device.name);
+    const { name, kind, index, control } = device;
+    const known = { name, kind, index, control, ended: status?.ended ?? '' };
+    if (status !== undefined && status.state !== 'up') {
+      return { ...known, state: status.state, pid: status.pid, detail: null };
+    }
+    try {
+      const detail = await this.link(name).get<DeviceState>('/state');
+      return { ...known, state: 'up', pid: detail.pid, detail };
+    } catch {
+      return { ...known, state: 'dead', pid: status?.pid ?? 0, detail: null };
+    }
+  }
+}
+
+export function proposal(word: string, known: Iterable<string>): string {
+  const near = closest(word, known);
+  return near === undefined ? '' : `; did you mean ${near}?`;
+}

@@ -1,0 +1,59 @@
+/** The gateway's process. Started first and stopped last; when the supervisor is killed, it clears up after it. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ConfigError, type GatewayConfig, readGatewayConfig } from '../../shared/device/config.ts';
+import { tellSupervisor } from '../../shared/device/ipc.ts';
+import { createLogger } from '../../shared/device/log.ts';
+import { removeLab } from '../../shared/device/running-lab.ts';
+import { onShutdown } from '../../shared/device/shutdown.ts';
+import { Lab } from './lab.ts';
+import { type Gateway, serveGateway } from './server.ts';
+import { SupervisorLink } from './supervisor-link.ts';
+
+const WEB = fileURLToPath(new URL('../dashboard/web/', import.meta.url));
+
+async function main(config: GatewayConfig): Promise<void> {
+  const log = createLogger({ device: 'gateway', level: config.logLevel });
+  const lab = new Lab(config.plan, config.token);
+  const up = new Set(config.plan.devices.map((device) => device.name));
+  let gateway: Gateway | undefined;
+  const supervisor = new SupervisorLink((statuses) => {
+    lab.setStatuses(statuses);
+    for (const { name, state } of statuses) {
+      if (state !== 'up') up.delete(name);
+      else if (!up.has(name)) {
+        up.add(name);
+        void gateway?.faults.reapply(name);
+      }
+    }
+  });
+  cleanUpAfterSupervisor(config);
+  gateway = await serveGateway({
+    lab,
+    supervisor,
+    token: config.token,
+    listen: config.listen,
+    web: existsSync(WEB) ? WEB : undefined,
+  });
+  onShutdown([gateway], (problem) => log.error(problem));
+  log.info({ port: gateway.port, lab: config.plan.lab }, 'gateway ready');
+  tellSupervisor({ type: 'ready', port: gateway.port });
+}
+
+/** Our supervisor removes its files itself, unless it was killed. */
+function cleanUpAfterSupervisor(config: GatewayConfig): void {
+  const supervisor = process.ppid;
+  const folder = config.runtime;
+  if (folder === undefined || !process.connected) return;
+  process.once('disconnect', () => removeLab(folder, config.plan.lab, supervisor));
+}
+
+try {
+  await main(readGatewayConfig(process.env));
+} catch (error) {
+  const problem = error instanceof ConfigError ? error.problems.join('; ') : String((error as Error).message ?? error);
+  tellSupervisor({ type: 'failed', problem });
+  process.stderr.write(`gateway: ${problem}\n`);
+  process.exitCode = error instanceof ConfigError ? 2 : 1;
+  if (process.connected) process.disconnect();
+}

@@ -1,0 +1,186 @@
+/**
+ * The gateway: the one address that people's tools use. It knows where every device listens and has their token; it
+ * gathers states, captures and trace events, passes consoles through, keeps the faults in force, and hands out the page.
+ *
+ *   GET  /                       the page (no token; it finds one in its own address)
+ *   GET  /api/healthz  /api/state  /api/devices  /api/openapi.json
+ *   POST /api/unplug  /api/plug  {target}      /api/impair {target, impairment}      /api/down
+ *   POST /api/devices/:device/{kill,start,stop,restart}
+ *   sockets: /api/exec?device=  /api/capture?ports=  /api/trace?devices=&cause=  /api/session
+ */
+import type { IncomingMessage } from 'node:http';
+import fastifyStatic from '@fastify/static';
+import swagger from '@fastify/swagger';
+import { type FastifyInstance, fastify } from 'fastify';
+import { impairmentChecker } from '../../shared/device/config.ts';
+import { bodyOf, EMU_ERRORS, EmuError } from '../../shared/device/errors.ts';
+import { LIFECYCLE_VERBS } from '../../shared/device/ipc.ts';
+import {
+  GarbageCounter,
+  type SocketHandler,
+  serveSockets,
+  tokenMatches,
+  tokenOf,
+  urlOf,
+} from '../../shared/device/sockets.ts';
+import { problemsOf } from '../../shared/device/validate.ts';
+import type { Impairment } from '../../shared/lab/plan-types.ts';
+import { serveExec } from './exec.ts';
+import { FanIn } from './fan-in.ts';
+import { Faults } from './faults.ts';
+import type { Lab } from './lab.ts';
+import { serveSession } from './session.ts';
+import { serveCapture, serveTrace } from './streams.ts';
+import type { SupervisorLink } from './supervisor-link.ts';
+
+const BODY_BYTES_MAX = 65_536;
+/** Names by which this machine calls itself: any other in Host is a page that rebound its name to us. */
+const OWN_NAMES: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
+
+export interface GatewayOptions {
+  readonly lab: Lab;
+  readonly supervisor: SupervisorLink;
+  readonly token: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Folder of the page's files; undefined when it is not built. */
+  readonly web: string | undefined;
+}
+
+export interface Gateway {
+  readonly port: number;
+  readonly faults: Faults;
+  close(): Promise<void>;
+}
+
+export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
+  const { lab, supervisor } = options;
+  const garbage = new GarbageCounter();
+  const faults = new Faults(lab);
+  const captures = new FanIn(lab);
+  const traces = new FanIn(lab);
+  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
+  await app.register(swagger, { openapi: { info: { title: 'wirelab gateway', version: '1' } } });
+  guard(app, options.token, garbage);
+  if (options.web !== undefined) await app.register(fastifyStatic, { root: options.web });
+  readingRoutes(app, lab, supervisor, garbage);
+  troubleRoutes(app, lab, faults, supervisor);
+  const sockets = serveSockets(app.server, {
+    endpoints: new Map<string, SocketHandler>([
+      ['/api/exec', (socket, url) => serveExec(lab, socket, url)],
+      ['/api/capture', (socket, url) => serveCapture(lab, captures, socket, url)],
+      ['/api/trace', (socket, url) => serveTrace(lab, traces, socket, url)],
+      ['/api/session', (socket) => serveSession(lab, faults, socket, () => garbage.count('session'))],
+    ]),
+    allowed: (request, url) => refusal(request, url, options.token),
+    garbage,
+  });
+  await app.listen({ host: options.listen.host, port: options.listen.port });
+  const address = app.server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : options.listen.port,
+    faults,
+    close: async () => {
+      captures.close();
+      traces.close();
+      sockets.close();
+      lab.close();
+      await app.close();
+    },
+  };
+}
+
+/** Why a request is not served: another site's page, or no token. */
+function refusal(request: IncomingMessage, url: URL, token: string): EmuError | undefined {
+  const host = request.headers.host ?? '';
+  if (!OWN_NAMES.includes(host.replace(/:\d+$/, ''))) return new EmuError('EMU_ORIGIN', `not served as ${host}`);
+  const { origin } = request.headers;
+  if (origin !== undefined && origin !== `http://${host}`) return new EmuError('EMU_ORIGIN', `not for ${origin}`);
+  if (url.pathname.startsWith('/api/') && !tokenMatches(token, tokenOf(request, url))) {
+    return new EmuError('EMU_TOKEN', 'wrong or no token');
+  }
+  return undefined;
+}
+
+function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
+  app.addHook('onRequest', async (request) => {
+    const url = urlOf(request.raw);
+    const refused =
+      url === undefined ? new EmuError('EMU_BAD_REQUEST', 'not a path') : refusal(request.raw, url, token);
+    if (refused !== undefined) throw refused;
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('referrer-policy', 'no-referrer');
+    reply.header(
+      'content-security-policy',
+      "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+    );
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const body = bodyOf(error);
+    if (body.code === 'EMU_BAD_REQUEST') garbage.count('http');
+    return reply.status(EMU_ERRORS[body.code]).send({ error: body });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = new EmuError('EMU_NO_SUCH_PATH', `nothing at ${request.method} ${request.url.replace(/\?.*/, '')}`);
+    return reply.status(error.statusCode).send({ error: bodyOf(error) });
+  });
+}
+
+function readingRoutes(app: FastifyInstance, lab: Lab, supervisor: SupervisorLink, garbage: GarbageCounter): void {
+  app.get('/api/healthz', { schema: { summary: 'Alive.' } }, async () => ({ status: 'ok', lab: lab.plan.lab }));
+  app.get('/api/state', { schema: { summary: 'Devices and wires of the lab.' } }, async () => ({
+    ...(await lab.view()),
+    supervised: supervisor.present,
+    garbage: Object.fromEntries(garbage.counts),
+  }));
+  app.get('/api/devices', { schema: { summary: 'Devices of the lab.' } }, async () => (await lab.view()).devices);
+  app.get('/api/openapi.json', { schema: { summary: 'This description.' } }, async () => app.swagger());
+}
+
+const targetSchema = { type: 'string', minLength: 1, maxLength: 256, description: 'A port (alice:eth0) or a wire.' };
+const targetBody = { type: 'object', properties: { target: targetSchema }, required: ['target'] } as const;
+const impairBody = {
+  type: 'object',
+  properties: { target: targetSchema, impairment: { type: 'object', additionalProperties: true } },
+  required: ['target', 'impairment'],
+} as const;
+const deviceParams = {
+  type: 'object',
+  properties: { device: { type: 'string', maxLength: 64 } },
+  required: ['device'],
+} as const;
+
+function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults, supervisor: SupervisorLink): void {
+  type Target = { Body: { target: string } };
+  app.post<Target>('/api/unplug', { schema: { summary: 'Unplug a wire.', body: targetBody } }, async (request) =>
+    faults.unplug(request.body.target),
+  );
+  app.post<Target>('/api/plug', { schema: { summary: 'Plug a wire in.', body: targetBody } }, async (request) =>
+    faults.plug(request.body.target),
+  );
+  app.post<{ Body: { target: string; impairment: Impairment } }>(
+    '/api/impair',
+    { schema: { summary: 'A port: what it sends. A wire: both ways. {}: no more.', body: impairBody } },
+    async (request) => {
+      const problems = problemsOf(impairmentChecker, request.body.impairment);
+      if (problems.length > 0) throw new EmuError('EMU_BAD_REQUEST', problems.join('; '));
+      return await faults.impair(request.body.target, request.body.impairment);
+    },
+  );
+  for (const verb of LIFECYCLE_VERBS) {
+    app.post<{ Params: { device: string } }>(
+      `/api/devices/:device/${verb}`,
+      { schema: { summary: `${verb} a device's process.`, params: deviceParams } },
+      async (request) => {
+        const { name } = lab.link(request.params.device);
+        await supervisor.request(verb, name);
+        return { device: name, verb };
+      },
+    );
+  }
+  app.post('/api/down', { schema: { summary: 'Take the lab down.' } }, async () => {
+    supervisor.down();
+    return { down: true };
+  });
+}

@@ -1,0 +1,18 @@
+/** The wires of one process, as its control server sees them; made by plug.ts. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Impairment } from '../lab/plan-types.ts';
+import type { Wire } from '../wire/wire.ts';
+
+export interface Cables {
+  /** By the name of the port. */
+  readonly wires: ReadonlyMap<string, Wire>;
+  /** Change what this end of the wire does to the frames it sends. */
+  impair(port: string, impairment: Impairment): void;
+  impairmentOf(port: string): Impairment;
+  /** A connection to /wires/NAME; true when it was taken (or refused with a code of the wire's own). */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, url: URL): boolean;
+  /** Connections that were closed because what they sent made no sense. */
+  readonly garbage: number;
+  close(): void;
+}

@@ -1,0 +1,168 @@
+/**
+ * A device's capture: frames copied from the taps of its ports into one bounded buffer per watcher, sent in batches.
+ * Watching never slows the lab: what a slow watcher has no room for is lost to it, and counted in its next message.
+ *
+ * Interface:
+ * - new Captures(device): owns the taps; watch(ports, sink) adds a watcher, the returned function removes it.
+ * - The tap of a port is set only while somebody watches it, so that nobody pays for nothing.
+ */
+import type { Clock } from '../platform.ts';
+import type { CaptureHello } from './capture-format.ts';
+import { CAPTURE_FRAME_HEAD, CAPTURE_HEAD, writeCaptureHead } from './capture-format.ts';
+
+/** What a batch may hold before frames are lost: about 600 full frames. */
+const BATCH_BYTES_MAX = 1_000_000;
+/** Send at once when this much is there; otherwise after FLUSH_MS. */
+const BATCH_BYTES_EAGER = 64_000;
+/** Longest that a captured frame waits, real time. */
+const FLUSH_MS = 10;
+/** What may wait in the watcher's socket; beyond it we hold the batch, and then lose frames. */
+export const WATCHER_BACKLOG_BYTES_MAX = 1_000_000;
+const FRAMES_MAX = 0xffff;
+
+export type CaptureTap = (
+  direction: 'in' | 'out',
+  bytes: Uint8Array,
+  at: number,
+  size: number,
+  traceDevice: number,
+  traceNumber: number,
+  cause: number,
+  frameNumber: number,
+) => void;
+
+/** The part of a Phy that capture needs. */
+export interface CapturePoint {
+  tap: CaptureTap | undefined;
+}
+
+/** Where a watcher's batches go: a WebSocket, or a test. */
+export interface CaptureSink {
+  send(message: Uint8Array): void;
+  /** Octets that were sent and wait. */
+  readonly backlog: number;
+}
+
+/** One watcher's frames that have not been sent. */
+class CaptureQueue {
+  private readonly sink: CaptureSink;
+  private readonly buffer = new Uint8Array(BATCH_BYTES_MAX);
+  private readonly view = new DataView(this.buffer.buffer);
+  private at = CAPTURE_HEAD;
+  private frames = 0;
+  private lost = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private eager: NodeJS.Immediate | undefined;
+
+  constructor(sink: CaptureSink) {
+    this.sink = sink;
+  }
+
+  /** Copy one frame; `head` writes the fields that the caller knows. */
+  add(bytes: Uint8Array, start: number, size: number, head: (view: DataView, at: number) => void): void {
+    const end = this.at + CAPTURE_FRAME_HEAD + size;
+    if (end > BATCH_BYTES_MAX || this.frames === FRAMES_MAX) {
+      this.lost++;
+      return;
+    }
+    head(this.view, this.at);
+    this.view.setUint32(this.at + 32, size);
+    this.buffer.set(bytes.subarray(start, start + size), this.at + CAPTURE_FRAME_HEAD);
+    this.at = end;
+    this.frames++;
+    if (this.at >= BATCH_BYTES_EAGER) this.eager ??= setImmediate(this.flush);
+    else this.timer ??= setTimeout(this.flush, FLUSH_MS);
+  }
+
+  private readonly flush = (): void => {
+    this.stop();
+    if (this.sink.backlog > WATCHER_BACKLOG_BYTES_MAX) {
+      this.timer = setTimeout(this.flush, FLUSH_MS);
+      return;
+    }
+    writeCaptureHead(this.view, this.frames, this.lost);
+    this.sink.send(this.buffer.slice(0, this.at));
+    this.at = CAPTURE_HEAD;
+    this.frames = 0;
+    this.lost = 0;
+  };
+
+  stop(): void {
+    clearTimeout(this.timer);
+    clearImmediate(this.eager);
+    this.timer = undefined;
+    this.eager = undefined;
+  }
+}
+
+export class Captures {
+  private readonly deviceName: string;
+  private readonly deviceIndex: number;
+  private readonly clock: Clock;
+  private readonly points: ReadonlyMap<string, CapturePoint>;
+  private readonly watchers = new Map<CaptureQueue, ReadonlySet<string>>();
+
+  constructor(options: {
+    readonly deviceName: string;
+    readonly deviceIndex: number;
+    readonly clock: Clock;
+    readonly points: ReadonlyMap<string, CapturePoint>;
+  }) {
+    this.deviceName = options.deviceName;
+    this.deviceIndex = options.deviceIndex;
+    this.clock = options.clock;
+    this.points = options.points;
+  }
+
+  /** What a watcher of `ports` is told first. */
+  hello(ports: readonly string[]): CaptureHello {
+    const names = [...this.points.keys()];
+    return {
+      ports: ports.map((port) => ({
+        device: this.deviceIndex,
+        port: names.indexOf(port),
+        name: `${this.deviceName}:${port}`,
+      })),
+    };
+  }
+
+  /** Send the frames of `ports` to `sink` until the returned function is called. */
+  watch(ports: readonly string[], sink: CaptureSink): () => void {
+    const queue = new CaptureQueue(sink);
+    this.watchers.set(queue, new Set(ports));
+    this.settle();
+    return () => {
+      queue.stop();
+      this.watchers.delete(queue);
+      this.settle();
+    };
+  }
+
+  /** Taps on the ports that somebody watches, and on no other. */
+  private settle(): void {
+    let index = 0;
+    for (const [port, point] of this.points) {
+      const queues = [...this.watchers].filter(([, ports]) => ports.has(port)).map(([queue]) => queue);
+      point.tap = queues.length === 0 ? undefined : this.tapOf(index, queues);
+      index++;
+    }
+  }
+
+  private tapOf(port: number, queues: readonly CaptureQueue[]): CaptureTap {
+    return (direction, bytes, at, size, traceDevice, traceNumber, cause, frameNumber) => {
+      const now = this.clock.now();
+      for (const queue of queues) {
+        queue.add(bytes, at, size, (view, head) => {
+          view.setFloat64(head, now);
+          view.setUint16(head + 8, this.deviceIndex);
+          view.setUint8(head + 10, port);
+          view.setUint8(head + 11, direction === 'in' ? 0 : 1);
+          view.setFloat64(head + 12, frameNumber);
+          view.setUint32(head + 20, traceDevice);
+          view.setUint32(head + 24, traceNumber);
+          view.setUint32(head + 28, cause);
+        });
+      }
+    };
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * The control server of a device: HTTP and sockets on the one port that its wires use too. Everything but a wire's
+ * connection (which has its token in its Hello) wants the lab's token. Described at /openapi.json.
+ *
+ *   GET /healthz /state /metrics /openapi.json      POST /ports/:port/{unplug,plug,impair}
+ *   sockets: /wires/NAME, /console, /capture?ports=eth0,eth1 (or all), /trace?cause=7
+ */
+import swagger from '@fastify/swagger';
+import { type FastifyInstance, fastify } from 'fastify';
+import { closest } from '../lab/closest.ts';
+import type { Impairment } from '../lab/plan-types.ts';
+import type { Wire } from '../wire/wire.ts';
+import type { Cables } from './cables.ts';
+import { Captures } from './capture.ts';
+import { impairmentChecker } from './config.ts';
+import { serveConsole } from './console.ts';
+import type { Device } from './device.ts';
+import { bodyOf, EMU_ERRORS, EmuError } from './errors.ts';
+import type { Logger } from './log.ts';
+import { renderMetrics } from './metrics.ts';
+import { GarbageCounter, type SocketHandler, serveSockets, tokenMatches, tokenOf, urlOf } from './sockets.ts';
+import { stateOf } from './state.ts';
+import { streamTrace } from './trace-stream.ts';
+import { problemsOf } from './validate.ts';
+
+/** Bodies are an impairment at most. */
+const BODY_BYTES_MAX = 16_384;
+
+export interface ControlOptions {
+  readonly device: Device;
+  readonly cables: Cables;
+  readonly token: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly log: Logger;
+}
+
+export interface ControlServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export async function serveControl(options: ControlOptions): Promise<ControlServer> {
+  const { device, cables, log } = options;
+  const garbage = new GarbageCounter();
+  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
+  await app.register(swagger, { openapi: { info: { title: 'wirelab device', version: '1' } } });
+  guard(app, options.token, garbage);
+  const counts = (): ReadonlyMap<string, number> => new Map([...garbage.counts, ['wire', cables.garbage]]);
+  readingRoutes(app, device, cables, counts);
+  cableRoutes(app, device, cables, log);
+  const sockets = serveSockets(app.server, {
+    endpoints: endpointsOf(device, garbage),
+    upgrade: (request, socket, head, url) => cables.upgrade(request, socket, head, url),
+    allowed: (request, url) =>
+      tokenMatches(options.token, tokenOf(request, url)) ? undefined : new EmuError('EMU_TOKEN', 'wrong or no token'),
+    garbage,
+  });
+  await app.listen({ host: options.listen.host, port: options.listen.port });
+  const address = app.server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : options.listen.port,
+    close: async () => {
+      sockets.close();
+      await app.close();
+    },
+  };
+}
+
+/** Token first, then one shape for every error. */
+function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
+  app.addHook('onRequest', async (request) => {
+    const url = urlOf(request.raw);
+    if (url === undefined || !tokenMatches(token, tokenOf(request.raw, url))) {
+      throw new EmuError('EMU_TOKEN', 'wrong or no token');
+    }
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const body = bodyOf(error);
+    if (body.code === 'EMU_BAD_REQUEST') garbage.count('http');
+    return reply.status(EMU_ERRORS[body.code]).send({ error: body });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = new EmuError('EMU_NO_SUCH_PATH', `nothing at ${request.method} ${request.url}`);
+    return reply.status(error.statusCode).send({ error: bodyOf(error) });
+  });
+}
+
+const anyObject = { type: 'object', additionalProperties: true } as const;
+
+function readingRoutes(
+  app: FastifyInstance,
+  device: Device,
+  cables: Cables,
+  garbage: () => ReadonlyMap<string, number>,
+): void {
+  app.get('/healthz', { schema: { summary: 'Alive.', response: { 200: anyObject } } }, async () => ({
+    status: 'ok',
+    device: device.name,
+  }));
+  app.get(
+    '/state',
+    { schema: { summary: 'Ports, addresses, programs, counters.', response: { 200: anyObject } } },
+    async () => stateOf(device, cables, garbage()),
+  );
+  app.get('/metrics', { schema: { summary: "Counters in Prometheus' text format." } }, async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4').send(renderMetrics(device, garbage())),
+  );
+  app.get('/openapi.json', { schema: { summary: 'This description.' } }, async () => app.swagger());
+}
+
+const portParams = {
+  type: 'object',
+  properties: { port: { type: 'string', maxLength: 64 } },
+  required: ['port'],
+} as const;
+const portAnswer = {
+  200: {
+    type: 'object',
+    properties: { port: { type: 'string' }, carrier: { type: 'boolean' }, plugged: { type: 'boolean' } },
+  },
+} as const;
+
+function cableRoutes(app: FastifyInstance, device: Device, cables: Cables, log: Logger): void {
+  type Params = { Params: { port: string } };
+  const answer = (port: string, wire: Wire) => ({ port, carrier: wire.carrier, plugged: wire.plugged });
+  app.post<Params>(
+    '/ports/:port/unplug',
+    { schema: { summary: 'Pull the plug.', params: portParams, response: portAnswer } },
+    async (request) => {
+      const wire = wireOf(device, cables, request.params.port);
+      wire.unplug();
+      log.info({ port: request.params.port }, 'unplugged');
+      return answer(request.params.port, wire);
+    },
+  );
+  app.post<Params>(
+    '/ports/:port/plug',
+    { schema: { summary: 'Put the plug back.', params: portParams, response: portAnswer } },
+    async (request) => {
+      const wire = wireOf(device, cables, request.params.port);
+      wire.plug();
+      log.info({ port: request.params.port }, 'plugged');
+      return answer(request.params.port, wire);
+    },
+  );
+  app.post<Params & { Body: Impairment }>(
+    '/ports/:port/impair',
+    {
+      schema: {
+        summary: 'What this end does to the frames it sends, from now on.',
+        params: portParams,
+        body: anyObject,
+      },
+    },
+    async (request) => {
+      wireOf(device, cables, request.params.port);
+      const problems = problemsOf(impairmentChecker, request.body);
+      if (problems.length > 0) throw new EmuError('EMU_BAD_REQUEST', problems.join('; '));
+      cables.impair(request.params.port, request.body);
+      log.info({ port: request.params.port, egress: request.body }, 'impaired');
+      return { port: request.params.port, egress: request.body };
+    },
+  );
+}
+
+function wireOf(device: Device, cables: Cables, port: string): Wire {
+  const wire = cables.wires.get(port);
+  if (wire !== undefined) return wire;
+  const names = device.plan.ports.map((other) => other.name);
+  if (names.includes(port)) throw new EmuError('EMU_NOT_WIRED', `${device.name}:${port} has no wire`);
+  throw noPort(device, port);
+}
+
+function noPort(device: Device, port: string): EmuError {
+  const near = closest(port, device.phys.keys());
+  const hint = near === undefined ? '' : `; did you mean ${near}?`;
+  return new EmuError('EMU_NO_PORT', `${device.name} has no port ${port}${hint}`);
+}
+
+function endpointsOf(device: Device, garbage: GarbageCounter): ReadonlyMap<string, SocketHandler> {
+  const captures = new Captures({
+    deviceName: device.name,
+    deviceIndex: device.plan.index,
+    clock: device.host.clock,
+    points: device.phys,
+  });
+  return new Map<string, SocketHandler>([
+    ['/console', (socket) => serveConsole(device, socket, () => garbage.count('console'))],
+    [
+      '/capture',
+      (socket, url) => {
+        const ports = portsOf(device, url.searchParams.get('ports') ?? 'all');
+        socket.send(JSON.stringify(captures.hello(ports)));
+        const stop = captures.watch(ports, {
+          send: (message) => socket.send(message),
+          get backlog() {
+            return socket.bufferedAmount;
+          },
+        });
+        listenOnly(socket, () => garbage.count('capture'));
+        socket.on('close', stop);
+      },
+    ],
+    [
+      '/trace',
+      (socket, url) => {
+        const causes = causesOf(url.searchParams.getAll('cause'));
+        const sink = {
+          send: (lines: string) => socket.send(lines),
+          get backlog() {
+            return socket.bufferedAmount;
+          },
+        };
+        const stop = streamTrace(device.host.trace, sink, { causes });
+        listenOnly(socket, () => garbage.count('trace'));
+        socket.on('close', stop);
+      },
+    ],
+  ]);
+}
+
+/** A watcher has nothing to say. */
+function listenOnly(socket: Parameters<SocketHandler>[0], garbage: () => void): void {
+  socket.on('message', () => {
+    garbage();
+    socket.close(1003, 'a watcher has nothing to say');
+  });
+}
+
+function portsOf(device: Device, asked: string): readonly string[] {
+  if (asked === 'all') return [...device.phys.keys()];
+  const ports = asked.split(',');
+  const wrong = ports.find((port) => !device.phys.has(port));
+  if (wrong !== undefined) throw noPort(device, wrong);
+  return ports;
+}
+
+function causesOf(asked: readonly string[]): ReadonlySet<number> | undefined {
+  if (asked.length === 0) return undefined;
+  const causes = asked.map(Number);
+  if (causes.some((cause) => !Number.isSafeInteger(cause) || cause < 0)) {
+    throw new EmuError('EMU_BAD_REQUEST', 'cause: expected a whole number');
+  }
+  return new Set(causes);
+}

@@ -1,0 +1,109 @@
+/** `/metrics`: a device's counters in Prometheus' text format. */
+import type { Device } from './device.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+const escapeLabel = (value: string): string =>
+  value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+
+class Page {
+  private readonly lines: string[] = [];
+
+  metric(name: string, type: 'counter' | 'gauge', help: string, samples: readonly (readonly [Labels, number])[]): void {
+    this.lines.push(`# HELP wirelab_${name} ${help}`, `# TYPE wirelab_${name} ${type}`);
+    for (const [labels, value] of samples) {
+      const inner = Object.entries(labels).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
+      this.lines.push(`wirelab_${name}{${inner.join(',')}} ${value}`);
+    }
+  }
+
+  get text(): string {
+    return `${this.lines.join('\n')}\n`;
+  }
+}
+
+export function renderMetrics(device: Device, garbage: ReadonlyMap<string, number>): string {
+  const page = new Page();
+  const own = { device: device.name };
+  const skbs = device.host.skbs.counters;
+  const wires = [...device.wires];
+  const each = (read: (wire: (typeof wires)[number][1]) => number): [Labels, number][] =>
+    wires.map(([port, wire]) => [{ ...own, port, wire: wire.name }, read(wire)]);
+
+  page.metric(
+    'frames_sent_total',
+    'counter',
+    'Frames sent on the wire.',
+    each((wire) => wire.counters.sentFrames),
+  );
+  page.metric(
+    'frames_received_total',
+    'counter',
+    'Frames received.',
+    each((wire) => wire.counters.receivedFrames),
+  );
+  page.metric(
+    'bytes_sent_total',
+    'counter',
+    'Octets sent on the wire.',
+    each((wire) => wire.counters.sentBytes),
+  );
+  page.metric(
+    'bytes_received_total',
+    'counter',
+    'Octets received.',
+    each((wire) => wire.counters.receivedBytes),
+  );
+  page.metric(
+    'frames_lost_with_peer_total',
+    'counter',
+    'Numbered by the far end, never seen here.',
+    each((wire) => wire.counters.lostWithPeer),
+  );
+  page.metric(
+    'frames_lost_without_carrier_total',
+    'counter',
+    'Sent while there was no carrier.',
+    each((wire) => wire.counters.lostWithoutCarrier),
+  );
+  page.metric(
+    'wire_malformed_messages_total',
+    'counter',
+    'Messages on a wire that closed it.',
+    each((wire) => wire.counters.malformedMessages),
+  );
+  page.metric(
+    'carrier',
+    'gauge',
+    'Whether the port has carrier.',
+    each((wire) => (wire.carrier ? 1 : 0)),
+  );
+  page.metric(
+    'plugged',
+    'gauge',
+    'Whether the plug is in.',
+    each((wire) => (wire.plugged ? 1 : 0)),
+  );
+  page.metric(
+    'drops_total',
+    'counter',
+    'Packets dropped, by reason.',
+    [...skbs.drops].map(([reason, count]) => [{ ...own, reason }, count]),
+  );
+  page.metric('skbs_live', 'gauge', 'Packets in memory.', [[own, skbs.live]]);
+  page.metric('skbs_allocated_total', 'counter', 'Packets born.', [[own, skbs.allocated]]);
+  page.metric(
+    'copies_total',
+    'counter',
+    'Copies of packets, by cause.',
+    Object.entries(skbs.copies).map(([cause, count]) => [{ ...own, cause }, count]),
+  );
+  page.metric(
+    'garbage_total',
+    'counter',
+    'Connections closed because what came in made no sense.',
+    [...garbage].map(([where, count]) => [{ ...own, where }, count]),
+  );
+  page.metric('resident_bytes', 'gauge', 'Memory of the process.', [[own, process.memoryUsage.rss()]]);
+  return page.text;
+}

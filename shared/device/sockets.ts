@@ -1,0 +1,116 @@
+/**
+ * WebSockets beside an HTTP server on its one port: each path has an endpoint; whatever else comes is refused, counted,
+ * and touches nothing. Tokens are compared in constant time.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { EmuErrorBody } from './errors.ts';
+import { bodyOf, EMU_ERRORS, EmuError } from './errors.ts';
+
+/** Largest message on a control socket: standard input comes in pieces of at most 64 kB. */
+const MESSAGE_BYTES_MAX = 1_048_576;
+/** Sockets open at once on one server. */
+const SOCKETS_MAX = 1_024;
+/** Close code for an error of ours; the reason is the body as JSON, cut to what a close frame holds. */
+export const CLOSE_ERROR = 4400;
+const CLOSE_REASON_BYTES_MAX = 123;
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** Whether `given` is the token; takes as long for any wrong one. */
+export function tokenMatches(token: string, given: string | undefined): boolean {
+  return given !== undefined && timingSafeEqual(digest(token), digest(given));
+}
+
+/** The token a caller presents: `Authorization: Bearer …`; for browsers, which cannot set it on sockets, `?token=`. */
+export function tokenOf(request: IncomingMessage, url: URL): string | undefined {
+  const header = /^Bearer (.+)$/.exec(request.headers.authorization ?? '');
+  return header?.[1] ?? url.searchParams.get('token') ?? undefined;
+}
+
+/** What did not make sense, by where it came in. */
+export class GarbageCounter {
+  readonly counts = new Map<string, number>();
+  count(where: string): void {
+    this.counts.set(where, (this.counts.get(where) ?? 0) + 1);
+  }
+}
+
+/** Takes a socket that was accepted on its path; throws EmuError to refuse with a code. */
+export type SocketHandler = (socket: WebSocket, url: URL) => void;
+
+export interface SocketRoutes {
+  /** Endpoints by exact path, behind the token. */
+  readonly endpoints: ReadonlyMap<string, SocketHandler>;
+  /** Upgrades that are handled elsewhere (wires: their token is in their Hello); true when it was taken. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer, url: URL) => boolean;
+  readonly allowed: (request: IncomingMessage, url: URL) => EmuError | undefined;
+  readonly garbage: GarbageCounter;
+}
+
+/** Serve `routes` on the server's upgrades; returns what closes every socket. */
+export function serveSockets(server: Server, routes: SocketRoutes): { close(): void } {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
+  server.on('clientError', (_error, socket) => {
+    routes.garbage.count('http');
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    else socket.destroy();
+  });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    const url = urlOf(request);
+    if (url === undefined) return refuse(socket, new EmuError('EMU_BAD_REQUEST', 'not a path'));
+    if (routes.upgrade?.(request, socket, head, url) === true) return;
+    const refused = routes.allowed(request, url) ?? tooMany(sockets);
+    const handler = routes.endpoints.get(url.pathname);
+    if (refused !== undefined) return refuse(socket, refused);
+    if (handler === undefined) return refuse(socket, new EmuError('EMU_NO_SUCH_PATH', `no socket at ${url.pathname}`));
+    sockets.handleUpgrade(request, socket, head, (accepted) => {
+      accepted.on('error', () => routes.garbage.count(url.pathname));
+      try {
+        handler(accepted, url);
+      } catch (error) {
+        closeWith(accepted, error);
+      }
+    });
+  });
+  return {
+    close: () => {
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+    },
+  };
+}
+
+function tooMany(sockets: WebSocketServer): EmuError | undefined {
+  return sockets.clients.size < SOCKETS_MAX ? undefined : new EmuError('EMU_TOO_MANY', 'too many sockets are open');
+}
+
+export function urlOf(request: IncomingMessage): URL | undefined {
+  try {
+    return new URL(request.url ?? '/', 'http://device');
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(socket: Duplex, error: EmuError): void {
+  const body = JSON.stringify({ error: bodyOf(error) });
+  socket.end(
+    `HTTP/1.1 ${EMU_ERRORS[error.code]} Refused\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+/** Tell the other side why and close. */
+export function closeWith(socket: WebSocket, error: unknown): void {
+  const body = bodyOf(error);
+  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ error: body } satisfies { error: EmuErrorBody }));
+  const reason = Buffer.from(body.message)
+    .subarray(0, CLOSE_REASON_BYTES_MAX)
+    .toString('utf8')
+    .replaceAll('\ufffd', '');
+  socket.close(CLOSE_ERROR, reason);
+}
