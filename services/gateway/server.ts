@@ -5,7 +5,7 @@
  *   GET  /                       the page (no token; it finds one in its own address)
  *   GET  /api/healthz  /api/state  /api/devices  /api/openapi.json
  *   POST /api/unplug  /api/plug  {target}      /api/impair {target, impairment}      /api/down
- *   POST /api/devices/:device/{kill,start,stop,restart}
+ *   POST /api/devices/:device/{kill,start,stop,restart}      /api/journey {device, url}
  *   sockets: /api/exec?device=  /api/capture?ports=  /api/trace?devices=&cause=  /api/session
  */
 import type { IncomingMessage } from 'node:http';
@@ -28,6 +28,7 @@ import type { Impairment } from '../../shared/lab/plan-types.ts';
 import { serveExec } from './exec.ts';
 import { FanIn } from './fan-in.ts';
 import { Faults } from './faults.ts';
+import { journeyRoute } from './journey/route.ts';
 import type { Lab } from './lab.ts';
 import { serveSession } from './session.ts';
 import { serveCapture, serveTrace } from './streams.ts';
@@ -64,6 +65,7 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
   if (options.web !== undefined) await app.register(fastifyStatic, { root: options.web });
   readingRoutes(app, lab, supervisor, garbage);
   troubleRoutes(app, lab, faults, supervisor);
+  journeyRoute(app, { lab, captures, traces });
   const sockets = serveSockets(app.server, {
     endpoints: new Map<string, SocketHandler>([
       ['/api/exec', (socket, url) => serveExec(lab, socket, url)],

@@ -19,7 +19,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { DeviceKind, DevicePlan, WirePlan } from '../lab/plan-types.ts';
+import type { DeviceKind, DevicePlan, DnsRole, WirePlan } from '../lab/plan-types.ts';
 import type { Checker } from './validate.ts';
 import {
   boolean,
@@ -45,6 +45,7 @@ export interface GatewayPlan {
   readonly devices: readonly {
     readonly name: string;
     readonly kind: DeviceKind;
+    readonly role: DnsRole | null;
     readonly index: number;
     /** `http://HOST:PORT`, its control server. */
     readonly control: string;
@@ -87,6 +88,7 @@ const TOKEN_LENGTH_MIN = 16;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 const MICROS_MAX = 86_400_000_000;
 const name = text('a name of letters, digits, - and _', NAME);
+const role = nullable(oneOf('root', 'tld', 'authoritative', 'local'));
 const portName = text('a port, as eth0', NAME);
 const end = text('DEVICE:PORT', /^[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$/);
 const kind = oneOf('host', 'switch', 'router', 'dns');
@@ -131,7 +133,7 @@ const devicePlanChecker = object({
   name,
   index: integer(1, 65_535),
   kind,
-  role: nullable(oneOf('root', 'tld', 'authoritative', 'local')),
+  role,
   seed: integer(0, 0xffff_ffff),
   ports: list(portChecker, 256),
   routes: list(
@@ -169,6 +171,7 @@ const gatewayPlanChecker = object({
     object({
       name,
       kind,
+      role,
       index: integer(1, 65_535),
       control: text('http://HOST:PORT', /^http:\/\/[^/]+$/),
       ports: list(portName, 256),

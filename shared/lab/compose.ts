@@ -141,9 +141,10 @@ function gatewayService(name: string, plan: LabPlan, devices: ReadonlyMap<string
   const gateway: GatewayPlan = {
     lab: plan.name,
     seed: plan.seed,
-    devices: [...devices.values()].map(({ name: device, kind, index, ports }) => ({
+    devices: [...devices.values()].map(({ name: device, kind, role, index, ports }) => ({
       name: device,
       kind,
+      role,
       index,
       control: `http://${device.toLowerCase()}:${CONTROL_PORT}`,
       ports: ports.map((port) => port.name),

@@ -30,8 +30,12 @@ export interface Frame extends CapturedFrame {
 const token = new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
 const RETRY_MS = 1_000;
 
-async function call<T>(method: string, path: string): Promise<T> {
-  const answer = await fetch(path, { method, headers: { authorization: `Bearer ${token}` } });
+async function call<T>(method: string, path: string, content?: object): Promise<T> {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+  };
+  const answer = await fetch(path, { method, headers, body: content === undefined ? null : JSON.stringify(content) });
   const body: unknown = await answer.json();
   if (!answer.ok) throw new Error((body as { error?: { message?: string } }).error?.message ?? answer.statusText);
   return body as T;
@@ -40,7 +44,7 @@ async function call<T>(method: string, path: string): Promise<T> {
 export const state = (): Promise<LabView> => call<LabView>('GET', '/api/state');
 
 export const setPlug = (wire: string, plugged: boolean): Promise<unknown> =>
-  call('POST', `/api/wires/${encodeURIComponent(wire)}/${plugged ? 'plug' : 'unplug'}`);
+  call('POST', plugged ? '/api/plug' : '/api/unplug', { target: wire });
 
 /** Every captured frame from now on; comes back by itself when the gateway does. */
 export function watch(onFrames: (frames: Frame[], lost: number) => void, onState: (connected: boolean) => void): void {
