@@ -14,8 +14,8 @@ const SPIN_MICROS_MAX: Micros = 250;
 const SLEEP_MS_MAX = 2_147_483_647;
 
 export interface SystemClockOptions {
-  /** Moment of lab time 0, in milliseconds since 1970 (fractions allowed); default: now. */
-  readonly originUnixMs?: number;
+  /** Moment of lab time 0, in microseconds since 1970; default: now. */
+  readonly originUnixMicros?: number;
 }
 
 export class SystemClock implements Clock {
@@ -34,8 +34,8 @@ export class SystemClock implements Clock {
 
   constructor(options: SystemClockOptions = {}) {
     this.realBase = performance.now();
-    const unixMs = performance.timeOrigin + this.realBase;
-    this.labBase = Math.max(0, Math.round((unixMs - (options.originUnixMs ?? unixMs)) * 1_000));
+    const unixMicros = (performance.timeOrigin + this.realBase) * 1_000;
+    this.labBase = Math.max(0, Math.round(unixMicros - (options.originUnixMicros ?? unixMicros)));
   }
 
   now(): Micros {

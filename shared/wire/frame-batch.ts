@@ -23,6 +23,15 @@ const FRAME_PREFIX_MAX = 4;
 /** Two packed fields with tag and length, 12 octets a frame. */
 export const BATCH_TAIL_ROOM = 12 * BATCH_FRAMES_MAX + 16;
 const FRAMES_TAG = (3 << 3) | 2;
+/** Where the frames section must end. */
+const BATCH_LIMIT = BATCH_HEAD_ROOM + BATCH_BYTES_MAX;
+/** Empty batches kept for reuse in a process: 2.3 MB. */
+const FREE_BATCHES_MAX = 32;
+
+/** Octets of tag and length before a frame of `size` octets. */
+function prefixLength(size: number): number {
+  return size < 0x80 ? 2 : size < 0x4000 ? 3 : 4;
+}
 
 export class FrameBatch {
   bytes: Uint8Array;
@@ -60,7 +69,7 @@ export class FrameBatch {
 
   /** Whether a frame of `size` octets (on the cable) still fits. An empty batch takes any frame a NIC can make. */
   hasRoom(size: number): boolean {
-    return this.count < BATCH_FRAMES_MAX && this.end + FRAME_PREFIX_MAX + size <= BATCH_HEAD_ROOM + BATCH_BYTES_MAX;
+    return this.count < BATCH_FRAMES_MAX && this.end + FRAME_PREFIX_MAX + size <= BATCH_LIMIT;
   }
 
   /** Claim `size` octets for the next frame and return where in `bytes` they start. */
@@ -92,6 +101,45 @@ export class FrameBatch {
     this.bytes.set(other.bytes.subarray(from, from + size), at);
   }
 
+  /** The end of the longest stretch from frame `from`, at most up to `to`, whose frames stand back to back in `bytes`. */
+  runEnd(from: number, to: number): number {
+    let i = from + 1;
+    while (i < to && this.start(i) === this.offsets[i - 1]! + this.sizes[i - 1]!) i++;
+    return i;
+  }
+
+  /** Copy frames [from, to) of another batch, which stand back to back there, in one piece; all of them must fit. */
+  appendRun(other: FrameBatch, from: number, to: number): void {
+    const start = other.start(from);
+    const length = other.offsets[to - 1]! + other.sizes[to - 1]! - start;
+    assert(this.count + (to - from) <= BATCH_FRAMES_MAX && this.end + length <= BATCH_LIMIT, 'the run fits');
+    this.bytes.set(other.bytes.subarray(start, start + length), this.end);
+    const shift = this.end - start;
+    for (let i = from; i < to; i++) {
+      const n = this.count++;
+      this.offsets[n] = other.offsets[i]! + shift;
+      this.sizes[n] = other.sizes[i]!;
+      this.traceDevices[n] = other.traceDevices[i]!;
+      this.traceNumbers[n] = other.traceNumbers[i]!;
+      this.causes[n] = other.causes[i]!;
+    }
+    this.end += length;
+  }
+
+  /** How many of `other`'s frames from `from` on, at most up to `to`, fit in one appendRun. */
+  fitting(other: FrameBatch, from: number, to: number): number {
+    const room = BATCH_LIMIT - this.end + other.start(from);
+    const last = Math.min(to, from + BATCH_FRAMES_MAX - this.count);
+    let i = from;
+    while (i < last && other.offsets[i]! + other.sizes[i]! <= room) i++;
+    return i - from;
+  }
+
+  /** Where frame `i` starts with its tag and length, were they written as append() writes them. */
+  private start(i: number): number {
+    return this.offsets[i]! - prefixLength(this.sizes[i]!);
+  }
+
   offset(i: number): number {
     assert(i < this.count, 'frame index within the batch');
     return this.offsets[i]!;
@@ -101,4 +149,17 @@ export class FrameBatch {
     assert(i < this.count, 'frame index within the batch');
     return this.sizes[i]!;
   }
+}
+
+const freeBatches: FrameBatch[] = [];
+
+/** An empty batch to fill, from the process's pool. */
+export function takeBatch(): FrameBatch {
+  return freeBatches.pop() ?? new FrameBatch();
+}
+
+/** Give a batch back that takeBatch gave; nobody may look at it any more. */
+export function giveBatch(batch: FrameBatch): void {
+  batch.clear();
+  if (freeBatches.length < FREE_BATCHES_MAX) freeBatches.push(batch);
 }

@@ -93,7 +93,7 @@ test('on the system clock after(0) keeps its order, runs after the work under wa
 });
 
 test('the system clock counts from the origin of the lab, fires late rather than early, and stops at rate 0', async () => {
-  const clock = new SystemClock({ originUnixMs: Date.now() - 5_000 });
+  const clock = new SystemClock({ originUnixMicros: (Date.now() - 5_000) * 1_000 });
   expect(clock.now()).toBeGreaterThanOrEqual(4_999_000);
   expect(clock.now()).toBeLessThan(6_000_000);
   const start = clock.now();

@@ -1,0 +1,135 @@
+/**
+ * What every end of a wire does the same, whatever carries it: the batch being filled, sequence numbers, the ledger,
+ * and telling the listener about carrier and room. What carries the batches is the subclass's.
+ */
+import type { Micros } from '../platform.ts';
+import { type FrameBatch, giveBatch, takeBatch } from './frame-batch.ts';
+import type { Wire, WireCounters, WireListener } from './wire.ts';
+
+export const SILENT_LISTENER: WireListener = { onBatch: () => {}, onCarrier: () => {}, onReady: () => {} };
+
+export function wireCounters(): WireCounters {
+  return {
+    sentFrames: 0,
+    sentBytes: 0,
+    receivedFrames: 0,
+    receivedBytes: 0,
+    lostWithPeer: 0,
+    lostWithoutCarrier: 0,
+    malformedMessages: 0,
+  };
+}
+
+/** Octets of the frames in a batch, as on the cable. */
+export function batchOctets(batch: FrameBatch): number {
+  let octets = 0;
+  for (let i = 0; i < batch.count; i++) octets += batch.sizes[i]!;
+  return octets;
+}
+
+export abstract class WireEnd implements Wire {
+  readonly name: string;
+  readonly end: string;
+  readonly counters: WireCounters = wireCounters();
+  carrier = false;
+  ready = true;
+  plugged = true;
+  protected listener: WireListener = SILENT_LISTENER;
+  protected portUp = false;
+  /** Sequence number of the next frame that leaves. */
+  protected sequence = 0;
+  private filling: FrameBatch | undefined;
+  private scheduled = false;
+
+  constructor(name: string, end: string) {
+    this.name = name;
+    this.end = end;
+  }
+
+  /** Lab time, for the batch's sentAt. */
+  protected abstract now(): Micros;
+  /** Call flush() at the end of this turn. */
+  protected abstract schedule(): void;
+  /** Send a batch that is not empty; owns it, and gives it back when its bytes are no longer needed. */
+  protected abstract transmit(batch: FrameBatch): void;
+  /** Our port or plug changed: tell the far end. */
+  protected abstract announce(): void;
+  abstract close(): void;
+
+  attach(listener: WireListener): void {
+    this.listener = listener;
+  }
+
+  reserve(size: number): FrameBatch {
+    if (this.filling !== undefined && !this.filling.hasRoom(size)) this.flush();
+    this.filling ??= takeBatch();
+    return this.filling;
+  }
+
+  kick(): void {
+    if (this.scheduled || this.filling === undefined || this.filling.count === 0) return;
+    this.scheduled = true;
+    this.schedule();
+  }
+
+  setPortUp(up: boolean): void {
+    if (this.portUp === up) return;
+    this.portUp = up;
+    this.announce();
+  }
+
+  unplug(): void {
+    if (!this.plugged) return;
+    this.plugged = false;
+    this.announce();
+  }
+
+  plug(): void {
+    if (this.plugged) return;
+    this.plugged = true;
+    this.announce();
+  }
+
+  protected readonly flushScheduled = (): void => {
+    this.scheduled = false;
+    this.flush();
+  };
+
+  protected flush(): void {
+    const batch = this.filling;
+    if (batch === undefined) return;
+    this.filling = undefined;
+    if (batch.count === 0 || !this.carrier) {
+      this.counters.lostWithoutCarrier += batch.count;
+      giveBatch(batch);
+      return;
+    }
+    batch.first = this.sequence;
+    batch.sentAt = this.now();
+    this.sequence += batch.count;
+    this.counters.sentFrames += batch.count;
+    this.counters.sentBytes += batchOctets(batch);
+    this.transmit(batch);
+  }
+
+  /** Hand a batch up; what it came in may be reused when this returns. */
+  protected deliver(batch: FrameBatch): void {
+    this.counters.receivedFrames += batch.count;
+    this.counters.receivedBytes += batchOctets(batch);
+    this.listener.onBatch(batch);
+  }
+
+  protected setCarrier(up: boolean): void {
+    if (this.carrier === up) return;
+    this.carrier = up;
+    // What was being filled when the light went out is lost as on a cable.
+    if (!up) this.flush();
+    this.listener.onCarrier(up);
+  }
+
+  protected setReady(ready: boolean): void {
+    if (this.ready === ready) return;
+    this.ready = ready;
+    if (ready) this.listener.onReady();
+  }
+}
