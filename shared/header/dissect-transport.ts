@@ -3,6 +3,8 @@
 import { fold, pseudoHeaderSum, sumBytes } from './checksum.ts';
 import type { Dissector, Field } from './dissect.ts';
 import { dissectHttp } from './dissect-application.ts';
+import { dissectDns } from './dissect-dns.ts';
+import { DNS_PORT } from './dns.ts';
 import type { Ipv4Header } from './ipv4.ts';
 import { TCP, TCP_FLAG, TCP_OPTION, tcpHeaderLength } from './tcp.ts';
 import { UDP } from './udp.ts';
@@ -77,7 +79,8 @@ export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header
   d.add({ protocol: 'tcp', title, place: 'transport', at, size: headerLength, fields });
   const payload = at + headerLength;
   if (payload >= end) return;
-  if (HTTP_PORTS.has(source) || HTTP_PORTS.has(target)) dissectHttp(d, payload, end);
+  if (source === DNS_PORT || target === DNS_PORT) dissectDns(d, payload, end, true);
+  else if (HTTP_PORTS.has(source) || HTTP_PORTS.has(target)) dissectHttp(d, payload, end);
   else d.data(payload, end);
 }
 
@@ -102,7 +105,8 @@ export function dissectUdp(d: Dissector, at: number, end: number, ip: Ipv4Header
     size: UDP.SIZE,
     fields,
   });
-  d.data(at + UDP.SIZE, end);
+  if (source === DNS_PORT || target === DNS_PORT) dissectDns(d, at + UDP.SIZE, end, false);
+  else d.data(at + UDP.SIZE, end);
 }
 
 function checksumField(
