@@ -2,10 +2,11 @@
  * One device of the lab file: its keys by the table of schema.ts, then what one device can get wrong on its own (a role
  * without zones, a NAT port that is not there).
  */
+import { closest } from './closest.ts';
 import type { LabDevice, LabPort } from './model.ts';
 import type { LabNode, MappingEntry, ScalarNode } from './parse.ts';
 import type { DeviceKind } from './plan-types.ts';
-import { type Located, oneOf, type Problems, type Span } from './problem.ts';
+import { didYouMean, type Located, oneOf, type Problems } from './problem.ts';
 import {
   DEVICE_KEYS,
   DEVICE_KINDS,
@@ -53,7 +54,7 @@ export class DeviceReader {
     }
     if (this.kind === 'switch') this.addSwitchPorts();
     const device = this.assemble();
-    checkRole(device, this.label, this.problems);
+    checkRole(device, { label: this.label, written: seen }, this.problems);
     checkPortNames(device, this.label, this.problems);
     return device;
   }
@@ -65,11 +66,12 @@ export class DeviceReader {
       this.problems.add(node.what === 'scalar' && node.empty ? this.name.span : node.span, what, expected);
       return undefined;
     }
-    const entry = node.entries.find(({ key }) => key.text === 'kind');
+    const entry =
+      node.entries.find(({ key }) => key.text === 'kind') ??
+      // Misspelt, which is told with the other keys: read it as what it was meant to be.
+      node.entries.find(({ key }) => closest(key.text, Object.keys(DEVICE_KEYS)) === 'kind');
     if (entry === undefined) {
-      const misspelt = node.entries.some(({ key }) => /^(type|k.{1,4}d?)$/.test(key.text));
-      const hint = misspelt ? 'the key is "kind"' : undefined;
-      this.problems.add(this.name.span, `device ${this.name.value} has no kind`, oneOf(DEVICE_KINDS), hint);
+      this.problems.add(this.name.span, `device ${this.name.value} has no kind`, `kind: ${DEVICE_KINDS.join(' | ')}`);
       return undefined;
     }
     const what = `kind of device ${this.name.value}`;
@@ -100,27 +102,33 @@ export class DeviceReader {
     }
   }
 
+  /** The keys that this device may have, but for its ports. */
+  private knownKeys(): string[] {
+    return Object.entries<DeviceKeySpec>(DEVICE_KEYS)
+      .filter(([, spec]) => this.kind === undefined || spec.kinds.includes(this.kind))
+      .map(([name]) => name);
+  }
+
   private unknownKey(key: ScalarNode): void {
-    const known: string[] = [];
-    for (const [name, spec] of Object.entries<DeviceKeySpec>(DEVICE_KEYS)) {
-      if (this.kind === undefined || spec.kinds.includes(this.kind)) known.push(name);
-    }
-    const number = NEARLY_A_PORT.exec(key.text)?.[1];
-    const mayBePort = number !== undefined && this.kind !== 'switch';
-    if (mayBePort) this.portsUnsure = true;
     const message = `unknown key "${cut(key.text)}" in device ${this.label}`;
-    // Ports go first, so that `eht0` is not taken for something else.
-    const words = mayBePort ? [`eth${Number(number)}`, ...known] : known;
-    this.problems.unknown(key.span, message, key.text, words, this.kind === 'switch' ? [] : ['ethN']);
+    const known = this.knownKeys();
+    const number = NEARLY_A_PORT.exec(key.text)?.[1];
+    if (number !== undefined && this.kind !== 'switch') {
+      // So that wires to the port that was meant are not called wrong, too.
+      this.portsUnsure = true;
+      this.problems.add(key.span, message, oneOf([...known, 'ethN']), didYouMean(`eth${Number(number)}`));
+    } else {
+      this.problems.unknown(key.span, message, key.text, known, this.kind === 'switch' ? [] : ['ethN']);
+    }
   }
 
   private foreignKey(key: ScalarNode, spec: DeviceKeySpec): void {
+    const isPort = PORT_NAME.test(key.text);
+    const hint = isPort ? `a switch has ports p1 to p${SWITCH_PORTS_DEFAULT}, or as many as ports: says` : undefined;
     const owners = spec.kinds.join(', ');
-    const isPort = PORT_NAME.test(key.text) && this.kind === 'switch';
-    const hint = isPort
-      ? `a switch has ports p1 to p${SWITCH_PORTS_DEFAULT} or what ports: says, and no addresses`
-      : undefined;
-    this.problems.add(key.span, `key "${key.text}" does not belong in device ${this.label}`, `it in: ${owners}`, hint);
+    const message = `key "${key.text}" belongs to ${owners}, not to device ${this.label}`;
+    const known = this.kind === 'switch' ? this.knownKeys() : [...this.knownKeys(), 'ethN'];
+    this.problems.add(key.span, message, oneOf(known), hint);
   }
 
   private addSwitchPorts(): void {
@@ -172,33 +180,34 @@ function specOf(key: string): DeviceKeySpec | undefined {
 }
 
 /** A server that answers needs zones; one that asks needs to know where the root is. */
-function checkRole(device: LabDevice, label: string, problems: Problems): void {
+function checkRole(
+  device: LabDevice,
+  { label, written }: { readonly label: string; readonly written: ReadonlySet<string> },
+  problems: Problems,
+): void {
   if (device.kind !== 'dns') return;
-  const at: Span = device.name.span;
+  const at = device.name.span;
   if (device.role === undefined) {
-    problems.add(at, `${label} has no role`, 'role: root, tld, authoritative or local');
+    // One that is there and cannot be read was told already; so below.
+    if (!written.has('role')) problems.add(at, `${label} has no role`, 'role: root, tld, authoritative or local');
     return;
   }
   const { value: role, span } = device.role;
+  const zone = device.zones[0];
   if (role === 'local') {
-    if (device.hints === undefined)
+    if (!written.has('hints'))
       problems.add(at, `${label} is a local server without hints`, 'hints: FILE, as named.root');
-    const zone = device.zones[0];
     if (zone !== undefined) problems.add(zone.origin.span, `${label} is a local server with zones`, 'hints alone');
     return;
   }
   if (device.hints !== undefined) {
-    problems.add(
-      device.hints.span,
-      `${label} has hints, but only a local server asks the root`,
-      'role: local, or no hints',
-    );
+    const message = `${label} has hints, but only a local server asks the root`;
+    problems.add(device.hints.span, message, 'role: local, or no hints');
   }
-  if (device.zones.length === 0) {
+  if (!written.has('zones')) {
     problems.add(span, `${label} has no zones to answer for`, 'zones: { ORIGIN: FILE }');
-  } else if (role === 'root' && !device.zones.some(({ origin }) => origin.value === '.')) {
-    const zone = device.zones[0]?.origin.span ?? span;
-    problems.add(zone, `${label} is a root server without the root zone`, 'zones: { ".": FILE }');
+  } else if (role === 'root' && zone !== undefined && !device.zones.some(({ origin }) => origin.value === '.')) {
+    problems.add(zone.origin.span, `${label} is a root server without the root zone`, 'zones: { ".": FILE }');
   }
 }
 

@@ -99,8 +99,11 @@ export class WireReader {
     if (device.kind === undefined || device.portsUnsure) return false;
     const ports = [...device.ports.keys()];
     const message = `${deviceLabel(device)} has no port "${cut(end.port)}"`;
-    if (ports.length === 0) this.problems.add(end.portSpan, message, `a port in the device, such as eth0: 10.0.0.1/24`);
-    else this.problems.unknown(end.portSpan, message, end.port, ports);
+    if (ports.length === 0) {
+      this.problems.add(end.portSpan, message, 'a port in the device, such as eth0: 10.0.0.1/24');
+    } else if (device.kind === 'switch' && /^p[0-9]+$/.test(end.port)) {
+      this.problems.add(end.portSpan, message, oneOf(ports), `ports: N gives a switch N ports`);
+    } else this.problems.unknown(end.portSpan, message, end.port, ports);
     return false;
   }
 
@@ -216,9 +219,9 @@ function keySpan(node: MappingNode, key: string): Span | undefined {
 }
 
 function wireHint(text: string): string | undefined {
+  if (/^\S+:\S+--\S+:\S+$/.test(text)) return 'put blanks around the "--"';
   const arrow = /^(\S+:\S+)\s*(->|<->|<-|=>|—|–|-)\s*(\S+:\S+)$/.exec(text);
   if (arrow !== null) return `did you mean "${arrow[1]} -- ${arrow[3]}"?`;
-  if (/^\S+:\S+--\S+:\S+$/.test(text)) return `put blanks around the "--"`;
   if (/^\S+:\S+\s+--\s+\S+:\S+\s+\{/.test(text)) return `put ": " before the "{"`;
   if (/\s--\s/.test(text)) return 'an end is a device and its port, joined by ":"';
   return undefined;

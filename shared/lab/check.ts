@@ -64,7 +64,8 @@ function readLab(source: string, options: CheckOptions, problems: Problems): Lab
   const top = readTop(root, source, problems);
   const devices = readDevices(top.devices, source, problems);
   const byName = new Map(devices.map((device) => [device.name.value, device]));
-  const wires = readWires(top.wires, new WireReader(byName, problems, source), problems);
+  // Without devices every wire would be wrong, and none of them to blame.
+  const wires = devices.length === 0 ? [] : readWires(top.wires, new WireReader(byName, problems, source), problems);
   const lab: LabFile = { name: top.name, description: top.description, seed: top.seed, devices, wires };
   checkNetwork(lab, problems);
   for (const device of devices) checkOutside(device, options, problems);
@@ -91,14 +92,19 @@ function readTop(root: MappingNode, source: string, problems: Problems): Top {
     else if (key.text === 'seed') top.seed = TOP_KEYS.seed.type.read(value, reading) ?? SEED_DEFAULT;
     else if (key.text === 'devices') top.devices = value;
     else if (key.text === 'wires') top.wires = value;
-    else problems.unknown(key.span, `unknown key "${cut(key.text)}" in the lab`, key.text, TOP_WORDS);
+    else {
+      problems.unknown(key.span, `unknown key "${cut(key.text)}" in the lab`, key.text, TOP_WORDS);
+      // Take it for what it was meant to be, so that the rest is checked, and no wire is blamed for it.
+      const meant = closest(key.text, TOP_WORDS);
+      if (meant === 'devices') top.devices ??= value;
+      if (meant === 'wires') top.wires ??= value;
+      if (meant !== undefined) seen.add(meant);
+    }
     seen.add(key.text);
   }
   const start = root.entries[0]?.key.span ?? root.span;
-  const misspelt = (word: string): boolean =>
-    root.entries.some(({ key }) => !TOP_WORDS.includes(key.text) && closest(key.text, TOP_WORDS) === word);
-  if (!seen.has('name') && !misspelt('name')) problems.add(start, 'the lab has no name', 'name: NAME at the top');
-  if (!seen.has('devices') && !misspelt('devices')) {
+  if (!seen.has('name')) problems.add(start, 'the lab has no name', 'name: NAME at the top');
+  if (!seen.has('devices')) {
     problems.add(start, 'the lab has no devices', 'devices: and below it a name with { kind: … } for each');
   }
   return top;

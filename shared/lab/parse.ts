@@ -3,7 +3,7 @@
  * YAML library. YAML 1.2 core schema; scalars keep the text as it was written (`1.10` stays `1.10`), because what a
  * value means is its key's business. Left out: merge keys (`<<`), which YAML 1.2 dropped.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument, visit } from 'yaml';
 import type { Problems, Span } from './problem.ts';
 
 export interface ScalarNode {
@@ -40,6 +40,8 @@ export const LAB_BYTES_MAX = 1_000_000;
 const DEPTH_MAX = 16;
 /** Aliases may repeat a node; this many nodes in all. */
 const NODES_MAX = 100_000;
+/** A syntax error may go on to the end of the file. */
+const CARETS_MAX = 40;
 
 const START: Span = { start: 0, end: 1 };
 
@@ -76,7 +78,7 @@ export function parseLab(text: string, problems: Problems): Parsed {
   let document: Document;
   try {
     document = parseDocument(text, { prettyErrors: false, uniqueKeys: false });
-    if (addSyntaxProblems(document, text, problems)) return { root: undefined, broken: true };
+    if (addSyntaxProblems(document, problems)) return { root: undefined, broken: true };
     const root = document.contents === null ? undefined : new TreeBuilder(document, problems).build(document.contents);
     return { root, broken: problems.count > 0 };
   } catch (error) {
@@ -87,19 +89,41 @@ export function parseLab(text: string, problems: Problems): Parsed {
   }
 }
 
-function addSyntaxProblems(document: Document, text: string, problems: Problems): boolean {
-  const lines = new Set<number>();
-  for (const error of [...document.errors, ...document.warnings]) {
-    // One slip often upsets the parser several times; the first on a line is the one that means something.
-    const start = Math.min(error.pos[0], text.length);
-    const line = text.lastIndexOf('\n', Math.max(0, start - 1));
-    if (lines.has(line)) continue;
-    lines.add(line);
-    const [what, expected] = SYNTAX.get(error.code) ?? [plainly(error.message), 'YAML'];
-    const message = error.code === 'MISSING_CHAR' || error.code === 'UNEXPECTED_TOKEN' ? plainly(error.message) : what;
-    problems.add({ start, end: Math.min(error.pos[1], start + 40) }, `not YAML: ${message}`, expected);
+function addSyntaxProblems(document: Document, problems: Problems): boolean {
+  const told = new Set<string>();
+  for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
+    // One slip often upsets the parser many times in the same way; the first is the one that means something.
+    if (told.has(code)) continue;
+    told.add(code);
+    const quote = /^Missing closing (.)quote/.exec(message)?.[1];
+    if (quote !== undefined) {
+      const span = unclosedQuote(document, pos[0]);
+      problems.add(span, `not YAML: a ${quote} quote is opened and never closed`, `${quote} at the end of the text`);
+    } else if (message.startsWith('Flow ')) {
+      const closing = /[}\]]/.exec(message)?.[0] ?? '}';
+      const what = `not YAML: a bracket above is not closed before this line, or the line stands too far left`;
+      problems.add({ start: pos[0], end: pos[1] }, what, `"${closing}" before it`);
+    } else {
+      const [what, expected] = SYNTAX.get(code) ?? [plainly(message), 'YAML'];
+      const exact = code === 'MISSING_CHAR' || code === 'UNEXPECTED_TOKEN' ? plainly(message) : what;
+      problems.add({ start: pos[0], end: Math.min(pos[1], pos[0] + CARETS_MAX) }, `not YAML: ${exact}`, expected);
+    }
   }
-  return lines.size > 0;
+  return told.size > 0;
+}
+
+/** Where the text starts whose closing quote was looked for up to `end`. */
+function unclosedQuote(document: Document, end: number): Span {
+  let found: Span = { start: end, end: end + 1 };
+  visit(document, {
+    Scalar(_, node) {
+      const range = node.range;
+      if (node.type?.startsWith('QUOTE') && range && range[0] < end && range[2] >= end) {
+        found = { start: range[0], end: range[0] + 1 };
+      }
+    },
+  });
+  return found;
 }
 
 /** The library's sentence as the middle of ours. */
@@ -126,7 +150,9 @@ class TreeBuilder {
     }
     if (isAlias(node)) {
       const target = node.resolve(this.document);
-      return target === undefined ? emptyAt(span) : this.build(target, span, depth + 1);
+      if (target !== undefined) return this.build(target, span, depth + 1);
+      this.problems.add(span, `the alias *${node.source} names no anchor`, `an anchor &${node.source} above it`);
+      return emptyAt(span);
     }
     if (isMap(node)) {
       const entries = node.items.map((pair): MappingEntry => {

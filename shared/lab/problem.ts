@@ -63,7 +63,7 @@ export class Problems {
     if (!same) this.found.push({ file: this.file, line, column, length, message, expected, hint, source });
   }
 
-  /** A word that is none of the known ones. */
+  /** A word that is none of the known ones; `more` are listed, and never proposed. */
   unknown(span: Span, message: string, word: string, known: Iterable<string>, more: readonly string[] = []): void {
     const words = [...known];
     const near = closest(word, words);

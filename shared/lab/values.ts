@@ -169,7 +169,9 @@ export function choice<W extends string>(words: readonly W[]): ValueType<W> {
     read(node, { problems, what }) {
       if (node.what === 'scalar' && !node.empty) {
         const word = words.find((known) => known === node.text);
-        if (word === undefined) problems.unknown(node.span, `unknown ${what} "${cut(node.text)}"`, node.text, words);
+        // `kind of alice` and `hots` make `unknown kind "hots" of alice`.
+        const message = `unknown ${what.replace(/^(\S+)/, `$1 "${cut(node.text).replaceAll('$', '$$$$')}"`)}`;
+        if (word === undefined) problems.unknown(node.span, message, node.text, words);
         return word;
       }
       problems.add(node.span, `${what} is ${describe(node)}`, oneOf(words));
