@@ -11,10 +11,6 @@
  *   WIRELAB_RUNTIME            gateway, under our supervisor only: folder of the state files
  *   WIRELAB_LOG                pino's level: info when left out
  *
- * Commands of the image: `node dist/services/KIND/main.js` for a device (host, switch, router, dns),
- * `node dist/services/gateway/main.js`, `node dist/services/gateway/keys.js [FOLDER]` (runs once, writes FOLDER/token and
- * FOLDER/origin, /run/keys when left out) and `node dist/services/gateway/health.js` (health check of either kind).
- *
  * Validated without a library; every problem is reported at once, with its path.
  */
 import { readFileSync } from 'node:fs';

@@ -11,13 +11,12 @@
  */
 import type { RawData, WebSocket } from 'ws';
 import { closest } from '../lab/closest.ts';
+import { STREAM_STDERR, STREAM_STDOUT } from './console-protocol.ts';
 import type { Device, RunningProgram } from './device.ts';
 import { EmuError } from './errors.ts';
 import { closeWith } from './sockets.ts';
 import { integer, list, object, oneOf, optional, problemsOf, text } from './validate.ts';
 
-export const STREAM_STDOUT = 1;
-export const STREAM_STDERR = 2;
 const ARGUMENTS_MAX = 256;
 /** Output that may wait in the socket before the program is held back. */
 const OUTPUT_BACKLOG_BYTES_MAX = 262_144;

@@ -1,0 +1,111 @@
+/** The command's side of the gateway: which lab is meant, requests, sockets. */
+import { request } from 'node:http';
+import { WebSocket } from 'ws';
+import { EmuError, type EmuErrorBody } from '../../shared/device/errors.ts';
+import { type RunningLab, runningLabs, runtimeFolder } from '../../shared/device/running-lab.ts';
+import { closest } from '../../shared/lab/closest.ts';
+import { findComposeLab } from './engine-docker.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { TEXT } from './text.ts';
+
+/** Real time; starting a device is the slowest thing asked for. */
+const ANSWER_MS_MAX = 25_000;
+
+/** The lab that a command means, which must be up. */
+export async function meantLab(name: string | undefined): Promise<RunningLab> {
+  const lab = await anyLab(name);
+  if (lab.state === 'starting') throw new CommandError(TEXT.stillStarting(lab.lab));
+  return lab;
+}
+
+/** The only lab that is up or coming up, or the one named. A Compose lab counts, too. */
+export async function anyLab(name: string | undefined): Promise<RunningLab> {
+  const labs = runningLabs(runtimeFolder(process.env));
+  if (labs.length === 0 || (name !== undefined && !labs.some((lab) => lab.lab === name))) {
+    const compose = await findComposeLab(name);
+    if (compose !== undefined) return compose;
+  }
+  const [only] = labs;
+  if (only === undefined) throw new CommandError(TEXT.nothingUp);
+  if (name === undefined) {
+    if (labs.length > 1) throw new CommandError(TEXT.severalUp(labs.map((lab) => lab.lab).join(', ')), EXIT.BAD_USE);
+    return only;
+  }
+  const named = labs.find((lab) => lab.lab === name);
+  if (named !== undefined) return named;
+  const near = closest(
+    name,
+    labs.map((lab) => lab.lab),
+  );
+  throw new CommandError(TEXT.notUp(name, near === undefined ? '' : `; did you mean ${near}?`));
+}
+
+export class GatewayClient {
+  readonly lab: RunningLab;
+
+  constructor(lab: RunningLab) {
+    this.lab = lab;
+  }
+
+  get<T>(path: string): Promise<T> {
+    return this.call<T>('GET', path);
+  }
+
+  post<T>(path: string, body: object = {}): Promise<T> {
+    return this.call<T>('POST', path, body);
+  }
+
+  socket(path: string): WebSocket {
+    const headers = { authorization: `Bearer ${this.lab.token}` };
+    return new WebSocket(`${this.lab.gateway.replace(/^http/, 'ws')}${path}`, { headers, perMessageDeflate: false });
+  }
+
+  /** The error of a socket that never opened, as a line. */
+  unreachable(why: string): CommandError {
+    return new CommandError(TEXT.noAnswer(this.lab.lab, why));
+  }
+
+  private call<T>(method: string, path: string, body?: object): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const payload = body === undefined ? undefined : JSON.stringify(body);
+      const headers = {
+        authorization: `Bearer ${this.lab.token}`,
+        ...(payload === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+      };
+      const outgoing = request(
+        `${this.lab.gateway}${path}`,
+        { method, headers, timeout: ANSWER_MS_MAX },
+        (incoming) => {
+          const chunks: Buffer[] = [];
+          incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+          incoming.on('error', (error) => reject(this.unreachable(error.message)));
+          incoming.on('end', () => {
+            try {
+              const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as T & { error?: EmuErrorBody };
+              if (incoming.statusCode === 200) resolve(answer);
+              else reject(fromGateway(answer.error));
+            } catch {
+              reject(this.unreachable('an odd answer'));
+            }
+          });
+        },
+      );
+      outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
+      outgoing.on('error', (error: NodeJS.ErrnoException) => reject(this.unreachable(error.code ?? error.message)));
+      outgoing.end(payload);
+    });
+  }
+}
+
+/** What the gateway refused, with the status it means for a shell. */
+export function fromGateway(body: EmuErrorBody | undefined): CommandError {
+  if (body === undefined) return new CommandError('an odd answer from the gateway');
+  const error = new EmuError(body.code, body.message, body.details);
+  const badUse = ['EMU_NO_DEVICE', 'EMU_NO_PORT', 'EMU_NO_WIRE', 'EMU_NOT_WIRED', 'EMU_BAD_REQUEST'].includes(
+    error.code,
+  );
+  if (error.code === 'EMU_NO_PROGRAM') return new CommandError(error.message, EXIT.NO_PROGRAM);
+  return new CommandError(error.message, badUse ? EXIT.BAD_USE : EXIT.FAILED);
+}

@@ -1,0 +1,202 @@
+/**
+ * The `wirelab` command. What each part does lives in a file of its own and is loaded when it is asked for, so that a
+ * `ps` does not wait for what `up` needs.
+ */
+import { Command, CommanderError, Option } from 'commander';
+import type { LifecycleVerb } from '../../shared/device/ipc.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { HELP, TEXT } from './text.ts';
+
+const SEED_MAX = 0xffff_ffff;
+const PORT_MAX = 65_535;
+
+interface Common {
+  readonly lab?: string;
+}
+
+function wholeNumber(option: string, least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new CommandError(TEXT.badNumber(option, least, most, text), EXIT.BAD_USE);
+  };
+}
+
+/** The gateway of the lab that is meant. */
+async function gateway(options: Common) {
+  const { GatewayClient, meantLab } = await import('./client.ts');
+  return new GatewayClient(await meantLab(options.lab));
+}
+
+const say = (text: string): void => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+const labOption = (): Option => new Option('--lab <name>', HELP.lab);
+
+function lifecycleCommands(program: Command): void {
+  program
+    .command('up')
+    .argument('[lab]')
+    .description(HELP.up)
+    .option('--detach', HELP.upDetach, false)
+    .option('--docker', HELP.upDocker, false)
+    .option('--seed <n>', HELP.upSeed, wholeNumber('--seed', 0, SEED_MAX))
+    .option('--base-port <n>', HELP.upBasePort, wholeNumber('--base-port', 1, PORT_MAX))
+    .action(
+      async (
+        lab: string | undefined,
+        options: { detach: boolean; docker: boolean; seed?: number; basePort?: number },
+      ) => {
+        const { up } = await import('./up.ts');
+        await up(lab, { ...options, seed: options.seed, basePort: options.basePort });
+      },
+    );
+  program
+    .command('down')
+    .argument('[lab]')
+    .description(HELP.down)
+    .addOption(labOption())
+    .action(async (lab: string | undefined, options: Common) => {
+      const [{ down }, { anyLab }] = await Promise.all([import('./up.ts'), import('./client.ts')]);
+      await down(await anyLab(lab ?? options.lab));
+    });
+  for (const verb of ['kill', 'start', 'stop', 'restart'] as const) {
+    program
+      .command(verb)
+      .argument('<device>')
+      .description(HELP[verb])
+      .addOption(labOption())
+      .action(async (device: string, options: Common) => say(await lifecycle(verb, device, options)));
+  }
+}
+
+async function lifecycle(verb: LifecycleVerb, device: string, options: Common): Promise<string> {
+  const client = await gateway(options);
+  if (client.lab.engine === 'docker') {
+    const { composeLifecycle } = await import('./engine-docker.ts');
+    await composeLifecycle(client.lab.lab, verb, device);
+  } else {
+    await client.post(`/api/devices/${encodeURIComponent(device)}/${verb}`);
+  }
+  return `${device} ${TEXT.done[verb]}`;
+}
+
+function labCommands(program: Command): void {
+  program
+    .command('labs')
+    .description(HELP.labs)
+    .option('--json', HELP.json, false)
+    .action(async (options: { json: boolean }) => {
+      const { foundLabs, formatLabs } = await import('./labs.ts');
+      const labs = foundLabs();
+      say(options.json ? JSON.stringify(labs, null, 2) : formatLabs(labs));
+    });
+  program
+    .command('check')
+    .argument('<lab>')
+    .description(HELP.check)
+    .action(async (lab: string) => {
+      const { planOf } = await import('./labs.ts');
+      const plan = planOf(lab);
+      say(TEXT.labGood(plan.name, plan.devices.length, plan.wires.length));
+    });
+  program
+    .command('compose')
+    .argument('<lab>')
+    .description(HELP.compose)
+    .action(async (lab: string) => {
+      const { composeOf } = await import('./labs.ts');
+      say(composeOf(lab));
+    });
+}
+
+function watchCommands(program: Command): void {
+  program
+    .command('ps')
+    .description(HELP.ps)
+    .option('--json', HELP.json, false)
+    .addOption(labOption())
+    .action(async (options: Common & { json: boolean }) => {
+      const [client, { formatPs, listDevices }] = await Promise.all([gateway(options), import('./ps.ts')]);
+      const rows = await listDevices(client);
+      say(options.json ? JSON.stringify(rows, null, 2) : formatPs(rows));
+    });
+  program
+    .command('logs')
+    .argument('[device]')
+    .description(HELP.logs)
+    .addOption(labOption())
+    .action(async (device: string | undefined, options: Common) => {
+      const [{ meantLab }, { logsOf }] = await Promise.all([import('./client.ts'), import('./logs.ts')]);
+      process.stdout.write(await logsOf(await meantLab(options.lab), device));
+    });
+  program
+    .command('capture')
+    .argument('<port...>')
+    .description(HELP.capture)
+    .option('-w, --write <file>', HELP.captureFile)
+    .addOption(labOption())
+    .action(async (ports: string[], options: Common & { write?: string }) => {
+      const [client, { capture }] = await Promise.all([gateway(options), import('./capture.ts')]);
+      await capture(client, ports, options.write);
+    });
+}
+
+function useCommands(program: Command): void {
+  program
+    .command('exec')
+    .argument('<device>')
+    .argument('<cmd...>', HELP.execArgs)
+    .description(HELP.exec)
+    .addOption(labOption())
+    .passThroughOptions()
+    .action(async (device: string, argv: string[], options: Common) => {
+      const [client, { execOn }] = await Promise.all([gateway(options), import('./exec.ts')]);
+      process.exitCode = await execOn(client, device, argv);
+    });
+  for (const verb of ['unplug', 'plug'] as const) {
+    program
+      .command(verb)
+      .argument('<port-or-wire>')
+      .description(HELP[verb])
+      .addOption(labOption())
+      .action(async (target: string, options: Common) => {
+        const client = await gateway(options);
+        const { wire } = await client.post<{ wire: string }>(`/api/${verb}`, { target });
+        say(verb === 'plug' ? TEXT.plugged(wire) : TEXT.unplugged(wire));
+      });
+  }
+}
+
+function build(): Command {
+  const program = new Command('wirelab');
+  program.description(HELP.about).enablePositionalOptions().exitOverride().showSuggestionAfterError();
+  program.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'wirelab: ')) });
+  lifecycleCommands(program);
+  labCommands(program);
+  useCommands(program);
+  watchCommands(program);
+  return program;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await build().parseAsync([...argv]);
+  } catch (error) {
+    await fail(error);
+  }
+}
+
+async function fail(error: unknown): Promise<void> {
+  if (error instanceof CommanderError) {
+    // Commander has said what is wrong; asking for help is no error.
+    process.exitCode = error.exitCode === 0 ? EXIT.DONE : EXIT.BAD_USE;
+    return;
+  }
+  const known = error instanceof CommandError ? error : new CommandError((error as Error).stack ?? String(error));
+  process.exitCode = known.status;
+  const { tellParent } = await import('./up.ts');
+  if (tellParent(known)) return;
+  if (known.message !== '')
+    process.stderr.write(known.message.replace(/^(?!wirelab: )/, 'wirelab: ').replace(/\n*$/, '\n'));
+}
+
+await main(process.argv);
