@@ -214,9 +214,10 @@ function gatewayPlan(plan: LabPlan, portOf: ReadonlyMap<string, number>): Gatewa
   return {
     lab: plan.name,
     seed: plan.seed,
-    devices: plan.devices.map(({ name, kind, index, ports }) => ({
+    devices: plan.devices.map(({ name, kind, role, index, ports }) => ({
       name,
       kind,
+      role,
       index,
       control: `http://${LOOPBACK}:${portOf.get(name)}`,
       ports: ports.map((port) => port.name),
