@@ -1,6 +1,4 @@
 /** The gateway's process. Started first and stopped last; when the supervisor is killed, it clears up after it. */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { ConfigError, type GatewayConfig, readGatewayConfig } from '../../shared/device/config.ts';
 import { tellSupervisor } from '../../shared/device/ipc.ts';
 import { createLogger } from '../../shared/device/log.ts';
@@ -9,8 +7,6 @@ import { onShutdown } from '../../shared/device/shutdown.ts';
 import { Lab } from './lab.ts';
 import { type Gateway, serveGateway } from './server.ts';
 import { SupervisorLink } from './supervisor-link.ts';
-
-const WEB = fileURLToPath(new URL('../dashboard/web/', import.meta.url));
 
 async function main(config: GatewayConfig): Promise<void> {
   const log = createLogger({ device: 'gateway', level: config.logLevel });
@@ -33,7 +29,6 @@ async function main(config: GatewayConfig): Promise<void> {
     supervisor,
     token: config.token,
     listen: config.listen,
-    web: existsSync(WEB) ? WEB : undefined,
   });
   onShutdown([gateway], (problem) => log.error(problem));
   log.info({ port: gateway.port, lab: config.plan.lab }, 'gateway ready');

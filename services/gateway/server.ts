@@ -9,7 +9,6 @@
  *   sockets: /api/exec?device=  /api/capture?ports=  /api/trace?devices=&cause=  /api/session
  */
 import type { IncomingMessage } from 'node:http';
-import fastifyStatic from '@fastify/static';
 import swagger from '@fastify/swagger';
 import { type FastifyInstance, fastify } from 'fastify';
 import { impairmentChecker } from '../../shared/device/config.ts';
@@ -25,6 +24,7 @@ import {
 } from '../../shared/device/sockets.ts';
 import { problemsOf } from '../../shared/device/validate.ts';
 import type { Impairment } from '../../shared/lab/plan-types.ts';
+import { servePage } from '../dashboard/page.ts';
 import { serveExec } from './exec.ts';
 import { FanIn } from './fan-in.ts';
 import { Faults } from './faults.ts';
@@ -43,8 +43,6 @@ export interface GatewayOptions {
   readonly supervisor: SupervisorLink;
   readonly token: string;
   readonly listen: { readonly host: string; readonly port: number };
-  /** Folder of the page's files; undefined when it is not built. */
-  readonly web: string | undefined;
 }
 
 export interface Gateway {
@@ -62,7 +60,7 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
   const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
   await app.register(swagger, { openapi: { info: { title: 'wirelab gateway', version: '1' } } });
   guard(app, options.token, garbage);
-  if (options.web !== undefined) await app.register(fastifyStatic, { root: options.web });
+  await servePage(app);
   readingRoutes(app, lab, supervisor, garbage);
   troubleRoutes(app, lab, faults, supervisor);
   journeyRoute(app, { lab, captures, traces });

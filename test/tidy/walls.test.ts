@@ -57,7 +57,7 @@ const WALLS: Readonly<Record<string, { readonly code: readonly string[]; readonl
   'services/switch/': { code: ['services/switch/', 'shared/'] },
   'services/router/': { code: ['services/router/', 'shared/'] },
   'services/dns/': { code: ['services/dns/', 'shared/'] },
-  'services/gateway/': { code: ['services/gateway/', 'shared/'] },
+  'services/gateway/': { code: ['services/gateway/', 'services/dashboard/page.ts', 'shared/'] },
   'services/dashboard/': { code: ['services/dashboard/', 'shared/header/', 'shared/device/capture-format.ts'] },
   'services/lab/': { code: ['services/', 'shared/'] },
 };
