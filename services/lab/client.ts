@@ -1,5 +1,5 @@
 /** The command's side of the gateway: which lab is meant, requests, sockets. */
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { WebSocket } from 'ws';
 import { EmuError, type EmuErrorBody } from '../../shared/device/errors.ts';
 import { type RunningLab, runningLabs, runtimeFolder } from '../../shared/device/running-lab.ts';
@@ -65,37 +65,60 @@ export class GatewayClient {
     return new CommandError(TEXT.noAnswer(this.lab.lab, why));
   }
 
-  private call<T>(method: string, path: string, body?: object): Promise<T> {
+  private async call<T>(method: string, path: string, body?: object): Promise<T> {
+    const { text } = await this.ask(method, path, body === undefined ? {} : { body });
+    try {
+      return JSON.parse(text) as T;
+    } catch {
+      throw this.unreachable('an odd answer');
+    }
+  }
+
+  /** One request; a refusal is thrown. */
+  ask(method: string, path: string, options: AskOptions): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const payload = body === undefined ? undefined : JSON.stringify(body);
+      const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
       const headers = {
         authorization: `Bearer ${this.lab.token}`,
+        accept: options.accept ?? 'application/json',
         ...(payload === undefined
           ? {}
           : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
       };
-      const outgoing = request(
-        `${this.lab.gateway}${path}`,
-        { method, headers, timeout: ANSWER_MS_MAX },
-        (incoming) => {
-          const chunks: Buffer[] = [];
-          incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-          incoming.on('error', (error) => reject(this.unreachable(error.message)));
-          incoming.on('end', () => {
-            try {
-              const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as T & { error?: EmuErrorBody };
-              if (incoming.statusCode === 200) resolve(answer);
-              else reject(fromGateway(answer.error));
-            } catch {
-              reject(this.unreachable('an odd answer'));
-            }
-          });
-        },
-      );
+      const timeout = options.timeoutMs ?? ANSWER_MS_MAX;
+      const outgoing = request(`${this.lab.gateway}${path}`, { method, headers, timeout }, (incoming) => {
+        const chunks: Buffer[] = [];
+        incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+        incoming.on('error', (error) => reject(this.unreachable(error.message)));
+        incoming.on('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8');
+          if (incoming.statusCode === 200) resolve({ text, headers: incoming.headers });
+          else reject(refused(text));
+        });
+      });
       outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
       outgoing.on('error', (error: NodeJS.ErrnoException) => reject(this.unreachable(error.code ?? error.message)));
       outgoing.end(payload);
     });
+  }
+}
+
+export interface AskOptions {
+  readonly body?: object;
+  readonly accept?: string;
+  readonly timeoutMs?: number;
+}
+
+export interface Answer {
+  readonly text: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+function refused(text: string): CommandError {
+  try {
+    return fromGateway((JSON.parse(text) as { error?: EmuErrorBody }).error);
+  } catch {
+    return fromGateway(undefined);
   }
 }
 

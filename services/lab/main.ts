@@ -152,6 +152,17 @@ function useCommands(program: Command): void {
       const [client, { execOn }] = await Promise.all([gateway(options), import('./exec.ts')]);
       process.exitCode = await execOn(client, device, argv);
     });
+  program
+    .command('journey')
+    .argument('<device>')
+    .argument('<url>')
+    .description(HELP.journey)
+    .option('--json', HELP.json, false)
+    .addOption(labOption())
+    .action(async (device: string, url: string, options: Common & { json: boolean }) => {
+      const [client, { journey }] = await Promise.all([gateway(options), import('./journey.ts')]);
+      process.exitCode = await journey(client, device, url, options.json);
+    });
   for (const verb of ['unplug', 'plug'] as const) {
     program
       .command(verb)

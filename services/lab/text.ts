@@ -58,5 +58,4 @@ export const TEXT = {
   labGood: (lab: string, devices: number, wires: number) => `${lab}: good, ${devices} devices and ${wires} wires`,
   noLogs: (device: string) => `nothing logged by ${device}`,
   noDocker: 'docker with its compose plugin is needed for --docker, and does not answer',
-  journeyMissing: 'the gateway of this lab tells no journeys',
 } as const;

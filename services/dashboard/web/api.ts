@@ -60,7 +60,8 @@ export function watch(onFrames: (frames: Frame[], lost: number) => void, onState
   };
   socket.onmessage = ({ data }) => {
     if (typeof data === 'string') {
-      for (const port of (JSON.parse(data) as CaptureHello).ports) names.set(`${port.device}/${port.port}`, port.name);
+      const { ports = [] } = JSON.parse(data) as Partial<CaptureHello>;
+      for (const port of ports) names.set(`${port.device}/${port.port}`, port.name);
       return;
     }
     const batch = parseCapture(new Uint8Array(data as ArrayBuffer));
