@@ -145,12 +145,14 @@ function useCommands(program: Command): void {
     .command('exec')
     .argument('<device>')
     .argument('<cmd...>', HELP.execArgs)
+    .usage('[options] <device> [--] <cmd...>')
     .description(HELP.exec)
     .addOption(labOption())
     .passThroughOptions()
     .action(async (device: string, argv: string[], options: Common) => {
       const [client, { execOn }] = await Promise.all([gateway(options), import('./exec.ts')]);
-      process.exitCode = await execOn(client, device, argv);
+      // `exec alice -- ping …`: what comes after the device is passed through with its `--`.
+      process.exitCode = await execOn(client, device, argv[0] === '--' ? argv.slice(1) : argv);
     });
   program
     .command('journey')

@@ -1,0 +1,5 @@
+/** The process of a switch; run.ts is the process around it, device.ts its parts list. */
+import { runDevice } from '../../shared/device/run.ts';
+import { build } from './device.ts';
+
+await runDevice(build);
