@@ -20,6 +20,7 @@ export const DROP_REASONS = {
   bridge_queue_full: "The switch port's transmit queue was full.",
   bridge_reserved: 'Sent to a link-local bridge address (01:80:c2:00:00:0X), which a switch does not forward.',
   // Link layer.
+  cpu_backlog: 'Too many packets were waiting in the softirq backlog (netdev_max_backlog).',
   unhandled_protocol: 'No handler for the frame’s type field.',
   packet_type_other: 'IP packet in a frame for another host.',
   arp_malformed: 'The ARP packet was too short or not IPv4 over Ethernet.',
@@ -27,6 +28,7 @@ export const DROP_REASONS = {
   neigh_queue_full: 'Too many packets were waiting for the same address to resolve.',
   neigh_failed: 'The next hop did not answer ARP.',
   neigh_dead: 'The neighbour entry was removed while packets waited in it.',
+  neigh_table_full: 'No neighbour entry could be made: the table is full (gc_thresh3).',
   // IP.
   ip_header_too_short: 'The packet is shorter than an IPv4 header.',
   ip_bad_version: 'Version is not 4, or the header length is below five words.',
@@ -36,6 +38,7 @@ export const DROP_REASONS = {
   ip_bad_options: 'A malformed IPv4 option.',
   ip_invalid_source: 'A broadcast, multicast or loopback source address (martian).',
   ip_invalid_target: 'A target address that no packet may carry here (martian).',
+  ip_not_member: 'To a multicast group that nobody here has joined.',
   ip_rpfilter: 'The reverse path filter: the way back to the source leads out of another interface.',
   ip_no_route: 'No route to the target.',
   ip_not_forwarding: 'Not for us, and forwarding is off.',
@@ -44,6 +47,7 @@ export const DROP_REASONS = {
   ip_no_protocol: 'No protocol handler for the protocol number.',
   ip_link_broadcast: 'A unicast IP packet in a link-layer broadcast is not forwarded (RFC 1812 §5.3.4).',
   frag_overlap: 'Fragments overlap: the whole datagram is dropped (RFC 8200 §4.5, as Linux does for IPv4).',
+  frag_duplicate: 'A fragment that had come before.',
   frag_timeout: 'A fragment was missing for too long.',
   frag_memory: 'Reassembly memory is used up.',
   frag_malformed: 'A fragment that is empty, not a multiple of eight, or reaches beyond 65535.',
@@ -54,6 +58,7 @@ export const DROP_REASONS = {
   icmp_too_short: 'The ICMP message is shorter than its header.',
   icmp_bad_checksum: 'The ICMP checksum did not match.',
   icmp_unknown_type: 'An ICMP type that we do not handle: silently dropped (RFC 1122 §3.2.2).',
+  icmp_ignored: 'An echo request while net.ipv4.icmp_echo_ignore_all is set.',
   icmp_broadcast: 'An echo request to a broadcast address is ignored.',
   icmp_no_socket: 'An ICMP message that no socket or protocol here wanted.',
   // UDP, raw and packet sockets.

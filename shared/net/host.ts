@@ -2,15 +2,34 @@
  * One kernel: the parts of a host's stack, made in stack order. A router is the same with forwarding on; a DNS server is
  * a host that runs a server program. Parts find each other here, so that no part makes another.
  */
+import { PROTOCOL } from '../header/ipv4.ts';
 import type { Clock, Micros, Platform, Random } from '../platform.ts';
+import { Fib } from './fib.ts';
 import { Filesystem } from './filesystem.ts';
+import { IcmpLimits } from './icmp.ts';
+import { icmpProtocol } from './icmp-input.ts';
+import { Inet } from './inet-address.ts';
+import { Fragments } from './ip-defrag.ts';
+import type { IcmpInfo, ProtocolHandler } from './ip-input.ts';
+import { IpIds } from './ip-output.ts';
+import { loopbackInit } from './loopback.ts';
+import { Neighbours } from './neighbour.ts';
+import type { PacketTap } from './netdev.ts';
+import { NetDevices } from './netdev-registry.ts';
+import { Netfilter } from './netfilter.ts';
 import { NetlinkHandlers } from './netlink-table.ts';
 import { procInit } from './proc-files.ts';
 import { Processes } from './process.ts';
 import { Procfs } from './procfs.ts';
-import { SkBuffs } from './skbuff.ts';
+import { rtnetlinkInit } from './rtnetlink.ts';
+import { type SkBuff, SkBuffs } from './skbuff.ts';
+import { Snmp } from './snmp.ts';
 import { SocketSwitch } from './socket.ts';
+import { Sysctl, type SysctlNumber } from './sysctl.ts';
 import { Trace } from './trace.ts';
+
+/** RFC 1700, Linux: IPDEFTTL. */
+const TTL_DEFAULT = 64;
 
 export interface HostOptions {
   readonly name: string;
@@ -38,6 +57,26 @@ export class Host {
   readonly processes: Processes;
   /** Lab time at which this device came up: uptime counts from here. */
   readonly bootedAt: Micros;
+  readonly sysctl = new Sysctl();
+  readonly snmp = new Snmp();
+  readonly netfilter = new Netfilter();
+  readonly packetTaps = new Set<PacketTap>();
+  /** Transport protocols by number: ICMP is there, tcpInit and udpInit add theirs. */
+  readonly protocols = new Map<number, ProtocolHandler>([[PROTOCOL.ICMP, icmpProtocol]]);
+  readonly devices: NetDevices;
+  readonly inet: Inet;
+  readonly routes: Fib;
+  readonly neighbours: Neighbours;
+  readonly fragments: Fragments;
+  readonly icmpLimits: IcmpLimits;
+  readonly ipIds: IpIds;
+  readonly defaultTtl: SysctlNumber;
+  /** Raw sockets: a copy of every packet for this host, skb.data at the IP header; whether anybody took one. */
+  rawReceive: ((skb: SkBuff, protocol: number) => boolean) | undefined = undefined;
+  rawError: ((skb: SkBuff, protocol: number, info: IcmpInfo) => void) | undefined = undefined;
+  /** Ping sockets (ICMP datagram): an echo reply, skb.data at its ICMP header. Owns the skb when it answers true. */
+  pingReceive: ((skb: SkBuff) => boolean) | undefined = undefined;
+  pingError: ((skb: SkBuff, info: IcmpInfo) => void) | undefined = undefined;
   private inodes = 10_000;
 
   constructor(options: HostOptions) {
@@ -50,7 +89,19 @@ export class Host {
     this.bootedAt = options.clock.now();
     this.filesystem = new Filesystem(options.platform, this.procfs);
     this.processes = new Processes(this);
+    this.defaultTtl = this.sysctl.number('net.ipv4.ip_default_ttl', TTL_DEFAULT, { min: 1, max: 255 });
+    this.devices = new NetDevices(this);
+    // The order in which these hear of devices: addresses, then routes, then neighbours.
+    this.inet = new Inet(this);
+    this.routes = new Fib(this);
+    this.neighbours = new Neighbours(this);
+    this.fragments = new Fragments(this);
+    this.icmpLimits = new IcmpLimits(this);
+    this.ipIds = new IpIds(this);
+    loopbackInit(this);
+    rtnetlinkInit(this);
     procInit(this);
+    this.procfs.registerFolder('/proc/sys', this.sysctl.folder);
   }
 
   /** Sockets are numbered as in /proc/net/tcp's inode column. */

@@ -51,6 +51,7 @@ export interface Frag {
 }
 
 /** How far the checksum of the payload has been seen to (Linux: ip_summed). */
+/** 'partial' is explained in netdev.ts. */
 export type ChecksumState = 'none' | 'unnecessary' | 'partial';
 export type PacketType = 'host' | 'broadcast' | 'multicast' | 'otherhost' | 'outgoing' | 'loopback';
 
@@ -278,6 +279,41 @@ export class SkBuffs {
     this.counters.copies.linearize++;
     this.counters.copiedBytes.linearize += length;
     return twin;
+  }
+
+  /** Bring all octets into a head that nobody shares, in place (skb_linearize, skb_unclone). Positions move with data. */
+  linearize(skb: SkBuff): void {
+    if (skb.frags.length === 0 && skb.head.refs === 1) return;
+    const length = skb.length;
+    this.rehouse(skb, length, length);
+    for (const frag of skb.frags) this.releasePages(frag.pages);
+    skb.frags.length = 0;
+    skb.fragBytes = 0;
+    skb.tail = skb.data + length;
+  }
+
+  /** Make the head this sk_buff's own before its headers are changed, when others share it (skb_cow_head). */
+  cow(skb: SkBuff): void {
+    if (skb.head.refs > 1) this.rehouse(skb, skb.headLength, skb.headLength);
+  }
+
+  /** Move the first `copied` octets to new pages with room for `room` after the head-room. */
+  private rehouse(skb: SkBuff, copied: number, room: number): void {
+    const headroom = Math.max(HEADROOM, skb.headroom);
+    const pages = this.pages(headroom + room);
+    pages.refs++;
+    skb.copyBits(0, copied, pages.bytes, headroom);
+    const shift = headroom - skb.data;
+    const headLength = skb.headLength;
+    this.releasePages(skb.head);
+    skb.head = pages;
+    skb.data = headroom;
+    skb.tail = headroom + headLength;
+    skb.macHeader += shift;
+    skb.networkHeader += shift;
+    skb.transportHeader += shift;
+    this.counters.copies.linearize++;
+    this.counters.copiedBytes.linearize += copied;
   }
 
   /** The packet went where it should (consume_skb). */

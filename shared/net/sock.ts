@@ -176,6 +176,10 @@ export class Sock {
   timestamps = false;
   /** IP_MTU_DISCOVER. */
   pmtuDiscovery: 'dont' | 'want' | 'do' | 'probe' = 'want';
+  /** Route in use, kept by ip-output (sk_dst_cache; route.ts: Route). */
+  route: unknown = undefined;
+  /** Counter of IP IDs while connected (inet_id); negative until first used. */
+  ipId = -1;
   readonly wait = new WaitQueue();
   /** The process that opened it, for `ss -p`. */
   pid = 0;

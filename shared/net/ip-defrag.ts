@@ -1,0 +1,173 @@
+/**
+ * Reassembly (RFC 791 §3.2, RFC 815; Linux: net/ipv4/ip_fragment.c). A queue per (source, target, ID, protocol, user);
+ * any overlap throws the whole datagram away; 30 s after the first fragment it is given up.
+ */
+import type { Ipv4 } from '../header/address.ts';
+import { ICMP_TYPE, TIME_EXCEEDED } from '../header/icmp.ts';
+import { IPV4, IPV4_MF, IPV4_OFFSET_MASK, sealIpv4 } from '../header/ipv4.ts';
+import { SECOND, type Timer } from '../platform.ts';
+import type { DropReason } from './drop.ts';
+import { sharePayload } from './gso.ts';
+import type { Host } from './host.ts';
+import { icmpSend } from './icmp.ts';
+import type { SkBuff } from './skbuff.ts';
+import type { SysctlNumber } from './sysctl.ts';
+
+/** Linux: net.ipv4.ipfrag_{time,high_thresh,max_dist}. */
+const FRAGMENT_SECONDS = 30;
+const MEMORY_BYTES_MAX = 4_194_304;
+const DISTANCE_MAX = 64;
+const LENGTH_MAX = 65_535;
+/** What a fragment is charged beyond its octets (truesize), about. */
+const OVERHEAD_BYTES = 768;
+/** A transport header and its options: kept in one piece for whoever reads it. */
+const PULL_MAX = 60;
+
+/** Who asked for it: a packet for us, or connection tracking (which reassembles what only passes, too). */
+export type DefragUser = 'local' | 'conntrack-in' | 'conntrack-out';
+
+interface Piece {
+  readonly skb: SkBuff;
+  readonly start: number;
+  readonly end: number;
+}
+
+interface Queue {
+  readonly key: string;
+  readonly user: DefragUser;
+  /** In the order of their offsets. */
+  pieces: Piece[];
+  /** Octets received; complete when it reaches `length`. */
+  meat: number;
+  /** Total payload, known when the last fragment came; else -1. */
+  length: number;
+  bytes: number;
+  readonly timer: Timer;
+}
+
+export class Fragments {
+  readonly seconds: SysctlNumber;
+  readonly high: SysctlNumber;
+  readonly queues = new Map<string, Queue>();
+  bytes = 0;
+
+  constructor(host: Host) {
+    this.seconds = host.sysctl.number('net.ipv4.ipfrag_time', FRAGMENT_SECONDS, { min: 1 });
+    this.high = host.sysctl.number('net.ipv4.ipfrag_high_thresh', MEMORY_BYTES_MAX, { min: 0 });
+    host.sysctl.number('net.ipv4.ipfrag_low_thresh', MEMORY_BYTES_MAX - 1_048_576, { min: 0 });
+    host.sysctl.number('net.ipv4.ipfrag_max_dist', DISTANCE_MAX, { min: 0 });
+  }
+}
+
+/**
+ * Take a fragment. Answers the whole datagram when this was the last that was missing, else undefined: the fragment
+ * waits or was dropped. Consumes `skb`; the answer is the caller's. (Linux: ip_defrag)
+ */
+export function ipDefrag(host: Host, skb: SkBuff, user: DefragUser): SkBuff | undefined {
+  const { fragments, snmp } = host;
+  snmp.IpReasmReqds++;
+  const { view } = skb;
+  const ip = skb.networkHeader;
+  if (fragments.bytes > fragments.high.value) return failed(host, skb, 'frag_memory');
+  const key = `${view.getUint32(ip + IPV4.SOURCE)} ${view.getUint32(ip + IPV4.TARGET)} ${view.getUint16(ip + IPV4.ID)} ${view.getUint8(ip + IPV4.PROTOCOL)} ${user} ${skb.ifindex}`;
+  let queue = fragments.queues.get(key);
+  if (queue === undefined) {
+    const timer = host.clock.after(fragments.seconds.value * SECOND, () => expire(host, key));
+    queue = { key, user, pieces: [], meat: 0, length: -1, bytes: 0, timer };
+    fragments.queues.set(key, queue);
+  }
+  const reason = insert(host, queue, skb);
+  if (reason !== undefined) return failed(host, skb, reason);
+  if (queue.length < 0 || queue.meat !== queue.length || queue.pieces[0]?.start !== 0) return undefined;
+  return reassemble(host, queue);
+}
+
+function failed(host: Host, skb: SkBuff, reason: DropReason): undefined {
+  host.snmp.IpReasmFails++;
+  host.skbs.drop(skb, reason);
+  return undefined;
+}
+
+/** Put a fragment in its place; why not, when it cannot be. (Linux: ip_frag_queue, inet_frag_queue_insert) */
+function insert(host: Host, queue: Queue, skb: SkBuff): DropReason | undefined {
+  const field = skb.view.getUint16(skb.networkHeader + IPV4.FRAGMENT);
+  const start = (field & IPV4_OFFSET_MASK) * 8;
+  const size = skb.length - (skb.transportHeader - skb.data);
+  const more = (field & IPV4_MF) !== 0;
+  const end = start + size;
+  const malformed = size <= 0 || (more && size % 8 !== 0) || end > LENGTH_MAX - IPV4.SIZE;
+  if (malformed) return discard(host, queue, 'frag_malformed');
+  if (!more) {
+    const short = queue.pieces.some((piece) => piece.end > end);
+    if (short || (queue.length >= 0 && queue.length !== end)) return discard(host, queue, 'frag_malformed');
+    queue.length = end;
+  } else if (queue.length >= 0 && end > queue.length) {
+    return discard(host, queue, 'frag_malformed');
+  }
+  // An exact repetition is dropped alone; any other overlap ends the datagram (RFC 8200 §4.5, for IPv4 since 4.20).
+  const repeated = queue.pieces.some((piece) => piece.start <= start && piece.end >= end);
+  if (repeated) return 'frag_duplicate';
+  if (queue.pieces.some((piece) => piece.start < end && start < piece.end)) {
+    host.snmp.IpExtReasmOverlaps++;
+    return discard(host, queue, 'frag_overlap');
+  }
+  const at = queue.pieces.findIndex((piece) => piece.start > start);
+  queue.pieces.splice(at < 0 ? queue.pieces.length : at, 0, { skb, start, end });
+  queue.meat += size;
+  queue.bytes += size + OVERHEAD_BYTES;
+  host.fragments.bytes += size + OVERHEAD_BYTES;
+  return undefined;
+}
+
+/** Give a datagram up: what came of it so far is dropped for the same reason. */
+function discard(host: Host, queue: Queue, reason: DropReason): DropReason {
+  remove(host, queue);
+  for (const piece of queue.pieces) host.skbs.drop(piece.skb, reason);
+  queue.pieces = [];
+  return reason;
+}
+
+function remove(host: Host, queue: Queue): void {
+  queue.timer.stop();
+  host.fragments.queues.delete(queue.key);
+  host.fragments.bytes -= queue.bytes;
+  queue.bytes = 0;
+}
+
+/** One packet of all: the first fragment with the payload of the others as frags, nothing copied. (ip_frag_reasm) */
+function reassemble(host: Host, queue: Queue): SkBuff | undefined {
+  remove(host, queue);
+  const [first, ...rest] = queue.pieces;
+  if (first === undefined) return undefined;
+  const { skb } = first;
+  for (const piece of rest) {
+    sharePayload(piece.skb, skb, piece.skb.transportHeader - piece.skb.data, piece.end - piece.start);
+    host.skbs.consume(piece.skb);
+  }
+  // The sums of the parts say nothing of the whole: whoever takes it checks.
+  skb.checksum = 'none';
+  const headerLength = skb.transportHeader - skb.networkHeader;
+  if (first.end < PULL_MAX) host.skbs.linearize(skb);
+  else host.skbs.cow(skb);
+  skb.view.setUint16(skb.networkHeader + IPV4.TOTAL_LENGTH, headerLength + queue.length);
+  skb.view.setUint16(skb.networkHeader + IPV4.FRAGMENT, 0);
+  sealIpv4(skb.bytes, skb.view, skb.networkHeader, headerLength);
+  host.snmp.IpReasmOKs++;
+  if (host.trace.on) host.trace.point('ip_defrag', skb, { fragments: queue.pieces.length, length: skb.length });
+  return skb;
+}
+
+/** Time is up: the sender hears of it when we have the first fragment, and it was for us. (Linux: ip_expire) */
+function expire(host: Host, key: string): void {
+  const queue = host.fragments.queues.get(key);
+  if (queue === undefined) return;
+  host.snmp.IpReasmFails++;
+  host.snmp.IpReasmTimeout++;
+  const first = queue.pieces[0];
+  if (first !== undefined && first.start === 0) {
+    const target = first.skb.view.getUint32(first.skb.networkHeader + IPV4.TARGET) as Ipv4;
+    const forUs = queue.user === 'local' || host.routes.addressType(target) === 'local';
+    if (forUs) icmpSend(host, first.skb, ICMP_TYPE.TIME_EXCEEDED, TIME_EXCEEDED.REASSEMBLY, 0);
+  }
+  discard(host, queue, 'frag_timeout');
+}

@@ -1,0 +1,190 @@
+/**
+ * IPv4 in (Linux: net/ipv4/ip_input.c): check, PRE_ROUTING, route, then up to a protocol or on to ip-forward. The
+ * checks stand in ip_rcv_core's order. Options are tolerated, not acted on: no source routes, no records, no timestamps.
+ */
+import { formatIpv4, type Ipv4 } from '../header/address.ts';
+import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
+import { checkIpv4, IPV4, IPV4_MF, IPV4_OFFSET_MASK, ipv4HeaderLength } from '../header/ipv4.ts';
+import { type DropReason, dropReasonOf } from './drop.ts';
+import type { Host } from './host.ts';
+import { icmpSend } from './icmp.ts';
+import { ipDefrag } from './ip-defrag.ts';
+import { ipForward } from './ip-forward.ts';
+import type { NetDevice } from './netdev.ts';
+import { HOOK, nfHook } from './netfilter.ts';
+import { type Route, routeInput } from './route.ts';
+import type { SkBuff } from './skbuff.ts';
+
+/** What ICMP said about a packet of ours. `value`: the MTU of 3/4, the pointer of 12. */
+export interface IcmpInfo {
+  readonly type: number;
+  readonly code: number;
+  readonly value: number;
+  /** Who said it. */
+  readonly from: Ipv4;
+}
+
+/** A transport protocol (struct net_protocol). */
+export interface ProtocolHandler {
+  /** skb.data and skb.transportHeader at its header, skb.networkHeader at IPv4's. Owns `skb`. */
+  receive(host: Host, skb: SkBuff): void;
+  /** An ICMP error quotes a packet of ours: skb.data at the quoted IPv4 header, at least 8 octets after it. Owns nothing. */
+  error(host: Host, skb: SkBuff, info: IcmpInfo): void;
+}
+
+/** An IPv4 packet from a device, skb.data at its header. Consumes `skb`. (Linux: ip_rcv, ip_rcv_core) */
+export function ipReceive(host: Host, skb: SkBuff, dev: NetDevice): void {
+  const { snmp } = host;
+  if (skb.packetType === 'otherhost') return host.skbs.drop(skb, 'packet_type_other');
+  snmp.IpInReceives++;
+  snmp.IpExtInOctets += skb.length;
+  const at = skb.data;
+  // A packet that GRO merged or that is long has its payload in frags: the length check needs all of it.
+  const bad = checkIpv4(skb.bytes, skb.view, at, skb.tail + skb.fragBytes);
+  if (bad !== undefined) return dropMalformed(host, skb, dropReasonOf(bad.malformed, 'ip_header_too_short'));
+  countEcn(host, skb.view.getUint8(at + IPV4.TOS) & 3);
+  const totalLength = skb.view.getUint16(at + IPV4.TOTAL_LENGTH);
+  // Ethernet pads short frames: what follows the packet is not part of it.
+  if (skb.length > totalLength) {
+    if (skb.frags.length > 0) host.skbs.linearize(skb);
+    skb.trim(totalLength);
+  }
+  skb.networkHeader = skb.data;
+  skb.transportHeader = skb.data + ipv4HeaderLength(skb.view, skb.data);
+  if (host.trace.on) traceIp(host, 'ip_rcv', skb);
+  const passed = nfHook(host, HOOK.PREROUTING, skb, dev, undefined);
+  if (passed !== undefined) ipReceiveFinish(host, passed, dev);
+}
+
+function dropMalformed(host: Host, skb: SkBuff, reason: DropReason): void {
+  const { snmp } = host;
+  if (reason === 'ip_truncated') snmp.IpExtInTruncatedPkts++;
+  else snmp.IpInHdrErrors++;
+  if (reason === 'ip_bad_checksum') snmp.IpExtInCsumErrors++;
+  host.skbs.drop(skb, reason);
+}
+
+function countEcn(host: Host, ecn: number): void {
+  if (ecn === 0) host.snmp.IpExtInNoECTPkts++;
+  else if (ecn === 1) host.snmp.IpExtInECT1Pkts++;
+  else if (ecn === 2) host.snmp.IpExtInECT0Pkts++;
+  else host.snmp.IpExtInCEPkts++;
+}
+
+/** After PRE_ROUTING: where does it go? What looped back knows its route already. (Linux: ip_rcv_finish) */
+function ipReceiveFinish(host: Host, skb: SkBuff, dev: NetDevice): void {
+  if (skb.route === undefined) {
+    const reason = routeInput(host, skb, dev);
+    if (reason !== undefined) return ipError(host, skb, dev, reason);
+  }
+  if (ipv4HeaderLength(skb.view, skb.networkHeader) > IPV4.SIZE && !optionsSound(skb)) {
+    host.snmp.IpInHdrErrors++;
+    return host.skbs.drop(skb, 'ip_bad_options');
+  }
+  const route = skb.route as Route | undefined;
+  if (route === undefined) return host.skbs.drop(skb, 'ip_no_route');
+  countGroups(host, skb, route);
+  // RFC 1122 §3.3.6: a unicast packet in a link broadcast is not for us, if the administrator says so.
+  if (
+    route.type === 'local' &&
+    skb.packetType !== 'host' &&
+    skb.packetType !== 'loopback' &&
+    host.inet.either(dev.ifindex, 'drop_unicast_in_l2_multicast')
+  )
+    return host.skbs.drop(skb, 'ip_link_broadcast');
+  if (route.type === 'unicast') return ipForward(host, skb, dev, route);
+  ipLocalDeliver(host, skb, dev);
+}
+
+function countGroups(host: Host, skb: SkBuff, route: Route): void {
+  const { snmp } = host;
+  if (route.type === 'multicast') {
+    snmp.IpExtInMcastPkts++;
+    snmp.IpExtInMcastOctets += skb.length;
+  } else if (route.type === 'broadcast') {
+    snmp.IpExtInBcastPkts++;
+    snmp.IpExtInBcastOctets += skb.length;
+  }
+}
+
+/** No way for it: count, tell the sender where that is due, drop. (Linux: ip_error, ip_handle_martian_source) */
+function ipError(host: Host, skb: SkBuff, dev: NetDevice, reason: DropReason): void {
+  if (reason === 'ip_no_route') {
+    host.snmp.IpExtInNoRoutes++;
+    const target = skb.view.getUint32(skb.networkHeader + IPV4.TARGET) as Ipv4;
+    const type = host.routes.lookup(target)?.type;
+    if (type === 'prohibit') icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.FILTERED, 0);
+    else if (type === 'unreachable') icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.HOST, 0);
+    else if (type !== 'blackhole') icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.NET, 0);
+  } else if (reason === 'ip_not_forwarding' || reason === 'ip_invalid_target') {
+    host.snmp.IpInAddrErrors++;
+  } else if (reason === 'ip_rpfilter') {
+    host.snmp.TcpExtIPReversePathFilter++;
+  }
+  if (host.trace.on) host.trace.point('ip_error', skb, { dev: dev.name, reason });
+  host.skbs.drop(skb, reason);
+}
+
+/** Options must fit their lengths; what they ask for is not done. (Linux: ip_options_compile, the checks) */
+function optionsSound(skb: SkBuff): boolean {
+  const { view } = skb;
+  const end = skb.networkHeader + ipv4HeaderLength(view, skb.networkHeader);
+  let at = skb.networkHeader + IPV4.SIZE;
+  while (at < end) {
+    const kind = view.getUint8(at);
+    if (kind === 0) return true;
+    if (kind === 1) {
+      at++;
+      continue;
+    }
+    if (at + 1 >= end) return false;
+    const length = view.getUint8(at + 1);
+    if (length < 2 || at + length > end) return false;
+    at += length;
+  }
+  return true;
+}
+
+/** For this host: make it whole, INPUT, and up. Consumes `skb`. (Linux: ip_local_deliver) */
+export function ipLocalDeliver(host: Host, skb: SkBuff, dev: NetDevice): void {
+  let whole: SkBuff | undefined = skb;
+  const fragment = skb.view.getUint16(skb.networkHeader + IPV4.FRAGMENT);
+  if ((fragment & (IPV4_MF | IPV4_OFFSET_MASK)) !== 0) whole = ipDefrag(host, skb, 'local');
+  if (whole === undefined) return;
+  if (host.trace.on) traceIp(host, 'ip_local_deliver', whole);
+  whole = nfHook(host, HOOK.INPUT, whole, dev, undefined);
+  if (whole !== undefined) ipLocalDeliverFinish(host, whole);
+}
+
+/** Raw sockets see a copy first, then the protocol takes it. (Linux: ip_protocol_deliver_rcu) */
+function ipLocalDeliverFinish(host: Host, skb: SkBuff): void {
+  const protocol = skb.view.getUint8(skb.networkHeader + IPV4.PROTOCOL);
+  const raw = host.rawReceive?.(skb, protocol) ?? false;
+  const handler = host.protocols.get(protocol);
+  skb.pull(skb.transportHeader - skb.data);
+  if (handler !== undefined) {
+    host.snmp.IpInDelivers++;
+    return handler.receive(host, skb);
+  }
+  if (raw) {
+    host.snmp.IpInDelivers++;
+    return host.skbs.consume(skb);
+  }
+  host.snmp.IpInUnknownProtos++;
+  icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.PROTOCOL, 0);
+  host.skbs.drop(skb, 'ip_no_protocol');
+}
+
+/** Where a packet is, with what IP says of it. */
+export function traceIp(host: Host, point: string, skb: SkBuff): void {
+  const { view } = skb;
+  const at = skb.networkHeader;
+  host.trace.point(point, skb, {
+    source: formatIpv4(view.getUint32(at + IPV4.SOURCE) as Ipv4),
+    target: formatIpv4(view.getUint32(at + IPV4.TARGET) as Ipv4),
+    protocol: view.getUint8(at + IPV4.PROTOCOL),
+    ttl: view.getUint8(at + IPV4.TTL),
+    length: view.getUint16(at + IPV4.TOTAL_LENGTH),
+    id: view.getUint16(at + IPV4.ID),
+  });
+}

@@ -1,0 +1,474 @@
+/**
+ * Neighbours: which MAC has an address on a link, and how sure we are of it (Linux: net/core/neighbour.c, the NUD
+ * states of RFC 4861 §7.3.2 on top of RFC 826's ARP). Packets for an address that is being asked for wait here.
+ * Left out: proxies, netlink-managed entries, extern_learn.
+ */
+import {
+  formatIpv4,
+  formatMac,
+  IPV4_BROADCAST,
+  type Ipv4,
+  isMulticastIpv4,
+  MAC_BROADCAST,
+  MAC_ZERO,
+  type Mac,
+  writeMac,
+} from '../header/address.ts';
+import { ETHERNET } from '../header/ethernet.ts';
+import { MILLISECOND, type Micros, SECOND, type Timer } from '../platform.ts';
+import { arpSolicit } from './arp.ts';
+import type { Errno } from './errno.ts';
+import type { Host } from './host.ts';
+import { icmpLinkFailure } from './icmp.ts';
+import { devQueueXmit, type NetDevice } from './netdev.ts';
+import type { NudState } from './netlink.ts';
+import type { SkBuff } from './skbuff.ts';
+import type { SysctlNumber } from './sysctl.ts';
+
+/** Linux: HZ/100, the least that a retransmission waits. */
+const RETRANS_MIN = 10 * MILLISECOND;
+/** Linux: neigh_rand_reach_time is drawn anew every 300 s. */
+const REACHABLE_REDRAW = 300 * SECOND;
+/** Linux: between gc_thresh2 and gc_thresh3 a forced collection runs at most every 5 s. */
+const GC_FORCED_INTERVAL = 5 * SECOND;
+/** Linux: skb_shared_info and sk_buff, about: what a small packet is charged beyond its octets. */
+const SKB_OVERHEAD_BYTES = 768;
+
+/** States in which the MAC is used without doubt, and those in which it is used at all. */
+const CONNECTED: ReadonlySet<NudState> = new Set(['PERMANENT', 'NOARP', 'REACHABLE']);
+const VALID: ReadonlySet<NudState> = new Set(['PERMANENT', 'NOARP', 'REACHABLE', 'PROBE', 'STALE', 'DELAY']);
+const IN_TIMER: ReadonlySet<NudState> = new Set(['INCOMPLETE', 'REACHABLE', 'DELAY', 'PROBE']);
+
+export class Neighbour {
+  readonly address: Ipv4;
+  readonly dev: NetDevice;
+  state: NudState = 'NONE';
+  mac: Mac = MAC_ZERO;
+  probes = 0;
+  used: Micros;
+  confirmed: Micros;
+  updated: Micros;
+  /** Removed from the table: cached references look it up again. */
+  dead = false;
+  readonly timer: Timer;
+  /** Packets that wait for the answer, in their order, and what they weigh. */
+  queue: SkBuff[] = [];
+  queueBytes = 0;
+
+  constructor(dev: NetDevice, address: Ipv4, now: Micros, timer: (self: Neighbour) => Timer) {
+    this.dev = dev;
+    this.address = address;
+    this.used = this.confirmed = this.updated = now;
+    this.timer = timer(this);
+  }
+
+  get valid(): boolean {
+    return VALID.has(this.state);
+  }
+}
+
+/** net.ipv4.neigh.default.* in Linux's units, with the defaults of arp_tbl. */
+interface NeighbourSysctls {
+  readonly gcThresh1: SysctlNumber;
+  readonly gcThresh2: SysctlNumber;
+  readonly gcThresh3: SysctlNumber;
+  readonly gcStale: SysctlNumber;
+  readonly baseReachable: SysctlNumber;
+  readonly retrans: SysctlNumber;
+  readonly delayFirstProbe: SysctlNumber;
+  readonly ucastSolicit: SysctlNumber;
+  readonly mcastSolicit: SysctlNumber;
+  readonly mcastResolicit: SysctlNumber;
+  readonly locktime: SysctlNumber;
+  readonly queueBytes: SysctlNumber;
+}
+
+function registerSysctls(host: Host): NeighbourSysctls {
+  const n = (name: string, initial: number) =>
+    host.sysctl.number(`net.ipv4.neigh.default.${name}`, initial, { min: 0 });
+  return {
+    gcThresh1: n('gc_thresh1', 128),
+    gcThresh2: n('gc_thresh2', 512),
+    gcThresh3: n('gc_thresh3', 1_024),
+    gcStale: n('gc_stale_time', 60),
+    baseReachable: n('base_reachable_time_ms', 30_000),
+    retrans: n('retrans_time_ms', 1_000),
+    delayFirstProbe: n('delay_first_probe_time', 5),
+    ucastSolicit: n('ucast_solicit', 3),
+    mcastSolicit: n('mcast_solicit', 3),
+    mcastResolicit: n('mcast_resolicit', 0),
+    /** In hundredths of a second, as Linux's USER_HZ. */
+    locktime: n('locktime', 100),
+    queueBytes: n('unres_qlen_bytes', 212_992),
+  };
+}
+
+export class Neighbours {
+  readonly sysctls: NeighbourSysctls;
+  entries = 0;
+  private readonly host: Host;
+  /** By ifindex, then by address as a signed number: small integers are the fastest keys. */
+  private readonly tables: (Map<number, Neighbour> | undefined)[] = [];
+  private reachableTime: Micros = 0;
+  private reachableDrawn: Micros = Number.NEGATIVE_INFINITY;
+  private lastForced: Micros = Number.NEGATIVE_INFINITY;
+  private readonly collector: Timer;
+
+  constructor(host: Host) {
+    this.host = host;
+    this.sysctls = registerSysctls(host);
+    this.collector = host.clock.timer(() => this.periodicWork());
+    host.devices.watch((event, dev) => {
+      if (event === 'down' || event === 'unregister') this.flushDevice(dev, true);
+      else if (event === 'change' && !dev.carrier && host.inet.either(dev.ifindex, 'arp_evict_nocarrier'))
+        this.flushDevice(dev, false);
+      else if (event === 'mac') this.flushDevice(dev, true);
+    });
+  }
+
+  lookup(dev: NetDevice, address: Ipv4): Neighbour | undefined {
+    return this.tables[dev.ifindex]?.get(address | 0);
+  }
+
+  /** The entry of an address, made when there is none; undefined when the table is full. (Linux: __neigh_create) */
+  obtain(dev: NetDevice, address: Ipv4): Neighbour | undefined {
+    let table = this.tables[dev.ifindex];
+    if (table === undefined) this.tables[dev.ifindex] = table = new Map();
+    const found = table.get(address | 0);
+    if (found !== undefined) return found;
+    if (!this.makeRoom()) return undefined;
+    const { clock } = this.host;
+    const made = new Neighbour(dev, address, clock.now(), (self) => clock.timer(() => this.onTimer(self)));
+    // Not confirmed lately: a first answer counts as news (neigh->confirmed = jiffies - 2 * base_reachable).
+    made.confirmed -= 2 * this.baseReachable;
+    arpConstructor(made);
+    table.set(address | 0, made);
+    this.entries++;
+    if (this.entries >= this.sysctls.gcThresh1.value && !this.collector.armed) this.armCollector();
+    return made;
+  }
+
+  list(): Neighbour[] {
+    return this.tables.flatMap((table) => (table === undefined ? [] : [...table.values()]));
+  }
+
+  /**
+   * Send by way of a neighbour: at once when its MAC is known, else the packet waits for the answer. skb.data at the IP
+   * header. Consumes `skb`. (Linux: neigh_output, neigh_resolve_output)
+   */
+  output(neighbour: Neighbour, skb: SkBuff): void {
+    const { state } = neighbour;
+    const { host } = this;
+    if (host.trace.on) {
+      const mac = neighbour.valid ? { mac: formatMac(neighbour.mac) } : {};
+      host.trace.point('neigh_resolve_output', skb, { address: formatIpv4(neighbour.address), state, ...mac });
+    }
+    if (state !== 'REACHABLE' && state !== 'PERMANENT' && state !== 'NOARP' && this.park(neighbour, skb)) return;
+    if (state !== 'NOARP') neighbour.used = host.clock.now();
+    pushHardHeader(skb, neighbour);
+    devQueueXmit(host, skb, neighbour.dev);
+  }
+
+  /** Ask for an address without a packet to send (neigh_event_send with no skb). */
+  solicit(neighbour: Neighbour): void {
+    this.eventSend(neighbour, undefined);
+  }
+
+  /** The upper layer heard from it just now: TCP's progress. (Linux: neigh_confirm) */
+  confirm(neighbour: Neighbour): void {
+    const now = this.host.clock.now();
+    if (neighbour.confirmed !== now) neighbour.confirmed = now;
+    neighbour.used = now;
+  }
+
+  /**
+   * What a packet, an answer or the administrator says of a neighbour. `override`: a different MAC replaces a valid one.
+   * (Linux: neigh_update)
+   */
+  update(
+    neighbour: Neighbour,
+    mac: Mac | undefined,
+    state: NudState,
+    flags: { override?: boolean; weakOverride?: boolean; admin?: boolean } = {},
+  ): Errno | undefined {
+    const old = neighbour.state;
+    const now = this.host.clock.now();
+    if (flags.admin !== true && (old === 'NOARP' || old === 'PERMANENT')) return 'EPERM';
+    if (neighbour.dead) return 'EINVAL';
+    if (!VALID.has(state)) {
+      neighbour.timer.stop();
+      this.enter(neighbour, state);
+      if ((old === 'INCOMPLETE' || old === 'PROBE') && state === 'FAILED') this.invalidate(neighbour);
+      return undefined;
+    }
+    if (mac === undefined) {
+      if (!VALID.has(old)) return 'EINVAL';
+      mac = neighbour.mac;
+    }
+    if (CONNECTED.has(state)) neighbour.confirmed = now;
+    if (VALID.has(old)) {
+      if (mac !== neighbour.mac && flags.override !== true) {
+        if (flags.weakOverride !== true || !CONNECTED.has(old)) return undefined;
+        mac = neighbour.mac;
+        state = 'STALE';
+      } else if (mac === neighbour.mac && state === 'STALE' && flags.admin !== true) {
+        state = old;
+      }
+    }
+    if (state !== old || mac !== neighbour.mac) neighbour.updated = now;
+    const moved = mac !== neighbour.mac;
+    if (moved) {
+      neighbour.mac = mac;
+      if (!CONNECTED.has(state)) neighbour.confirmed = now - 2 * this.baseReachable;
+    }
+    if (state !== old) {
+      neighbour.timer.stop();
+      if (state === 'PROBE') neighbour.probes = 0;
+      this.enter(neighbour, state);
+      if (IN_TIMER.has(state)) neighbour.timer.arm(state === 'REACHABLE' ? this.reachable() : 0);
+    } else if (moved) {
+      this.traceUpdate(neighbour);
+    }
+    if (state !== old && !VALID.has(old)) this.release(neighbour);
+    return undefined;
+  }
+
+  /** Remove an entry; what waited in it is lost. (Linux: neigh_del) */
+  remove(neighbour: Neighbour): void {
+    if (neighbour.dead) return;
+    neighbour.dead = true;
+    neighbour.timer.stop();
+    this.tables[neighbour.dev.ifindex]?.delete(neighbour.address | 0);
+    this.entries--;
+    for (const skb of neighbour.queue) this.host.skbs.drop(skb, 'neigh_dead');
+    neighbour.queue = [];
+    neighbour.queueBytes = 0;
+  }
+
+  /** How long a confirmation lasts: between half and one and a half of the base, redrawn every 300 s. */
+  reachable(): Micros {
+    const now = this.host.clock.now();
+    if (now - this.reachableDrawn >= REACHABLE_REDRAW) {
+      this.reachableDrawn = now;
+      const base = Math.max(1, this.baseReachable);
+      this.reachableTime = this.host.random.below(base) + Math.floor(base / 2);
+    }
+    return this.reachableTime;
+  }
+
+  /** ip neigh flush: what is not permanent goes (dev undefined: everywhere). Returns how many went. */
+  flush(dev: NetDevice | undefined): number {
+    let gone = 0;
+    for (const neighbour of this.list()) {
+      if (dev !== undefined && neighbour.dev !== dev) continue;
+      if (neighbour.state === 'PERMANENT' || neighbour.state === 'NOARP') continue;
+      this.remove(neighbour);
+      gone++;
+    }
+    return gone;
+  }
+
+  private get baseReachable(): Micros {
+    return this.sysctls.baseReachable.value * MILLISECOND;
+  }
+
+  /** True when the packet was taken (parked or lost); false when it may be sent now. */
+  private park(neighbour: Neighbour, skb: SkBuff): boolean {
+    return this.eventSend(neighbour, skb);
+  }
+
+  /** (Linux: __neigh_event_send) */
+  private eventSend(neighbour: Neighbour, skb: SkBuff | undefined): boolean {
+    const { state } = neighbour;
+    const now = this.host.clock.now();
+    neighbour.used = now;
+    if (CONNECTED.has(state) || state === 'DELAY' || state === 'PROBE') return false;
+    if (neighbour.dead) {
+      if (skb !== undefined) this.host.skbs.drop(skb, 'neigh_dead');
+      return true;
+    }
+    if (state === 'STALE') {
+      neighbour.updated = now;
+      this.enter(neighbour, 'DELAY');
+      neighbour.timer.arm(this.sysctls.delayFirstProbe.value * SECOND);
+      return false;
+    }
+    let probe = false;
+    if (state !== 'INCOMPLETE') {
+      if (this.sysctls.mcastSolicit.value === 0) {
+        this.enter(neighbour, 'FAILED');
+        if (skb !== undefined) this.host.skbs.drop(skb, 'neigh_failed');
+        return true;
+      }
+      // Unicast probes make no sense yet: they count as done, so that only broadcasts follow.
+      neighbour.probes = this.sysctls.ucastSolicit.value;
+      neighbour.updated = now;
+      this.enter(neighbour, 'INCOMPLETE');
+      neighbour.timer.arm(this.retransTime());
+      probe = true;
+    }
+    if (skb !== undefined) this.enqueue(neighbour, skb);
+    if (probe) this.probe(neighbour);
+    return true;
+  }
+
+  private enqueue(neighbour: Neighbour, skb: SkBuff): void {
+    const weight = skb.length + SKB_OVERHEAD_BYTES;
+    while (neighbour.queue.length > 0 && neighbour.queueBytes + weight > this.sysctls.queueBytes.value) {
+      const oldest = neighbour.queue.shift();
+      if (oldest === undefined) break;
+      neighbour.queueBytes -= oldest.length + SKB_OVERHEAD_BYTES;
+      this.host.skbs.drop(oldest, 'neigh_queue_full');
+    }
+    neighbour.queue.push(skb);
+    neighbour.queueBytes += weight;
+  }
+
+  /** The answer came: what waited goes out in its order. */
+  private release(neighbour: Neighbour): void {
+    const waiting = neighbour.queue;
+    neighbour.queue = [];
+    neighbour.queueBytes = 0;
+    for (const skb of waiting) this.output(neighbour, skb);
+  }
+
+  /** No answer: senders are told, and what waited is lost. (Linux: neigh_invalidate) */
+  private invalidate(neighbour: Neighbour): void {
+    neighbour.updated = this.host.clock.now();
+    const waiting = neighbour.queue;
+    neighbour.queue = [];
+    neighbour.queueBytes = 0;
+    for (const skb of waiting) {
+      icmpLinkFailure(this.host, skb);
+      this.host.skbs.drop(skb, 'neigh_failed');
+    }
+  }
+
+  private probe(neighbour: Neighbour): void {
+    arpSolicit(this.host, neighbour, neighbour.queue[neighbour.queue.length - 1]);
+    neighbour.probes++;
+  }
+
+  private probesMax(neighbour: Neighbour): number {
+    const { ucastSolicit, mcastSolicit, mcastResolicit } = this.sysctls;
+    return ucastSolicit.value + (neighbour.state === 'PROBE' ? mcastResolicit.value : mcastSolicit.value);
+  }
+
+  private retransTime(): Micros {
+    return Math.max(RETRANS_MIN, this.sysctls.retrans.value * MILLISECOND);
+  }
+
+  /** (Linux: neigh_timer_handler) */
+  private onTimer(neighbour: Neighbour): void {
+    if (neighbour.dead || !IN_TIMER.has(neighbour.state)) return;
+    const now = this.host.clock.now();
+    const delayProbe = this.sysctls.delayFirstProbe.value * SECOND;
+    let next = now + this.retransTime();
+    if (neighbour.state === 'REACHABLE') {
+      if (now < neighbour.confirmed + this.reachable()) {
+        next = neighbour.confirmed + this.reachable();
+      } else {
+        const inUse = now <= neighbour.used + delayProbe;
+        neighbour.updated = now;
+        this.enter(neighbour, inUse ? 'DELAY' : 'STALE');
+        next = now + delayProbe;
+      }
+    } else if (neighbour.state === 'DELAY') {
+      neighbour.updated = now;
+      if (now <= neighbour.confirmed + delayProbe) {
+        this.enter(neighbour, 'REACHABLE');
+        next = Math.max(now + 1, neighbour.confirmed + this.reachable());
+      } else {
+        neighbour.probes = 0;
+        this.enter(neighbour, 'PROBE');
+      }
+    }
+    const asking = neighbour.state === 'INCOMPLETE' || neighbour.state === 'PROBE';
+    if (asking && neighbour.probes >= this.probesMax(neighbour)) {
+      this.enter(neighbour, 'FAILED');
+      this.invalidate(neighbour);
+      return;
+    }
+    if (IN_TIMER.has(neighbour.state)) neighbour.timer.arm(next - now);
+    if (asking) this.probe(neighbour);
+  }
+
+  private enter(neighbour: Neighbour, state: NudState): void {
+    neighbour.state = state;
+    this.traceUpdate(neighbour);
+  }
+
+  private traceUpdate(neighbour: Neighbour): void {
+    if (!this.host.trace.on) return;
+    this.host.trace.point('neigh_update', neighbour.queue[0], {
+      address: formatIpv4(neighbour.address),
+      mac: neighbour.valid ? formatMac(neighbour.mac) : '',
+      state: neighbour.state,
+      dev: neighbour.dev.name,
+    });
+  }
+
+  /** Room for one more entry, collecting when it gets tight. (Linux: neigh_alloc, neigh_forced_gc) */
+  private makeRoom(): boolean {
+    const { gcThresh2, gcThresh3 } = this.sysctls;
+    const now = this.host.clock.now();
+    const tight = this.entries >= gcThresh2.value && now - this.lastForced > GC_FORCED_INTERVAL;
+    if (this.entries < gcThresh3.value && !tight) return true;
+    this.lastForced = now;
+    for (const neighbour of this.list()) {
+      if (this.entries <= gcThresh2.value) break;
+      const recent = neighbour.valid && now - neighbour.updated <= GC_FORCED_INTERVAL;
+      if (neighbour.state !== 'PERMANENT' && !recent && neighbour.queue.length === 0) this.remove(neighbour);
+    }
+    return this.entries < gcThresh3.value;
+  }
+
+  private armCollector(): void {
+    this.collector.arm(Math.max(SECOND, Math.floor(this.baseReachable / 2)));
+  }
+
+  /** Above gc_thresh1, old entries go. (Linux: neigh_periodic_work) */
+  private periodicWork(): void {
+    const now = this.host.clock.now();
+    if (this.entries < this.sysctls.gcThresh1.value) return;
+    for (const neighbour of this.list()) {
+      if (neighbour.state === 'PERMANENT' || IN_TIMER.has(neighbour.state)) continue;
+      const lastUse = Math.max(neighbour.used, neighbour.confirmed);
+      const old = now > lastUse + this.sysctls.gcStale.value * SECOND;
+      if ((neighbour.state === 'FAILED' || old) && neighbour.queue.length === 0) this.remove(neighbour);
+    }
+    if (this.entries >= this.sysctls.gcThresh1.value) this.armCollector();
+  }
+
+  /** The link went: nothing that was learned on it holds. Permanent entries outlive a carrier, not a device. */
+  private flushDevice(dev: NetDevice, all: boolean): void {
+    for (const neighbour of [...(this.tables[dev.ifindex]?.values() ?? [])]) {
+      if (all || neighbour.state !== 'PERMANENT') this.remove(neighbour);
+    }
+  }
+}
+
+/** What needs no question: loopback, broadcast, multicast. (Linux: arp_constructor, arp_mc_map) */
+function arpConstructor(neighbour: Neighbour): void {
+  const { address, dev } = neighbour;
+  if (dev.kind === 'loopback') {
+    neighbour.state = 'NOARP';
+    neighbour.mac = MAC_ZERO;
+  } else if (isMulticastIpv4(address)) {
+    neighbour.state = 'NOARP';
+    neighbour.mac = (0x0100_5e00_0000 + (address & 0x7f_ffff)) as Mac;
+  } else if (address === IPV4_BROADCAST) {
+    neighbour.state = 'NOARP';
+    neighbour.mac = MAC_BROADCAST;
+  }
+}
+
+/** Put the Ethernet header in front: target, source, type. (Linux: eth_header) */
+function pushHardHeader(skb: SkBuff, neighbour: Neighbour): void {
+  const at = skb.push(ETHERNET.SIZE);
+  skb.macHeader = at;
+  const { view } = skb;
+  writeMac(view, at + ETHERNET.TARGET, neighbour.mac);
+  writeMac(view, at + ETHERNET.SOURCE, neighbour.dev.mac);
+  view.setUint16(at + ETHERNET.TYPE, skb.protocol);
+}

@@ -1,0 +1,175 @@
+/** The devices of a host by index and name, and who hears of their changes (Linux: dev_get_by_index, netdev_chain). */
+import { MAC_ZERO, type Mac } from '../header/address.ts';
+import { ETHERNET } from '../header/ethernet.ts';
+import { assert, type Timer } from '../platform.ts';
+import type { Errno } from './errno.ts';
+import type { Host } from './host.ts';
+import {
+  type DeviceOps,
+  type Features,
+  type LinkCounters,
+  type NetDevice,
+  processBacklog,
+  qdiscReset,
+} from './netdev.ts';
+import { PfifoFast, type Qdisc } from './qdisc.ts';
+import type { SkBuff } from './skbuff.ts';
+
+/** RFC 791: every module must forward 68 octets; Linux: ETH_MIN_MTU. */
+export const MTU_MIN = 68;
+/** Linux: loopback and veth take up to 65535; jumbo cards 9000. */
+const MTU_MAX = 65_535;
+
+/** NETDEV_REGISTER, NETDEV_UP, NETDEV_GOING_DOWN …; `change` is carrier. */
+export type DeviceEvent = 'register' | 'up' | 'down' | 'change' | 'mtu' | 'mac' | 'unregister';
+
+export class NetDevices {
+  /** Packets that loop back, and the softirq that takes them up (softnet_data). */
+  backlog: SkBuff[] = [];
+  readonly softirq: Timer;
+  private spare: SkBuff[] = [];
+  private readonly host: Host;
+  private readonly indexed: (NetDevice | undefined)[] = [undefined];
+  private readonly watchers: ((event: DeviceEvent, dev: NetDevice) => void)[] = [];
+
+  constructor(host: Host) {
+    this.host = host;
+    this.softirq = host.clock.timer(() => processBacklog(host));
+  }
+
+  /** The ifindex for the next device; `lo` took 1. */
+  nextIfindex(): number {
+    return this.indexed.length;
+  }
+
+  register(dev: NetDevice): void {
+    assert(dev.ifindex === this.indexed.length, 'devices are registered in the order of their indexes');
+    assert(this.byName(dev.name) === undefined, 'device names are unique');
+    this.indexed.push(dev);
+    this.notify('register', dev);
+  }
+
+  /** The device is gone; its index is not given again. (Linux: unregister_netdevice) */
+  unregister(dev: NetDevice): void {
+    this.setUp(dev, false);
+    this.notify('unregister', dev);
+    this.indexed[dev.ifindex] = undefined;
+  }
+
+  byIndex(ifindex: number): NetDevice | undefined {
+    return this.indexed[ifindex];
+  }
+
+  byName(name: string): NetDevice | undefined {
+    return this.indexed.find((dev) => dev?.name === name);
+  }
+
+  /** In the order of their indexes. */
+  list(): NetDevice[] {
+    return this.indexed.filter((dev) => dev !== undefined);
+  }
+
+  /** Hear of changes, after those who asked earlier (register_netdevice_notifier). */
+  watch(watcher: (event: DeviceEvent, dev: NetDevice) => void): void {
+    this.watchers.push(watcher);
+  }
+
+  notify(event: DeviceEvent, dev: NetDevice): void {
+    for (const watcher of this.watchers) watcher(event, dev);
+  }
+
+  /** ip link set up, down (dev_open, dev_close). */
+  setUp(dev: NetDevice, up: boolean): void {
+    if (dev.up === up) return;
+    if (up) {
+      dev.up = true;
+      dev.ops.open();
+      this.notify('up', dev);
+      return;
+    }
+    dev.up = false;
+    dev.ops.stop();
+    qdiscReset(this.host, dev, 'dev_down');
+    dev.stopped = false;
+    this.notify('down', dev);
+  }
+
+  setMtu(dev: NetDevice, mtu: number): Errno | undefined {
+    if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > (dev.kind === 'loopback' ? 65_536 : MTU_MAX)) return 'EINVAL';
+    dev.mtu = mtu;
+    this.notify('mtu', dev);
+    return undefined;
+  }
+
+  setMac(dev: NetDevice, mac: Mac): void {
+    dev.mac = mac;
+    this.notify('mac', dev);
+  }
+
+  /** The waiting packets; what comes from now on waits for the next round. */
+  takeBacklog(): SkBuff[] {
+    const burst = this.backlog;
+    this.backlog = this.spare;
+    this.spare = burst;
+    return burst;
+  }
+}
+
+export function newLinkCounters(): LinkCounters {
+  return {
+    rxPackets: 0,
+    rxBytes: 0,
+    rxErrors: 0,
+    rxDropped: 0,
+    rxMissed: 0,
+    rxFifo: 0,
+    rxFrame: 0,
+    rxCrc: 0,
+    rxLength: 0,
+    multicast: 0,
+    txPackets: 0,
+    txBytes: 0,
+    txErrors: 0,
+    txDropped: 0,
+    txCarrier: 0,
+    txFifo: 0,
+    collisions: 0,
+  };
+}
+
+export interface NetDeviceOptions {
+  readonly name: string;
+  readonly ops: DeviceOps;
+  readonly mtu: number;
+  readonly kind?: NetDevice['kind'];
+  readonly mac?: Mac;
+  readonly features?: Partial<Features>;
+  readonly qdisc?: Qdisc;
+  /** Off by default: a card reports its carrier. */
+  readonly carrier?: boolean;
+}
+
+/** A device with the next index, down, not registered (alloc_netdev). Every device is made here: one shape for all. */
+export function makeNetDevice(host: Host, options: NetDeviceOptions): NetDevice {
+  const mac = options.mac ?? MAC_ZERO;
+  return {
+    name: options.name,
+    ifindex: host.devices.nextIfindex(),
+    kind: options.kind ?? 'ether',
+    mac,
+    permanentMac: mac,
+    mtu: options.mtu,
+    up: false,
+    carrier: options.carrier ?? false,
+    promiscuous: false,
+    hardHeaderLength: ETHERNET.SIZE,
+    counters: newLinkCounters(),
+    features: { tso: false, gso: true, gro: false, txChecksum: false, rxChecksum: false, ...options.features },
+    stopped: false,
+    qdisc: options.qdisc ?? new PfifoFast(),
+    ops: options.ops,
+    master: 0,
+    receiveHandler: undefined,
+    queueRunning: false,
+  };
+}

@@ -1,0 +1,387 @@
+/**
+ * Routing decisions (Linux: net/ipv4/route.c): what the tables say of a packet that leaves or came in, which source it
+ * speaks from, and what ICMP taught since (path MTU, redirects). A `Route` belongs to a table entry, not to a target:
+ * nothing is allocated per packet. Left out: multipath, per-route metrics other than mtu, source routing.
+ */
+import {
+  formatIpv4,
+  IPV4_ANY,
+  IPV4_BROADCAST,
+  IPV4_LOOPBACK,
+  type Ipv4,
+  isLoopbackIpv4,
+  isMulticastIpv4,
+} from '../header/address.ts';
+import { IPV4 } from '../header/ipv4.ts';
+import { type Micros, SECOND } from '../platform.ts';
+import type { DropReason } from './drop.ts';
+import { isErrno, type Result } from './errno.ts';
+import type { FibEntry, RouteScope } from './fib.ts';
+import type { Host } from './host.ts';
+import type { Neighbour } from './neighbour.ts';
+import type { NetDevice } from './netdev.ts';
+import type { RouteType } from './netlink.ts';
+import type { SkBuff } from './skbuff.ts';
+
+/** Linux: net.ipv4.route.{min_pmtu,mtu_expires,gc_timeout}: octets, seconds, seconds. */
+const PMTU_MIN = 552;
+const PMTU_EXPIRES_SECONDS = 600;
+const REDIRECT_EXPIRES_SECONDS = 300;
+/** Linux: FNHE_RECLAIM_DEPTH * FNHE_HASH_SIZE, about. */
+const EXCEPTIONS_PER_ROUTE_MAX = 2_048;
+
+/** Where a packet goes next (struct rtable). Shared by all packets of a table entry. */
+export class Route {
+  readonly type: RouteType;
+  readonly dev: NetDevice;
+  /** 0 when the target itself is on the link. */
+  readonly gateway: Ipv4;
+  /** What to speak from when the sender does not care. */
+  readonly source: Ipv4;
+  readonly mtu: number;
+  readonly scope: RouteScope;
+  readonly generation: number;
+  /** Lab time until which this holds; infinite unless ICMP taught it. */
+  readonly expires: Micros;
+  readonly entry: FibEntry | undefined;
+  /** For a gateway: its neighbour entry, found once. */
+  neighbour: Neighbour | undefined = undefined;
+
+  constructor(fields: {
+    type: RouteType;
+    dev: NetDevice;
+    gateway: Ipv4;
+    source: Ipv4;
+    mtu: number;
+    scope: RouteScope;
+    generation: number;
+    expires: Micros;
+    entry: FibEntry | undefined;
+  }) {
+    this.type = fields.type;
+    this.dev = fields.dev;
+    this.gateway = fields.gateway;
+    this.source = fields.source;
+    this.mtu = fields.mtu;
+    this.scope = fields.scope;
+    this.generation = fields.generation;
+    this.expires = fields.expires;
+    this.entry = fields.entry;
+  }
+
+  get ifindex(): number {
+    return this.dev.ifindex;
+  }
+}
+
+/** What ICMP taught of one target (struct fib_nh_exception). */
+export interface RouteException {
+  gateway: Ipv4;
+  /** 0 when only the gateway was learned. */
+  mtu: number;
+  expires: Micros;
+  route: Route | undefined;
+}
+
+export interface RouteQuery {
+  readonly target: Ipv4;
+  readonly source?: Ipv4 | undefined;
+  readonly ifindex?: number | undefined;
+  readonly mark?: number | undefined;
+}
+
+/** Whether a route that was kept still holds (dst_check). */
+export function routeValid(host: Host, route: Route): boolean {
+  return route.generation === host.routes.generation && host.clock.now() < route.expires;
+}
+
+/** The route of a packet that this host sends. (Linux: ip_route_output_key_hash_rcu) */
+export function routeOutput(host: Host, query: RouteQuery): Result<Route> {
+  let { target } = query;
+  const source = query.source ?? IPV4_ANY;
+  const ifindex = query.ifindex ?? 0;
+  const toGroup = isMulticastIpv4(target) || target === IPV4_BROADCAST;
+  if (source !== IPV4_ANY) {
+    if (isMulticastIpv4(source) || source === IPV4_BROADCAST || source >>> 24 === 0) return 'EINVAL';
+    const owner = host.inet.findDevice(source);
+    if (owner === undefined && addressType(host, source) !== 'local') return 'EINVAL';
+    // Where to broadcast is said by whom one speaks as, when no device is given.
+    if (ifindex === 0 && toGroup && owner !== undefined) return groupRoute(host, owner, target);
+  }
+  if (ifindex !== 0) {
+    const dev = host.devices.byIndex(ifindex);
+    if (dev === undefined) return 'ENODEV';
+    if (!dev.up || host.inet.device(ifindex) === undefined) return 'ENETUNREACH';
+    if (toGroup) return groupRoute(host, dev, target);
+  }
+  if (target === IPV4_ANY) target = source !== IPV4_ANY ? source : IPV4_LOOPBACK;
+  const entry = host.routes.lookup(target, ifindex);
+  if (entry === undefined) {
+    const dev = host.devices.byIndex(ifindex);
+    // A device was asked for and no route leads out of it: assume that the target is on its link.
+    return dev === undefined ? 'ENETUNREACH' : onLinkRoute(host, dev, target);
+  }
+  if (host.trace.on) traceLookup(host, target, entry);
+  return outputRouteOf(host, entry, target, toGroup);
+}
+
+function outputRouteOf(host: Host, entry: FibEntry, target: Ipv4, toGroup: boolean): Result<Route> {
+  if (entry.type === 'unreachable') return 'EHOSTUNREACH';
+  if (entry.type === 'blackhole') return 'EINVAL';
+  if (entry.type === 'prohibit') return 'EACCES';
+  if (entry.dev === undefined) return 'ENETUNREACH';
+  if (target >>> 24 === 0) return 'EINVAL';
+  if (toGroup) return groupRoute(host, entry.dev, target);
+  return routeOf(host, entry, target) ?? 'ENETUNREACH';
+}
+
+/** The route of an entry, or of what was learned about the target since. */
+function routeOf(host: Host, entry: FibEntry, target: Ipv4): Route | undefined {
+  if (entry.exceptions !== undefined) {
+    const learned = exceptionRoute(host, entry, target);
+    if (learned !== undefined) return learned;
+  }
+  const { route } = entry;
+  if (route !== undefined && route.generation === host.routes.generation) return route;
+  return (entry.route = makeRoute(host, entry));
+}
+
+function makeRoute(host: Host, entry: FibEntry, exception?: RouteException): Route | undefined {
+  // What is for this host itself goes by lo, whichever device has the address.
+  const dev = entry.type === 'local' ? host.devices.byIndex(1) : entry.dev;
+  if (dev === undefined || entry.dev === undefined) return undefined;
+  const gateway = exception !== undefined && exception.gateway !== IPV4_ANY ? exception.gateway : entry.gateway;
+  const scope = entry.type === 'local' ? 'host' : entry.scope;
+  const source =
+    entry.source !== IPV4_ANY
+      ? entry.source
+      : host.inet.selectAddress(entry.dev, gateway, scope === 'host' ? 'host' : 'global');
+  const full = entry.mtu > 0 ? Math.min(entry.mtu, 65_535) : Math.min(dev.mtu, 65_535);
+  return new Route({
+    type: entry.type,
+    dev,
+    gateway,
+    source,
+    mtu: exception !== undefined && exception.mtu > 0 ? Math.min(exception.mtu, full) : full,
+    scope,
+    generation: host.routes.generation,
+    expires: exception?.expires ?? Number.POSITIVE_INFINITY,
+    entry,
+  });
+}
+
+function exceptionRoute(host: Host, entry: FibEntry, target: Ipv4): Route | undefined {
+  const exception = entry.exceptions?.get(target | 0);
+  if (exception === undefined) return undefined;
+  if (host.clock.now() >= exception.expires) {
+    entry.exceptions?.delete(target | 0);
+    return undefined;
+  }
+  const { route } = exception;
+  if (route !== undefined && route.generation === host.routes.generation) return route;
+  return (exception.route = makeRoute(host, entry, exception));
+}
+
+/** To 255.255.255.255 or a multicast group out of a device. */
+function groupRoute(host: Host, dev: NetDevice, target: Ipv4): Route {
+  return looseRoute(host, dev, isMulticastIpv4(target) ? 'multicast' : 'broadcast', target);
+}
+
+function onLinkRoute(host: Host, dev: NetDevice, target: Ipv4): Route {
+  return looseRoute(host, dev, 'unicast', target);
+}
+
+/** A route that no table entry stands for. Rare: made on the spot. */
+function looseRoute(host: Host, dev: NetDevice, type: RouteType, target: Ipv4): Route {
+  return new Route({
+    type,
+    dev,
+    gateway: IPV4_ANY,
+    source: host.inet.selectAddress(dev, type === 'unicast' ? target : IPV4_ANY, 'link'),
+    mtu: Math.min(dev.mtu, 65_535),
+    scope: 'link',
+    generation: host.routes.generation,
+    expires: Number.POSITIVE_INFINITY,
+    entry: undefined,
+  });
+}
+
+/**
+ * The route of a packet that came in, left in skb.route; or why it is dropped, when skb.route says nothing. The order of
+ * checks is ip_route_input_slow's. 'ip_no_route' and 'ip_not_forwarding' are for the caller to tell the sender of.
+ */
+export function routeInput(host: Host, skb: SkBuff, dev: NetDevice): DropReason | undefined {
+  const source = skb.view.getUint32(skb.networkHeader + IPV4.SOURCE) as Ipv4;
+  const target = skb.view.getUint32(skb.networkHeader + IPV4.TARGET) as Ipv4;
+  if (isMulticastIpv4(target)) return inputMulticast(host, skb, dev, { source, target });
+  if (isMulticastIpv4(source) || source === IPV4_BROADCAST) return 'ip_invalid_source';
+  if (target === IPV4_BROADCAST || (source === IPV4_ANY && target === IPV4_ANY))
+    return inputBroadcast(host, skb, dev, source);
+  if (source >>> 24 === 0) return 'ip_invalid_source';
+  if (target >>> 24 === 0) return 'ip_invalid_target';
+  if (isLoopbackIpv4(target) && !host.inet.either(dev.ifindex, 'route_localnet')) return 'ip_invalid_target';
+  if (isLoopbackIpv4(source) && !host.inet.either(dev.ifindex, 'route_localnet')) return 'ip_invalid_source';
+
+  const entry = host.routes.lookup(target);
+  if (host.trace.on && entry !== undefined) traceLookup(host, target, entry, skb);
+  if (entry?.type === 'broadcast') return inputBroadcast(host, skb, dev, source);
+  if (entry?.type === 'local') {
+    const martian = validateSource(host, dev, source);
+    if (martian !== undefined) return martian;
+    skb.route = routeOf(host, entry, target);
+    return undefined;
+  }
+  if (!host.inet.forwarding(dev.ifindex)) return 'ip_not_forwarding';
+  if (entry === undefined || entry.dev === undefined) return 'ip_no_route';
+  const martian = validateSource(host, dev, source);
+  if (martian !== undefined) return martian;
+  skb.route = routeOf(host, entry, target);
+  return undefined;
+}
+
+function inputBroadcast(host: Host, skb: SkBuff, dev: NetDevice, source: Ipv4): DropReason | undefined {
+  if (source !== IPV4_ANY) {
+    const martian = validateSource(host, dev, source);
+    if (martian !== undefined) return martian;
+  }
+  skb.route = host.routes.inputRoute(dev, 'broadcast');
+  return undefined;
+}
+
+/** Only groups that a socket joined, and 224.0.0.1. (Linux: ip_route_input_mc) */
+function inputMulticast(
+  host: Host,
+  skb: SkBuff,
+  dev: NetDevice,
+  { source, target }: { source: Ipv4; target: Ipv4 },
+): DropReason | undefined {
+  if (!host.inet.isMember(dev.ifindex, target)) return 'ip_not_member';
+  if (isMulticastIpv4(source) || source === IPV4_BROADCAST || isLoopbackIpv4(source)) return 'ip_invalid_source';
+  if (source !== IPV4_ANY) {
+    const martian = validateSource(host, dev, source);
+    if (martian !== undefined) return martian;
+  }
+  skb.route = host.routes.inputRoute(dev, 'multicast');
+  return undefined;
+}
+
+/** A source may not be ours, and with rp_filter its way back is this device. (Linux: fib_validate_source) */
+export function validateSource(host: Host, dev: NetDevice, source: Ipv4): DropReason | undefined {
+  const entry = host.routes.lookup(source);
+  if (entry?.table === 'local') {
+    if (entry.type !== 'local') return 'ip_invalid_source';
+    return host.inet.either(dev.ifindex, 'accept_local') ? undefined : 'ip_invalid_source';
+  }
+  const filter = host.inet.larger(dev.ifindex, 'rp_filter');
+  if (filter === 0) return undefined;
+  const back = entry === undefined || entry.type !== 'unicast' ? undefined : entry.dev;
+  if (back === dev) return undefined;
+  return filter === 1 || back === undefined ? 'ip_rpfilter' : undefined;
+}
+
+/** Whether ARP may answer `target` to `asker`: it is ours and the asker is sound. (arp_process's ip_route_input_noref) */
+export function routeInputAnswer(host: Host, target: Ipv4, asker: Ipv4, dev: NetDevice): boolean {
+  if (isMulticastIpv4(asker) || asker === IPV4_BROADCAST || asker >>> 24 === 0 || isLoopbackIpv4(asker)) return false;
+  return host.routes.lookup(target)?.type === 'local' && validateSource(host, dev, asker) === undefined;
+}
+
+/** Whether an address is one of this host's own. */
+export function localAddressOf(host: Host, address: Ipv4): boolean {
+  return host.routes.addressType(address) === 'local';
+}
+
+export function addressType(host: Host, address: Ipv4): 'local' | 'broadcast' | 'multicast' | 'unicast' {
+  return host.routes.addressType(address);
+}
+
+/** The neighbour that a packet for `target` goes by, kept with the route when it is a gateway. */
+export function nextHop(host: Host, route: Route, target: Ipv4): Neighbour | undefined {
+  if (route.gateway !== IPV4_ANY) {
+    const { neighbour } = route;
+    if (neighbour !== undefined && !neighbour.dead) return neighbour;
+    return (route.neighbour = host.neighbours.obtain(route.dev, route.gateway));
+  }
+  if (route.type === 'broadcast') return host.neighbours.obtain(route.dev, IPV4_BROADCAST);
+  return host.neighbours.obtain(route.dev, target);
+}
+
+/** The upper layer got an answer over this route: its next hop is alive. (Linux: dst_confirm, neigh_confirm) */
+export function neighConfirm(host: Host, route: Route, target: Ipv4): void {
+  const neighbour = host.neighbours.lookup(route.dev, route.gateway !== IPV4_ANY ? route.gateway : target);
+  if (neighbour !== undefined) host.neighbours.confirm(neighbour);
+}
+
+export interface RouteSettings {
+  readonly pmtuMin: { value: number };
+  readonly pmtuExpires: { value: number };
+  readonly redirectExpires: { value: number };
+}
+
+export function registerRouteSysctls(host: Host): RouteSettings {
+  return {
+    pmtuMin: host.sysctl.number('net.ipv4.route.min_pmtu', PMTU_MIN, { min: 68 }),
+    pmtuExpires: host.sysctl.number('net.ipv4.route.mtu_expires', PMTU_EXPIRES_SECONDS, { min: 1 }),
+    redirectExpires: host.sysctl.number('net.ipv4.route.gc_timeout', REDIRECT_EXPIRES_SECONDS, { min: 1 }),
+  };
+}
+
+/** A router said that packets to `target` must not be longer than `mtu`. (Linux: __ip_rt_update_pmtu) */
+export function ipUpdatePmtu(host: Host, target: Ipv4, mtu: number): void {
+  const route = routeOutput(host, { target });
+  if (isErrno(route) || route.entry === undefined || route.type !== 'unicast') return;
+  const { pmtuMin, pmtuExpires } = host.routes.settings;
+  if (mtu >= route.mtu) return;
+  learn(host, route.entry, target, {
+    gateway: IPV4_ANY,
+    mtu: Math.max(mtu, pmtuMin.value),
+    expires: host.clock.now() + pmtuExpires.value * SECOND,
+  });
+}
+
+/** A better gateway for one target, from the gateway in use. (Linux: __ip_do_redirect; RFC 1122 §3.3.1.2) */
+export function ipDoRedirect(host: Host, dev: NetDevice, from: Ipv4, target: Ipv4, gateway: Ipv4): void {
+  const { inet } = host;
+  const route = routeOutput(host, { target });
+  if (isErrno(route) || route.entry === undefined || route.dev !== dev || route.gateway !== from) return;
+  if (gateway === from || !inet.acceptsRedirects(dev.ifindex)) return;
+  if (isMulticastIpv4(gateway) || gateway === IPV4_BROADCAST || gateway >>> 24 === 0) return;
+  if (!inet.either(dev.ifindex, 'shared_media')) {
+    if (!inet.onLink(dev.ifindex, gateway, from)) return;
+  } else if (addressType(host, gateway) !== 'unicast' || !inet.onLink(dev.ifindex, gateway, IPV4_ANY)) return;
+  const neighbour = host.neighbours.obtain(dev, gateway);
+  if (neighbour === undefined) return;
+  if (!neighbour.valid) host.neighbours.solicit(neighbour);
+  learn(host, route.entry, target, {
+    gateway,
+    mtu: 0,
+    expires: host.clock.now() + host.routes.settings.redirectExpires.value * SECOND,
+  });
+}
+
+/** (Linux: update_or_create_fnhe) */
+function learn(host: Host, entry: FibEntry, target: Ipv4, news: { gateway: Ipv4; mtu: number; expires: Micros }): void {
+  const exceptions = (entry.exceptions ??= new Map());
+  const old = exceptions.get(target | 0);
+  if (old === undefined && exceptions.size >= EXCEPTIONS_PER_ROUTE_MAX) {
+    const [oldest] = exceptions.keys();
+    if (oldest !== undefined) exceptions.delete(oldest);
+  }
+  exceptions.set(target | 0, {
+    gateway: news.gateway !== IPV4_ANY ? news.gateway : (old?.gateway ?? IPV4_ANY),
+    mtu: news.mtu > 0 ? news.mtu : (old?.mtu ?? 0),
+    expires: news.expires,
+    route: undefined,
+  });
+  host.routes.bump();
+}
+
+function traceLookup(host: Host, target: Ipv4, entry: FibEntry, skb?: SkBuff): void {
+  host.trace.point('fib_table_lookup', skb, {
+    target: formatIpv4(target),
+    prefix: `${formatIpv4(entry.target)}/${entry.prefix}`,
+    type: entry.type,
+    gateway: entry.gateway === IPV4_ANY ? '' : formatIpv4(entry.gateway),
+    dev: entry.dev?.name ?? '',
+    metric: entry.metric,
+  });
+}
