@@ -225,7 +225,7 @@ function checkPortNames(device: LabDevice, label: string, problems: Problems): v
     if (lan.indexOf(port.value) !== index)
       problems.add(port.span, `${port.value} stands twice in lan of ${label}`, 'each port once');
     const address = device.ports.get(port.value)?.addresses[0];
-    if (index > 0 && address !== undefined) {
+    if (port.value !== lan[0] && address !== undefined) {
       problems.add(
         address.span,
         `${port.value} of ${label} has an address of its own`,

@@ -7,16 +7,18 @@ import { type Cidr, deviceLabel, type LabDevice, type LabFile } from './model.ts
 import { didYouMean, type Located, oneOf, type Problems } from './problem.ts';
 import { type Interface, inSubnet, isPrivate, type Topology, topologyOf } from './topology.ts';
 
-export function checkNetwork(lab: Pick<LabFile, 'devices' | 'wires'>, problems: Problems): void {
+/** Of a lab that is not `complete` (a wire or address could not be read) neighbours are unknown, and not asked about. */
+export function checkNetwork(lab: Pick<LabFile, 'devices' | 'wires'>, complete: boolean, problems: Problems): void {
   const topology = topologyOf(lab);
   checkMacs(lab.devices, problems);
   checkDoubleAddresses(topology, problems);
   checkOneDevice(topology, problems);
-  checkLans(topology, problems);
+  if (complete) checkLans(topology, problems);
   for (const device of lab.devices) {
-    if (device.gateway !== undefined) checkNextHop(device, device.gateway, 'gateway', topology, problems);
+    if (device.gateway !== undefined)
+      checkNextHop(device, device.gateway, { what: 'gateway', complete }, topology, problems);
     for (const { value: route } of device.routes) {
-      if (route.via !== undefined) checkNextHop(device, route.via, 'next hop', topology, problems);
+      if (route.via !== undefined) checkNextHop(device, route.via, { what: 'next hop', complete }, topology, problems);
     }
   }
 }
@@ -126,7 +128,7 @@ function meet(one: Interface, other: Interface): boolean {
 function checkNextHop(
   device: LabDevice,
   hop: Located<Ipv4>,
-  what: string,
+  { what, complete }: { readonly what: string; readonly complete: boolean },
   topology: Topology,
   problems: Problems,
 ): void {
@@ -148,7 +150,7 @@ function checkNextHop(
     return;
   }
   const others = neighbours(through, topology);
-  if (others.length === 0 || others.some((at) => at.cidr.address === address)) return;
+  if (!complete || others.length === 0 || others.some((at) => at.cidr.address === address)) return;
   const reachable = others.filter((at) => inSubnet(at.cidr.address, through.cidr));
   if (reachable.length === 0) return;
   const router = reachable.find((at) => at.device.kind === 'router') ?? reachable[0];

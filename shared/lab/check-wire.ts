@@ -148,7 +148,8 @@ export class WireReader {
     }
     const forward = { ...both, ...ways['->'] };
     const backward = { ...both, ...ways['<-'] };
-    this.checkTogether(node, forward, wire) && this.checkTogether(node, backward, wire);
+    // What stands for both ways is told once.
+    if (this.checkTogether(node, forward, wire)) this.checkTogether(node, backward, wire);
     return { forward, backward };
   }
 

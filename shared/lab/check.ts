@@ -44,7 +44,7 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set(['all']);
 
 /** Check a lab file. Every problem is in the answer; nothing is thrown. */
 export function checkLab(text: string, options: CheckOptions): Checked {
-  const source = text.charCodeAt(0) === 0xfeff ? ` ${text.slice(1)}` : text;
+  const source = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   const problems = new Problems(options.file, source);
   const lab = readLab(source, options, problems);
   return { lab: problems.count === 0 ? lab : undefined, problems: problems.sorted() };
@@ -67,9 +67,17 @@ function readLab(source: string, options: CheckOptions, problems: Problems): Lab
   // Without devices every wire would be wrong, and none of them to blame.
   const wires = devices.length === 0 ? [] : readWires(top.wires, new WireReader(byName, problems, source), problems);
   const lab: LabFile = { name: top.name, description: top.description, seed: top.seed, devices, wires };
-  checkNetwork(lab, problems);
+  checkNetwork(lab, isComplete(lab, top.wires), problems);
   for (const device of devices) checkOutside(device, options, problems);
   return lab;
+}
+
+/** Every wire and every address could be read; if not, an end that seems alone may have a neighbour. */
+function isComplete({ devices, wires }: LabFile, node: LabNode | undefined): boolean {
+  const written = node?.what === 'list' ? node.items.length : 0;
+  const sure = (device: LabDevice): boolean =>
+    device.kind !== undefined && !device.portsUnsure && [...device.ports.values()].every((port) => !port.unsure);
+  return wires.length === written && devices.every(sure);
 }
 
 interface Top {
@@ -211,7 +219,10 @@ function missing(
   if (found === wanted) return;
   const folder = path.replace(/\/+$/, '').replace(/[^/]*$/, '');
   const names = (filesIn?.(folder) ?? []).map((name) => folder + name);
-  const near = closest(path, names);
+  const near = closest(
+    path,
+    names.filter((name) => name !== path),
+  );
   const message =
     found === undefined
       ? `there is no ${wanted} "${cut(path)}" for ${what}`

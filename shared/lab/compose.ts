@@ -27,6 +27,8 @@ export interface ComposeOptions {
   readonly labFolder: string;
   /** Path of this compose file from the repository's root. */
   readonly file: string;
+  /** How it is made again; `npx wirelab compose LAB > FILE` when left out. */
+  readonly command?: string;
 }
 
 /** Writes the token and the origin of lab time, unless a lab that is up has them already. */
@@ -58,8 +60,8 @@ function ownName(name: string, plan: LabPlan): string {
   return taken ? ownName(`wirelab-${name}`, plan) : name;
 }
 
-function header(plan: LabPlan, { lab, file }: ComposeOptions, keys: string): string {
-  return `# Generated from the lab file of ${plan.name}; edit that, then: npx wirelab compose ${lab} > ${file}
+function header(plan: LabPlan, { lab, file, command }: ComposeOptions, keys: string): string {
+  return `# Generated from the lab file of ${plan.name}; edit that, then: ${command ?? `npx wirelab compose ${lab} > ${file}`}
 #
 #   docker compose up --build     bring the lab up; the gateway listens on 127.0.0.1:\${WIRELAB_PORT:-${PUBLISHED_PORT}}
 #   docker compose down -v        take it down and forget its token
@@ -77,7 +79,6 @@ x-device: &device
   security_opt: [no-new-privileges:true]
   tmpfs: [/tmp]
   init: true
-  restart: unless-stopped
   stop_grace_period: 3s
   healthcheck: &health
     test: [CMD, node, -e, ${quote(HEALTH)}]

@@ -3,8 +3,10 @@
  * it. The checker reads by this table, the published JSON Schema (lab.schema.json) is made from it, and so is the
  * list of keys that an error message offers.
  */
-import { commandType, domainType, hostNamesType, originType, portType, routeType } from './compound.ts';
+import { commandType, domainType, hostNamesType, originType } from './name-value.ts';
 import type { DeviceKind, DnsRole } from './plan-types.ts';
+import { portType } from './port-value.ts';
+import { routeType } from './route-value.ts';
 import {
   addressType,
   choice,
