@@ -1,0 +1,241 @@
+/**
+ * The wire between two processes: a WebSocket at GET /wires/NAME (subprotocol wirelab.v1). The first-named end listens,
+ * the other dials, for ever; either may die and come back. (shared contract: wire.ts; messages: wire.proto)
+ *
+ * Interface:
+ * - new WebSocketWire({ …, url }) dials; without url it waits for WireServer (wire-server.ts) to hand connections in.
+ * - Carrier: up while link pulses come from a far end whose port is up, and both plugs are in. Pulses go out each second
+ *   of real time and at once on a change; three missed are down. A tick at which this process was late does not count.
+ * - One message per turn of the event loop, and at once when a batch is full.
+ */
+import { WebSocket } from 'ws';
+import type { Clock, Micros, Random } from '../platform.ts';
+import { encodeBatch, MESSAGE_BYTES_MAX } from './codec.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
+import { type FrameBatch, giveBatch } from './frame-batch.ts';
+import { CLOSE, type Hello, type Link, SUBPROTOCOL, WIRE_VERSION } from './hello.ts';
+import { WIRE_BACKLOG_BYTES_MAX } from './wire.ts';
+import { WireEnd } from './wire-end.ts';
+
+const PULSE_MS = 1_000;
+const PULSES_MISSED_MAX = 3;
+/** A connection that is silent for so many pulses is taken for dead, and dialled anew. */
+const PULSES_DEAD = 10;
+/** A pulse tick that comes this late says something about us, not about the far end. */
+const TICK_LATE_MS = 400;
+const BACKOFF_MS_MIN = 50;
+const BACKOFF_MS_MAX = 2_000;
+const HANDSHAKE_MS_MAX = 5_000;
+/** Connections that have not proven themselves yet; the next one is refused. */
+const UNPROVEN_MAX = 8;
+/** The queue goes on when this much is left. */
+const WIRE_BACKLOG_BYTES_LOW = WIRE_BACKLOG_BYTES_MAX / 2;
+
+export interface WebSocketWireOptions {
+  readonly lab: string;
+  /** The wire's name in the lab, `alice:eth0--sw:p1`. */
+  readonly name: string;
+  /** Our end and the far one, `alice:eth0` and `sw:p1`. */
+  readonly end: string;
+  readonly peer: string;
+  readonly token: string;
+  /** Where to dial; left out at the end that listens. */
+  readonly url?: string | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Rises with each start of this process; milliseconds since 1970 when left out. */
+  readonly epoch?: number;
+  /** What a person may want to know: refused, replaced, back again. */
+  readonly note?: (text: string) => void;
+}
+
+export class WebSocketWire extends WireEnd implements ConnectionOwner {
+  readonly hello: Hello;
+  readonly expected: Omit<Hello, 'epoch'>;
+  private readonly options: WebSocketWireOptions;
+  /** The connection in use: the newest that has proven itself. */
+  private current: Connection | undefined;
+  private readonly unproven = new Set<Connection>();
+  private peerLink: Link = { up: false, plugged: false };
+  private peerEpoch: number | undefined;
+  /** The number that the far end's next frame should have; undefined until it has sent one. */
+  private expectedFrame: number | undefined;
+  private pulseHeard = false;
+  private pulsesMissed = 0;
+  private tickAt = performance.now();
+  private readonly ticker: NodeJS.Timeout;
+  private dialing: WebSocket | undefined;
+  private redial: NodeJS.Timeout | undefined;
+  private backoffMs = BACKOFF_MS_MIN;
+  private closed = false;
+
+  constructor(options: WebSocketWireOptions) {
+    super(options.name, options.end);
+    this.options = options;
+    const common = { version: WIRE_VERSION, lab: options.lab, wire: options.name, token: options.token };
+    this.hello = { ...common, end: options.end, epoch: options.epoch ?? Date.now() };
+    this.expected = { ...common, end: options.peer };
+    this.ticker = setInterval(() => this.tick(), PULSE_MS);
+    if (options.url !== undefined) this.dial();
+  }
+
+  /** Take a connection that came in for this wire; it has yet to say hello. False when too many wait already. */
+  accept(socket: WebSocket): boolean {
+    if (this.closed || this.unproven.size >= UNPROVEN_MAX) return false;
+    this.unproven.add(new Connection(socket, this));
+    return true;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.ticker);
+    clearTimeout(this.redial);
+    this.dialing?.terminate();
+    for (const connection of this.unproven) connection.close(CLOSE.GOING_AWAY);
+    this.current?.close(CLOSE.GOING_AWAY);
+    this.refresh();
+  }
+
+  // What WireEnd asks of whoever carries the batches.
+
+  protected now(): Micros {
+    return this.options.clock.now();
+  }
+
+  protected schedule(): void {
+    setImmediate(this.flushScheduled);
+  }
+
+  protected transmit(batch: FrameBatch): void {
+    const { current } = this;
+    if (current === undefined) return giveBatch(batch);
+    const { start, end } = encodeBatch(batch);
+    current.sendBatch(batch.bytes.subarray(start, end), () => giveBatch(batch));
+    if (current.backlog > WIRE_BACKLOG_BYTES_MAX) this.setReady(false);
+  }
+
+  protected announce(): void {
+    this.current?.sendLink({ up: this.portUp, plugged: this.plugged });
+    this.refresh();
+  }
+
+  // What connections report.
+
+  onProven(connection: Connection): void {
+    this.unproven.delete(connection);
+    const replaced = this.current;
+    this.current = connection;
+    this.peerLink = { up: false, plugged: false };
+    this.refresh();
+    replaced?.close(CLOSE.END_TAKEN);
+    if (this.peerEpoch !== undefined && this.peerEpoch !== connection.peerEpoch) this.expectedFrame = 0;
+    this.peerEpoch = connection.peerEpoch;
+    this.backoffMs = BACKOFF_MS_MIN;
+    this.pulsesMissed = 0;
+    this.setReady(true);
+    connection.sendLink({ up: this.portUp, plugged: this.plugged });
+  }
+
+  onLink(connection: Connection, link: Link): void {
+    if (connection !== this.current) return;
+    this.pulseHeard = true;
+    this.pulsesMissed = 0;
+    this.peerLink = link;
+    this.refresh();
+  }
+
+  onBatch(connection: Connection, batch: FrameBatch): void {
+    if (connection !== this.current) return;
+    const expected = this.expectedFrame ?? batch.first;
+    if (batch.first < expected) {
+      this.onGarbage(connection);
+      return connection.close(CLOSE.MALFORMED);
+    }
+    this.counters.lostWithPeer += batch.first - expected;
+    this.expectedFrame = batch.first + batch.count;
+    // Light that was under way when the plug came out reaches nobody.
+    if (this.plugged) this.deliver(batch);
+    else this.counters.lostWithPeer += batch.count;
+  }
+
+  onGarbage(_connection: Connection): void {
+    this.counters.malformedMessages++;
+    this.note('closed a connection that sent what is no message of a wire');
+  }
+
+  onSent(connection: Connection): void {
+    if (connection === this.current && !this.ready) this.setReady(connection.backlog <= WIRE_BACKLOG_BYTES_LOW);
+  }
+
+  onClosed(connection: Connection, code: number): void {
+    this.unproven.delete(connection);
+    if (connection === this.current) {
+      this.current = undefined;
+      this.refresh();
+      this.setReady(true);
+    }
+    if (code >= CLOSE.TOKEN) this.note(`connection closed with code ${code}`);
+    if (this.options.url === undefined) return;
+    // Refused or replaced: nothing will be better in 50 ms.
+    if (code >= CLOSE.TOKEN) this.backoffMs = BACKOFF_MS_MAX;
+    if (this.current === undefined) this.dialLater();
+  }
+
+  /** Carrier is what plug, connection, pulses and the far port make of it. */
+  private refresh(): void {
+    const linked = this.current !== undefined && this.pulsesMissed < PULSES_MISSED_MAX && !this.closed;
+    this.setCarrier(linked && this.plugged && this.peerLink.plugged && this.peerLink.up);
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    const late = now - this.tickAt - PULSE_MS > TICK_LATE_MS;
+    this.tickAt = now;
+    const { current } = this;
+    if (current === undefined) return;
+    current.sendLink({ up: this.portUp, plugged: this.plugged });
+    if (this.pulseHeard) this.pulsesMissed = 0;
+    else if (!late) this.pulsesMissed++;
+    this.pulseHeard = false;
+    this.refresh();
+    if (this.pulsesMissed >= PULSES_DEAD) current.close(CLOSE.GOING_AWAY);
+  }
+
+  private dial(): void {
+    const { url } = this.options;
+    if (url === undefined || this.closed) return;
+    this.redial = undefined;
+    const socket = new WebSocket(url, [SUBPROTOCOL], {
+      perMessageDeflate: false,
+      maxPayload: MESSAGE_BYTES_MAX,
+      handshakeTimeout: HANDSHAKE_MS_MAX,
+      followRedirects: false,
+    });
+    this.dialing = socket;
+    let opened = false;
+    socket.on('error', () => {});
+    socket.on('open', () => {
+      opened = true;
+      this.dialing = undefined;
+      this.unproven.add(new Connection(socket, this));
+    });
+    socket.on('close', () => {
+      if (opened) return;
+      this.dialing = undefined;
+      this.dialLater();
+    });
+  }
+
+  /** Dial again after a pause that doubles, with jitter so that a lab's wires do not all knock at once. */
+  private dialLater(): void {
+    if (this.closed || this.redial !== undefined || this.dialing !== undefined) return;
+    const jitter = 0.5 + this.options.random.u32() / 0x1_0000_0000;
+    this.redial = setTimeout(() => this.dial(), Math.min(this.backoffMs * jitter, BACKOFF_MS_MAX));
+    this.backoffMs = Math.min(this.backoffMs * 2, BACKOFF_MS_MAX);
+  }
+
+  private note(text: string): void {
+    this.options.note?.(text);
+  }
+}
