@@ -7,6 +7,7 @@ import { cat } from './cat.ts';
 import { echo } from './echo.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
+import { ping } from './ping.ts';
 import { kill, ps } from './ps.ts';
 import { sleep } from './sleep.ts';
 
@@ -17,6 +18,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['hostname', hostname],
   ['ip', ip],
   ['kill', kill],
+  ['ping', ping],
   ['ps', ps],
   ['sleep', sleep],
   ['true', yes],
