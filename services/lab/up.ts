@@ -100,16 +100,16 @@ async function supervise(
       },
     );
     say(TEXT.devicesReady(plan.name, plan.devices.length));
-    const ended = await Promise.race([engine.start().then(() => undefined), asked]);
-    if (ended === undefined) {
+    let why = await Promise.race([engine.start().then(() => undefined), asked]);
+    if (why === undefined) {
       updateLab(runtime, { ...state, state: 'up', token: engine.token });
       sayReady(plan, `${gateway}/#token=${engine.token}`, seconds(), say);
       if (daemon) leaveParent();
-      await asked;
+      why = await asked;
     }
     if (!daemon) say(TEXT.goingDown(plan.name));
     await engine.stop();
-    if (ended === 'SIGINT') throw new CommandError('', EXIT.INTERRUPTED);
+    if (why === 'SIGINT') throw new CommandError('', EXIT.INTERRUPTED);
   } finally {
     removeLab(runtime, plan.name, process.pid);
   }
