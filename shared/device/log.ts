@@ -4,5 +4,9 @@ import { type Logger, pino } from 'pino';
 export type { Logger };
 
 export function createLogger(options: { readonly device: string; readonly level: string }): Logger {
-  return pino({ level: options.level, base: { device: options.device, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime });
+  return pino({
+    level: options.level,
+    base: { device: options.device, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  });
 }
