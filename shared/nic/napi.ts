@@ -186,12 +186,15 @@ export class Cpu {
 
 const cpus = new WeakMap<Host, Cpu>();
 
-/** The one CPU of a host. */
+/** The one CPU of a host; its files in /proc come with it. */
 export function cpuOf(host: Host): Cpu {
   let cpu = cpus.get(host);
   if (cpu === undefined) {
-    cpu = new Cpu(host);
-    cpus.set(host, cpu);
+    const made = new Cpu(host);
+    cpu = made;
+    cpus.set(host, made);
+    host.procfs.register('/proc/interrupts', () => made.interrupts.text());
+    host.procfs.register('/proc/net/softnet_stat', () => softnetStatText(made));
   }
   return cpu;
 }
