@@ -83,10 +83,11 @@ class Sorter {
     for (const { frame, drops } of this.held.splice(0, count)) {
       const index = this.interfaces.get(frame.device * 256 + frame.port);
       if (index === undefined) continue;
+      const { direction, bytes } = frame;
       const time = this.originMicros + frame.time;
-      this.output.write(
-        pcapngPacket({ interface: index, time, direction: frame.direction, bytes: frame.bytes, drops }),
-      );
+      const identity = { device: frame.traceDevice, number: frame.traceNumber };
+      const comment = TEXT.frameNumber(frame.number);
+      this.output.write(pcapngPacket({ interface: index, time, direction, bytes, drops, identity, comment }));
       this.frames++;
     }
   }

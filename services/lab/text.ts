@@ -49,6 +49,8 @@ export const TEXT = {
   done: { kill: 'killed', start: 'started', stop: 'stopped', restart: 'restarted' },
   wentDown: (device: string) => `${device} went down`,
   capturing: (ports: number, where: string) => `capturing ${ports} ports to ${where}; Ctrl-C ends it`,
+  /** A packet's comment: its number in its direction on the wire, by which journeys cite it. */
+  frameNumber: (number: number) => `frame ${number}`,
   captured: (frames: number, lost: number) => `${frames} frames captured${lost > 0 ? `, ${lost} lost` : ''}`,
   captureToTerminal:
     'capture writes binary pcapng: give a file with -w, or pipe it, as in `wirelab capture all | tshark -r -`',

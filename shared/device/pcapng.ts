@@ -18,6 +18,7 @@ const OPTION = {
   IF_FCSLEN: 13,
   EPB_FLAGS: 2,
   EPB_DROPCOUNT: 4,
+  EPB_PACKETID: 5,
 } as const;
 /** epb_flags: direction in bits 0 and 1, FCS length in bits 5 to 8. */
 const FLAG_INBOUND = 1;
@@ -39,6 +40,8 @@ export interface CapturedPacket {
   /** Frame with FCS, no preamble. */
   readonly bytes: Uint8Array;
   readonly comment?: string;
+  /** The same for the same packet wherever it was captured: its trace identity. */
+  readonly identity?: { readonly device: number; readonly number: number };
   /** Frames lost to the capture since the one before on this interface. */
   readonly drops?: number;
 }
@@ -88,6 +91,12 @@ export function pcapngPacket(packet: CapturedPacket): Uint8Array {
     const drops = new Uint8Array(8);
     new DataView(drops.buffer).setBigUint64(0, BigInt(packet.drops), true);
     options.push(option(OPTION.EPB_DROPCOUNT, drops));
+  }
+  if (packet.identity !== undefined) {
+    const id = new Uint8Array(8);
+    new DataView(id.buffer).setUint32(0, packet.identity.number, true);
+    new DataView(id.buffer).setUint32(4, packet.identity.device, true);
+    options.push(option(OPTION.EPB_PACKETID, id));
   }
   if (packet.comment !== undefined) options.push(option(OPTION.COMMENT, text(packet.comment)));
   return block(BLOCK.ENHANCED_PACKET, body, options);
