@@ -3,7 +3,7 @@
  * what was sent again, and the close. The first connection is told in full, the others in a sentence.
  */
 import type { TraceEvent } from '../../../shared/net/trace.ts';
-import { lostOn, pathSteps } from './path.ts';
+import { dropSteps, lostOn, pathSteps } from './path.ts';
 import { type Evidence, numberOf, type SeenFrame, textOf } from './recording.ts';
 import { serverSteps } from './server.ts';
 import type { Draft } from './step.ts';
@@ -80,7 +80,7 @@ function handshake(evidence: Evidence, connection: Connection): Draft[] {
         frame: lost,
       });
     }
-    if (isLast) drafts.push(...pathSteps(evidence, syn));
+    drafts.push(...(isLast ? pathSteps(evidence, syn) : []), ...dropSteps(evidence, syn));
   });
   const synAck = frames.find((frame) => frame.direction === 'in' && isSynAck(frame));
   if (synAck !== undefined) {

@@ -20,6 +20,24 @@ export function pathSteps(evidence: Evidence, first: SeenFrame): Draft[] {
   return drafts;
 }
 
+/** Where a device dropped the packet, with its reason. */
+export function dropSteps(evidence: Evidence, first: SeenFrame): Draft[] {
+  const devices = new Set(evidence.appearances(first).map((seen) => seen.device));
+  return [...devices].flatMap((device) =>
+    evidence
+      .eventsOf(first, device)
+      .filter((event) => event.point === 'kfree_skb')
+      .map((event) => ({
+        ...TEXT.dropped(device, event.fields),
+        at: event.at,
+        device,
+        place: 'link' as const,
+        event,
+        frame: evidence.frameOf(event),
+      })),
+  );
+}
+
 /** The frame's last sighting: sent, and never seen at the other end. */
 export function lostOn(evidence: Evidence, first: SeenFrame): SeenFrame | undefined {
   return evidence.appearances(first).find((seen) => seen.direction === 'out' && evidence.arrival(seen) === undefined);

@@ -2,6 +2,7 @@
 
 import type { PlaceName } from '../../../shared/header/layers.ts';
 import type { DnsRole } from '../../../shared/lab/plan-types.ts';
+import { DROP_REASONS, type DropReason } from '../../../shared/net/drop.ts';
 import type { TraceFields } from '../../../shared/net/trace.ts';
 import { hopChange } from './path.ts';
 import { numberOf, type SeenFrame, textOf } from './recording.ts';
@@ -162,6 +163,10 @@ const LINKS = {
     title: 'NAT changes an address',
     text: `${of(f, 'from')} becomes ${of(f, 'to')} (${of(f, 'direction')}); connection tracking remembers it for the way back.`,
   }),
+  dropped: (device: string, f: TraceFields): Sentence => {
+    const reason = of(f, 'reason');
+    return { title: `${device} drops the packet: ${reason}`, text: DROP_REASONS[reason as DropReason] ?? reason };
+  },
   lost: (what: string, frame: SeenFrame): Sentence => ({
     title: `The ${what} is lost`,
     text: `It left ${frame.device}:${frame.port} as frame ${frame.number} of ${frame.wire} and never arrived at the other end.`,
