@@ -195,10 +195,10 @@ class Scenario {
         this.query(step);
         return '';
       case 'CHECK_ANSWER': {
-        const answer =
-          this.style === 'deckard'
-            ? (this.answers.shift() ?? (this.outstanding > 0 ? undefined : this.lastAnswer))
-            : this.answers.shift();
+        // Deckard compares with the last answer, testbound with each in turn.
+        if (this.style === 'deckard' && this.outstanding > 0) return this.wait(`step ${step.number}: no answer`);
+        if (this.style === 'deckard') this.answers.splice(0, this.answers.length - 1);
+        const answer = this.answers.shift() ?? (this.style === 'deckard' ? this.lastAnswer : undefined);
         if (answer === undefined) return this.wait(`step ${step.number}: no answer`);
         this.lastAnswer = answer;
         this.index++;
