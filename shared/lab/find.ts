@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type CheckOptions, checkLab, type FileKind } from './check.ts';
+import { checkZones } from './check-zones.ts';
 import { closest } from './closest.ts';
 import type { LabFile } from './model.ts';
 import { planLab } from './plan.ts';
@@ -76,20 +77,29 @@ export interface CheckedFile {
   readonly problems: readonly Problem[];
 }
 
-/** Check a lab file on the disk, with the files it names. Throws LabError when it cannot be read at all. */
+/** Check a lab file on the disk, and when it is good its zone files. Throws LabError when it cannot be read at all. */
 export function checkLabFile(
   file: string,
   options: Pick<CheckOptions, 'programs' | 'sysctls'> & { readonly cwd?: string } = {},
 ): CheckedFile {
   const folder = dirname(file);
   const { cwd = process.cwd(), ...known } = options;
-  const shown = relative(cwd, file);
-  return checkLab(readText(file), {
+  const shown = (path: string): string => {
+    const short = relative(cwd, path);
+    return short === '' || short.startsWith('..') ? path : short;
+  };
+  const checked = checkLab(readText(file), {
     ...known,
-    file: shown === '' || shown.startsWith('..') ? file : shown,
+    file: shown(file),
     fileAt: (path) => kindAt(join(folder, path)),
     filesIn: (path) => namesIn(join(folder, path)),
   });
+  if (checked.lab === undefined) return checked;
+  const problems = checkZones(checked.lab, (path) => {
+    const at = join(folder, path);
+    return kindAt(at) === 'file' ? { text: readText(at), shown: shown(at) } : undefined;
+  });
+  return problems.length === 0 ? checked : { lab: undefined, problems };
 }
 
 export interface LoadOptions extends Pick<CheckOptions, 'programs' | 'sysctls'> {

@@ -25,7 +25,7 @@ export interface Problem {
   /** Characters to underline, at least 1, on that line. */
   readonly length: number;
   readonly message: string;
-  /** What would have been right. */
+  /** What would have been right; empty when the message says it. */
   readonly expected: string;
   /** `did you mean "gateway"?`, when something is close. */
   readonly hint: string | undefined;
@@ -105,7 +105,8 @@ export function oneOf(words: readonly string[]): string {
 /** `labs/x/lab.yaml:12:5: unknown key "gatway" in device alice (host); expected one of …; did you mean "gateway"?` */
 export function formatProblem(problem: Problem): string {
   const { file, line, column, message, expected, hint } = problem;
-  return `${file}:${line}:${column}: ${message}; expected ${expected}${hint === undefined ? '' : `; ${hint}`}`;
+  const right = expected === '' ? '' : `; expected ${expected}`;
+  return `${file}:${line}:${column}: ${message}${right}${hint === undefined ? '' : `; ${hint}`}`;
 }
 
 /** The same with the line of the file below it and carets under the place. */
@@ -118,7 +119,7 @@ export function formatProblemWithSource(problem: Problem): string {
 
 /** Every problem with its line, and how many there are: what a command writes to standard error. */
 export function formatProblems(problems: readonly Problem[]): string {
-  const file = problems[0]?.file ?? '';
+  const files = [...new Set(problems.map(({ file }) => file))].join(', ');
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-  return `${problems.map(formatProblemWithSource).join('\n')}\n${count} in ${file}`;
+  return `${problems.map(formatProblemWithSource).join('\n')}\n${count} in ${files}`;
 }
