@@ -1,31 +1,30 @@
 /**
- * From a slice of the plan to a running device: the kernel's parts in stack order, cards on the wires, addresses, routes,
- * sysctls, the files of /etc, and the programs that run from the start. What a kind adds or leaves out is said by its
- * device.ts as an Assembly; nothing here knows kinds.
+ * From a slice of the plan to a running device: the kernel's parts in stack order, ports on the wires, configuration,
+ * and the programs that run from the start. What a kind adds or leaves out is said by its device.ts as an Assembly;
+ * nothing here knows kinds.
  */
+import { parseMac } from '../header/address.ts';
 import type { DevicePlan } from '../lab/plan-types.ts';
 import { Host } from '../net/host.ts';
+import { nicOf, probe } from '../nic/driver.ts';
+import { cpuOf } from '../nic/napi.ts';
+import type { Phy } from '../nic/phy.ts';
+import { assert } from '../platform.ts';
 import { programs } from '../programs/registry.ts';
-import type { CapturePoint } from './capture.ts';
 import type { AddressRow, Device, DeviceParts, ProgramStdio, RunningProgram } from './device.ts';
 
 export interface Assembly {
-  /** Make the ports: a card (or a bridge's port) on each wire. Returns them by name, in the plan's order. */
-  readonly ports: (host: Host, plan: DevicePlan, parts: DeviceParts) => ReadonlyMap<string, CapturePoint>;
-  /** Addresses, routes, sysctls, /etc; nothing for a switch. */
+  /** Make the ports: a card (or a bridge's port) on each wire. Returns their physical ends, in the plan's order. */
+  readonly ports: (host: Host, plan: DevicePlan, parts: DeviceParts) => ReadonlyMap<string, Phy>;
+  /** Addresses, routes, sysctls, /etc; what a switch does without. */
   readonly configure: (host: Host, plan: DevicePlan) => void;
   /** Programs that run from the start, in their order. */
   readonly residents: readonly (readonly string[])[];
   readonly addresses: (host: Host) => readonly AddressRow[] | undefined;
 }
 
-/** How soon a program that ended by itself may be started again; not at all: it is logged, and counted. */
-const decoder = new TextDecoder();
-
 export function assemble(plan: DevicePlan, parts: DeviceParts, assembly: Assembly): Device {
-  const { clock, random, platform } = parts;
-  const host = new Host({ name: plan.name, index: plan.index, clock, random, platform });
-  host.processes.programs = programs;
+  const host = bootHost(plan, parts);
   const phys = assembly.ports(host, plan, parts);
   assembly.configure(host, plan);
   for (const argv of assembly.residents) startResident(host, argv, parts);
@@ -39,15 +38,41 @@ export function assemble(plan: DevicePlan, parts: DeviceParts, assembly: Assembl
     spawn: (argv, stdio) => spawnProgram(host, argv, stdio),
     processes: () => host.processes.list().map(({ pid, argv }) => ({ pid, command: argv.join(' ') })),
     addresses: () => assembly.addresses(host),
-    stop: () => host.processes.killAll('SIGTERM'),
+    stop: () => {
+      host.processes.killAll('SIGTERM');
+      for (const dev of host.devices.list()) host.devices.setUp(dev, false);
+    },
   };
+}
+
+/** The kernel without a port: link and network layers are its own, transports register themselves in stack order. */
+function bootHost(plan: DevicePlan, { clock, random, platform }: DeviceParts): Host {
+  const host = new Host({ name: plan.name, index: plan.index, clock, random, platform });
+  cpuOf(host).configure(plan.cpu);
+  host.processes.programs = programs;
+  return host;
+}
+
+/** A card on each port: what hosts and routers have. */
+export function cards(host: Host, plan: DevicePlan, parts: DeviceParts): Map<string, Phy> {
+  const phys = new Map<string, Phy>();
+  for (const port of plan.ports) {
+    const mac = parseMac(port.mac ?? '');
+    assert(mac !== undefined, 'the plan gives every card an address');
+    const dev = probe(host, { name: port.name, mac, mtu: port.mtu, wire: parts.wires.get(port.name) });
+    const nic = nicOf(dev);
+    assert(nic !== undefined, 'the driver made a card');
+    phys.set(port.name, nic.phy);
+  }
+  return phys;
 }
 
 function startResident(host: Host, argv: readonly string[], parts: DeviceParts): void {
   const [name = ''] = argv;
-  const output = (bytes: Uint8Array): void => parts.output?.(name, decoder.decode(bytes));
+  const decoder = new TextDecoder();
+  const output = (bytes: Uint8Array): void => parts.output?.(name, decoder.decode(bytes, { stream: true }));
   const program = host.processes.spawn(name, argv, { stdout: output, stderr: output });
-  void program.exited.then((status) => parts.output?.(name, `ended with status ${status}\n`));
+  void program.exited.then((status) => parts.output?.(name, `${argv.join(' ')} ended with status ${status}\n`));
 }
 
 function spawnProgram(host: Host, argv: readonly string[], stdio: ProgramStdio): RunningProgram | undefined {

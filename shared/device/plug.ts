@@ -1,13 +1,66 @@
-import type { DevicePlan } from '../lab/plan-types.ts';
+/**
+ * A process's wires, from its slice of the plan: the listening ends behind the control server's upgrades, the dialling
+ * ones on their way for as long as the process lives.
+ */
+import type { DevicePlan, Impairment, PortPlan } from '../lab/plan-types.ts';
 import type { Clock, Random } from '../platform.ts';
+import { WebSocketWire } from '../wire/websocket.ts';
+import type { Wire } from '../wire/wire.ts';
+import { WireServer } from '../wire/wire-server.ts';
 import type { Cables } from './cables.ts';
-export function plugWires(_plan: DevicePlan, _options: { clock: Clock; random: Random; token: string }): Cables {
+import type { Logger } from './log.ts';
+
+export interface PlugOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly token: string;
+  readonly log: Logger;
+}
+
+export function plugWires(plan: DevicePlan, options: PlugOptions): Cables {
+  const server = new WireServer();
+  const wires = new Map<string, Wire>();
+  const inner: WebSocketWire[] = [];
+  const egress = new Map<string, Impairment>();
+  for (const port of plan.ports) {
+    if (port.wire === null) continue;
+    const wire = plugWire(plan, port, port.wire, options);
+    if (port.wire.listens) server.add(wire);
+    inner.push(wire);
+    wires.set(port.name, wire);
+    egress.set(port.name, port.wire.egress);
+  }
   return {
-    wires: new Map(),
-    impair: () => {},
-    impairmentOf: () => ({}),
-    upgrade: () => false,
-    garbage: 0,
-    close: () => {},
+    wires,
+    impair: (port, impairment) => void egress.set(port, impairment),
+    impairmentOf: (port) => egress.get(port) ?? {},
+    upgrade: (request, socket, head) => server.handleUpgrade(request, socket, head),
+    get garbage() {
+      return server.refused + inner.reduce((sum, wire) => sum + wire.counters.malformedMessages, 0);
+    },
+    close: () => {
+      server.close();
+      for (const wire of inner) wire.close();
+    },
   };
+}
+
+function plugWire(
+  plan: DevicePlan,
+  port: PortPlan,
+  wire: NonNullable<PortPlan['wire']>,
+  options: PlugOptions,
+): WebSocketWire {
+  const { clock, token, log } = options;
+  return new WebSocketWire({
+    lab: plan.lab,
+    name: wire.name,
+    end: `${plan.name}:${port.name}`,
+    peer: wire.peer,
+    token,
+    clock,
+    random: options.random.fork(`redial/${wire.name}`),
+    note: (text) => log.warn({ wire: wire.name }, text),
+    ...(wire.listens ? {} : { url: wire.url ?? undefined }),
+  });
 }
