@@ -1,0 +1,95 @@
+/**
+ * A whole lab in one process: every device built by its own device.ts, wires in memory, everything on the clock that is
+ * handed in. What simulations run on: on a manual clock a run repeats exactly, and a lab second takes no time.
+ */
+import type { Device, DeviceParts } from '../../shared/device/device.ts';
+import { nodePlatform } from '../../shared/device/platform.ts';
+import { seededRandom } from '../../shared/device/random.ts';
+import type { DeviceKind, DevicePlan, LabPlan } from '../../shared/lab/plan-types.ts';
+import { assert, type Clock } from '../../shared/platform.ts';
+import { memoryWire } from '../../shared/wire/memory-wire.ts';
+import type { Wire } from '../../shared/wire/wire.ts';
+import { build as buildDns } from '../dns/device.ts';
+import { build as buildHost } from '../host/device.ts';
+import { build as buildRouter } from '../router/device.ts';
+import { build as buildSwitch } from '../switch/device.ts';
+
+const BUILDERS: Readonly<Record<DeviceKind, (plan: DevicePlan, parts: DeviceParts) => Device>> = {
+  host: buildHost,
+  switch: buildSwitch,
+  router: buildRouter,
+  dns: buildDns,
+};
+
+export interface PackedOptions {
+  readonly clock: Clock;
+  /** What resident programs print. */
+  readonly output?: (device: string, program: string, text: string) => void;
+}
+
+export class PackedLab {
+  readonly plan: LabPlan;
+  readonly devices = new Map<string, Device>();
+  /** Wire ends by port, `alice:eth0`, as the devices see them. */
+  readonly ends = new Map<string, Wire>();
+  private readonly options: PackedOptions;
+
+  constructor(plan: LabPlan, options: PackedOptions) {
+    this.plan = plan;
+    this.options = options;
+    for (const wire of plan.wires) {
+      const names = [`${wire.a.device}:${wire.a.port}`, `${wire.b.device}:${wire.b.port}`] as const;
+      const ends = memoryWire(options.clock, ...names);
+      for (const [i, name] of names.entries()) this.ends.set(name, ends[i] as Wire);
+    }
+    for (const device of plan.devices) this.start(device);
+  }
+
+  device(name: string): Device {
+    const device = this.devices.get(name);
+    assert(device !== undefined, `the lab has a device ${name}`);
+    return device;
+  }
+
+  /** The wire end at a port, `alice:eth0`. */
+  end(port: string): Wire {
+    const end = this.ends.get(port);
+    assert(end !== undefined, `a wire ends at ${port}`);
+    return end;
+  }
+
+  unplug(port: string): void {
+    this.end(port).unplug();
+  }
+
+  plug(port: string): void {
+    this.end(port).plug();
+  }
+
+  /** Sk_buffs alive in all devices: none when the lab has come to rest. */
+  get skbsLive(): number {
+    return [...this.devices.values()].reduce((sum, device) => sum + device.host.skbs.counters.live, 0);
+  }
+
+  stop(): void {
+    for (const device of this.devices.values()) device.stop();
+    for (const end of this.ends.values()) end.close();
+  }
+
+  private start(plan: DevicePlan): void {
+    const { clock, output } = this.options;
+    const wires = new Map<string, Wire>();
+    for (const port of plan.ports) {
+      const end = this.ends.get(`${plan.name}:${port.name}`);
+      if (end !== undefined) wires.set(port.name, end);
+    }
+    const parts: DeviceParts = {
+      clock,
+      random: seededRandom(plan.seed),
+      platform: nodePlatform({ folder: this.plan.folder }),
+      wires,
+      ...(output === undefined ? {} : { output: (program, text) => output(plan.name, program, text) }),
+    };
+    this.devices.set(plan.name, BUILDERS[plan.kind](plan, parts));
+  }
+}
