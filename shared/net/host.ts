@@ -18,15 +18,20 @@ import type { PacketTap } from './netdev.ts';
 import { NetDevices } from './netdev-registry.ts';
 import { Netfilter } from './netfilter.ts';
 import { NetlinkHandlers } from './netlink-table.ts';
+import { packetInit } from './packet.ts';
+import { pingInit } from './ping.ts';
 import { procInit } from './proc-files.ts';
 import { Processes } from './process.ts';
 import { Procfs } from './procfs.ts';
+import { rawInit } from './raw.ts';
 import { rtnetlinkInit } from './rtnetlink.ts';
 import { type SkBuff, SkBuffs } from './skbuff.ts';
 import { Snmp } from './snmp.ts';
+import { SockDiag, sockDiagInit } from './sock-diag.ts';
 import { SocketSwitch } from './socket.ts';
 import { Sysctl, type SysctlNumber } from './sysctl.ts';
 import { Trace } from './trace.ts';
+import { udpInit } from './udp.ts';
 
 /** RFC 1700, Linux: IPDEFTTL. */
 const TTL_DEFAULT = 64;
@@ -55,6 +60,8 @@ export class Host {
   /** Which protocol serves which family and type of socket; protocols register at boot. */
   readonly sockets: SocketSwitch = new SocketSwitch();
   readonly processes: Processes;
+  /** What lists the sockets of each protocol. */
+  readonly sockDiag: SockDiag = new SockDiag();
   /** Lab time at which this device came up: uptime counts from here. */
   readonly bootedAt: Micros;
   readonly sysctl = new Sysctl();
@@ -101,6 +108,11 @@ export class Host {
     loopbackInit(this);
     rtnetlinkInit(this);
     procInit(this);
+    sockDiagInit(this);
+    udpInit(this);
+    pingInit(this);
+    rawInit(this);
+    packetInit(this);
     this.procfs.registerFolder('/proc/sys', this.sysctl.folder);
   }
 

@@ -29,9 +29,12 @@ interface SocketKind {
 export class SocketSwitch {
   private readonly kinds: SocketKind[] = [];
 
-  /** `protocol` -1: any. The first of a type is what protocol 0 means. */
+  /** `protocol` -1: any. The first of a type is what protocol 0 means. A second one of the same kind takes its place. */
   register(kind: SocketKind): void {
-    this.kinds.push(kind);
+    const { family, type, protocol } = kind;
+    const at = this.kinds.findIndex((it) => it.family === family && it.type === type && it.protocol === protocol);
+    if (at < 0) this.kinds.push(kind);
+    else this.kinds[at] = kind;
   }
 
   /** A sock for socket(2), not yet bound to anything. (Linux: inet_create) */
@@ -128,7 +131,10 @@ function setBindToDevice(sk: Sock, value: SockoptValue): Errno | undefined {
     sk.boundIfindex = 0;
     return undefined;
   }
-  return 'ENODEV';
+  const dev = sk.host.devices.byName(value.text);
+  if (dev === undefined) return 'ENODEV';
+  sk.boundIfindex = dev.ifindex;
+  return undefined;
 }
 
 const PMTU_MODES = ['dont', 'want', 'do', 'probe'] as const;
@@ -208,6 +214,8 @@ function getAtSocketLevel(sk: Sock, name: string): SockoptAnswer | undefined {
       return sk.priority;
     case 'SO_MARK':
       return sk.mark;
+    case 'SO_BINDTODEVICE':
+      return { text: sk.host.devices.byIndex(sk.boundIfindex)?.name ?? '' };
     default:
       return undefined;
   }

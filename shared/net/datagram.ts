@@ -1,0 +1,254 @@
+/**
+ * What UDP, raw and ping sockets share: datagrams that wait in a socket and the memory they cost it, the queue of ICMP
+ * errors (IP_RECVERR), readiness, and the memory of what is on its way out (Linux: net/core/datagram.c, sock.c,
+ * ip_sockglue.c).
+ *
+ * A queued sk_buff has `data` at its payload; transportHeader and networkHeader say where its headers stand.
+ */
+import type { Ipv4 } from '../header/address.ts';
+import { finish, sumBytes } from '../header/checksum.ts';
+import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
+import { IPV4 } from '../header/ipv4.ts';
+import type { Errno, Result } from './errno.ts';
+import { icmpErrno } from './icmp.ts';
+import type { IcmpInfo } from './ip-input.ts';
+import { HEADROOM, type SkBuff } from './skbuff.ts';
+import { MSG, POLL, type ReceivedMessage, Sock, type SockAddress } from './sock.ts';
+
+/** SKB_TRUESIZE's part for the sk_buff itself. */
+const SKB_OVERHEAD_BYTES = 256;
+/** Errors that may wait; Linux charges them to the receive buffer. */
+const ERRORS_QUEUED_MAX = 128;
+/** Longest payload of an IPv4 packet without options. */
+export const IP_PAYLOAD_MAX = 65_535 - IPV4.SIZE;
+
+interface QueuedError {
+  readonly extended: NonNullable<ReceivedMessage['extendedError']>;
+  /** Where the packet that caused it was going. */
+  readonly to: SockAddress;
+  readonly payload: Uint8Array;
+  readonly timestamp: number;
+  readonly cause: number;
+}
+
+export class DatagramSock extends Sock {
+  readonly errors: QueuedError[] = [];
+  /** bind() named the port (SOCK_BINDPORT_LOCK). */
+  portLocked = false;
+  /** connect() was called: TCP_ESTABLISHED, in Linux's misuse of the word. */
+  connected = false;
+  /** Bytes of MSG_MORE that wait for the rest. */
+  corked: Uint8Array[] = [];
+}
+
+/** Memory that an sk_buff costs. */
+export function truesizeOf(skb: SkBuff): number {
+  let size = skb.head.bytes.length + SKB_OVERHEAD_BYTES;
+  for (const frag of skb.frags) size += frag.length;
+  return size;
+}
+
+/** Queue for the program, or drop when the buffer is full. Consumes `skb`. (Linux: sock_queue_rcv_skb) */
+export function queueReceived(sk: Sock, skb: SkBuff): boolean {
+  const { host } = sk;
+  // One packet is always let in: what counts is the memory before it.
+  if (sk.receiveMemory > sk.rcvbuf) {
+    sk.drops++;
+    host.skbs.drop(skb, 'socket_rcvbuf');
+    return false;
+  }
+  skb.truesize = truesizeOf(skb);
+  skb.owner = sk;
+  sk.receiveMemory += skb.truesize;
+  sk.receiveQueue.push(skb);
+  if (host.trace.on) {
+    host.trace.point('sock_def_readable', skb, { protocol: sk.proto.name, pid: sk.pid, program: sk.processName });
+  }
+  sk.wake();
+  return true;
+}
+
+/** The payload's length is the protocol's to say: a datagram may be shorter than its packet. */
+export function receiveDatagram(
+  sk: DatagramSock,
+  into: Uint8Array,
+  flags: number,
+  describe: (skb: SkBuff) => { length: number; from: SockAddress },
+): Result<ReceivedMessage> {
+  if ((flags & MSG.ERRQUEUE) !== 0) return receiveError(sk, into);
+  const pending = sk.takeError();
+  if (pending !== undefined) return pending;
+  const skb = sk.receiveQueue[0];
+  if (skb === undefined) return sk.shutdownRead ? { length: 0, flags: 0 } : 'EAGAIN';
+  const { length, from } = describe(skb);
+  const copied = Math.min(length, into.length);
+  skb.copyBits(0, copied, into, 0);
+  sk.cause = skb.cause;
+  const cut = copied < length;
+  const message: ReceivedMessage = {
+    length: cut && (flags & MSG.TRUNC) !== 0 ? length : copied,
+    from,
+    flags: cut ? MSG.TRUNC : 0,
+  };
+  addControl(sk, skb, message);
+  const { trace, skbs } = sk.host;
+  if (trace.on) {
+    trace.point('skb_copy_datagram', skb, { protocol: sk.proto.name, length: copied, program: sk.processName });
+  }
+  if ((flags & MSG.PEEK) === 0) {
+    sk.receiveQueue.shift();
+    sk.receiveMemory -= skb.truesize;
+    skbs.consume(skb);
+  }
+  return message;
+}
+
+/** What was asked for beside the bytes (Linux: ip_cmsg_recv). */
+export function addControl(sk: Sock, skb: SkBuff, message: ReceivedMessage): void {
+  const at = skb.networkHeader;
+  if (sk.receiveTtl) message.ttl = skb.view.getUint8(at + IPV4.TTL);
+  if (sk.packetInfo) {
+    message.target = skb.view.getUint32(at + IPV4.TARGET) as Ipv4;
+    message.ifindex = skb.ifindex;
+  }
+  if (sk.timestamps) message.timestamp = skb.timestamp;
+}
+
+function receiveError(sk: DatagramSock, into: Uint8Array): Result<ReceivedMessage> {
+  const error = sk.errors.shift();
+  if (error === undefined) return 'EAGAIN';
+  const length = Math.min(error.payload.length, into.length);
+  into.set(error.payload.subarray(0, length));
+  sk.cause = error.cause;
+  // The next error in line becomes the pending one (sock_dequeue_err_skb).
+  sk.error = sk.errors[0]?.extended.errno;
+  return {
+    length,
+    from: error.to,
+    flags: MSG.ERRQUEUE,
+    extendedError: error.extended,
+    ...(sk.timestamps ? { timestamp: error.timestamp } : {}),
+  };
+}
+
+export interface ErrorReport {
+  readonly info: IcmpInfo;
+  /** Where the packet that it is about was going. */
+  readonly to: SockAddress;
+  /** Where the payload starts, absolute in the sk_buff that holds the quoted packet. */
+  readonly payloadAt: number;
+}
+
+/**
+ * An ICMP error about something that this socket sent. Leaves `skb` (which quotes it) alone.
+ * (Linux: the end of __udp4_lib_err, ip_icmp_error)
+ */
+export function reportIcmpError(sk: DatagramSock, skb: SkBuff, { info, to, payloadAt }: ErrorReport): void {
+  const told = icmpErrno(info.type, info.code);
+  if (told === undefined) return;
+  const tooBig = info.type === ICMP_TYPE.UNREACHABLE && info.code === UNREACHABLE.FRAGMENTATION_NEEDED;
+  if (tooBig && sk.pmtuDiscovery === 'dont') return;
+  if (sk.receiveErrors) {
+    const { type, code, value, from } = info;
+    const extended = { errno: told.errno, type, code, info: value, offender: from };
+    const payload = skb.bytes.slice(Math.min(payloadAt, skb.tail), skb.tail);
+    const queued = { extended, to, payload, timestamp: skb.timestamp, cause: skb.cause };
+    if (sk.errors.length < ERRORS_QUEUED_MAX) sk.errors.push(queued);
+    else sk.drops++;
+  } else if (!(told.fatal || tooBig) || !sk.connected) {
+    return;
+  }
+  sk.fail(told.errno);
+}
+
+/** Linux: datagram_poll. */
+export function pollDatagram(sk: DatagramSock): number {
+  let bits = 0;
+  if (sk.error !== undefined || sk.errors.length > 0) bits |= POLL.ERR;
+  if (sk.shutdownRead) bits |= POLL.RDHUP | POLL.IN;
+  if (sk.shutdownRead && sk.shutdownWrite) bits |= POLL.HUP;
+  if (sk.receiveQueue.length > 0) bits |= POLL.IN;
+  if (sk.sendMemory < sk.sndbuf) bits |= POLL.OUT;
+  return bits;
+}
+
+export function shutdownDatagram(sk: DatagramSock, how: 'read' | 'write' | 'both'): Errno | undefined {
+  if (how !== 'write') sk.shutdownRead = true;
+  if (how !== 'read') sk.shutdownWrite = true;
+  sk.wake();
+  return sk.connected ? undefined : 'ENOTCONN';
+}
+
+/** SIOCINQ and SIOCOUTQ; `describe` as in receiveDatagram. */
+export function ioctlDatagram(sk: Sock, request: string, lengthOf: (skb: SkBuff) => number): Result<number> {
+  const first = sk.receiveQueue[0];
+  if (request === 'SIOCINQ' || request === 'FIONREAD') return first === undefined ? 0 : lengthOf(first);
+  return request === 'SIOCOUTQ' ? sk.sendMemory : 'EINVAL';
+}
+
+/** The last descriptor is gone: what waits was for nobody. */
+export function purgeReceived(sk: Sock): void {
+  for (const skb of sk.receiveQueue) sk.host.skbs.drop(skb, 'socket_closed');
+  sk.receiveQueue.length = 0;
+  sk.receiveMemory = 0;
+}
+
+/**
+ * An sk_buff for `size` octets of transport header and payload, charged to the socket until it ends; head-room for the
+ * layers below. EAGAIN when too much of the socket's is still on its way. (Linux: sock_alloc_send_skb)
+ */
+export function allocSend(sk: Sock, size: number): SkBuff | Errno {
+  const pending = sk.takeError();
+  if (pending !== undefined) return pending;
+  if (sk.shutdownWrite) return 'EPIPE';
+  if (sk.sendMemory >= sk.sndbuf) return 'EAGAIN';
+  const skb = sk.host.skbs.alloc(HEADROOM + size);
+  skb.reserve(HEADROOM);
+  skb.put(size);
+  skb.transportHeader = skb.data;
+  skb.truesize = truesizeOf(skb);
+  skb.owner = sk;
+  skb.mark = sk.mark;
+  skb.cause = sk.cause;
+  sk.sendMemory += skb.truesize;
+  skb.destructor = releaseSend;
+  return skb;
+}
+
+/** Linux: sock_wfree. */
+function releaseSend(skb: SkBuff): void {
+  const sk = skb.owner;
+  if (!(sk instanceof Sock)) return;
+  const wasFull = sk.sendMemory >= sk.sndbuf;
+  sk.sendMemory -= skb.truesize;
+  if (wasFull && sk.sendMemory < sk.sndbuf) sk.wake();
+}
+
+/** Checksum over `length` octets from `data` on, wherever they stand; `sum` is the pseudo-header's. */
+export function checksumOf(skb: SkBuff, length: number, sum: number): number {
+  if (length <= skb.headLength) return finish(sumBytes(skb.bytes, skb.data, skb.data + length, sum));
+  const whole = new Uint8Array(length);
+  skb.copyBits(0, length, whole, 0);
+  return finish(sumBytes(whole, 0, length, sum));
+}
+
+/** Sum up what MSG_MORE has held back with what is sent now. */
+export function uncork(sk: DatagramSock, bytes: Uint8Array): Uint8Array {
+  if (sk.corked.length === 0) return bytes;
+  const parts = [...sk.corked, bytes];
+  sk.corked = [];
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Where a message goes: the address given, or the one connected to. (Linux: the start of udp_sendmsg) */
+export function targetOf(sk: DatagramSock, to: SockAddress | undefined): Result<SockAddress> {
+  if (to !== undefined) return to;
+  if (!sk.connected) return 'EDESTADDRREQ';
+  return { address: sk.remoteAddress, port: sk.remotePort };
+}
