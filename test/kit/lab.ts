@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PackedLab } from '../../services/lab/engine-packed.ts';
 import { loadLab } from '../../shared/lab/find.ts';
+import type { LabPlan } from '../../shared/lab/plan-types.ts';
 import type { Micros } from '../../shared/platform.ts';
 import { ManualClock } from './clock.ts';
 import { type Outcome, runOn } from './programs.ts';
@@ -26,7 +27,7 @@ export interface TestLab {
 export function testLab(lab: string, options: { readonly seed?: number } = {}): TestLab {
   const clock = new ManualClock();
   const printed: string[] = [];
-  const plan = loadLab(lab.includes('\n') ? written(lab) : lab, { labsFolder: LABS, cwd: LABS, ...options });
+  const plan = planFrom(lab, options);
   const packed = new PackedLab(plan, {
     clock,
     output: (device, program, text) => void printed.push(`${device} ${program}: ${text.trimEnd()}`),
@@ -42,6 +43,11 @@ export function testLab(lab: string, options: { readonly seed?: number } = {}): 
       clock.run(end);
     },
   };
+}
+
+/** `lab`: a name in labs/, or the text of a lab file. */
+export function planFrom(lab: string, options: { readonly seed?: number } = {}): LabPlan {
+  return loadLab(lab.includes('\n') ? written(lab) : lab, { labsFolder: LABS, cwd: LABS, ...options });
 }
 
 function written(text: string): string {
