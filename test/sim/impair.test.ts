@@ -1,0 +1,191 @@
+import { expect, test } from 'vitest';
+import { crc32 } from '../../shared/header/fcs.ts';
+import type { Impairment } from '../../shared/lab/plan-types.ts';
+import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
+import { memoryWire } from '../../shared/wire/memory-wire.ts';
+import { platform } from '../kit/cards.ts';
+import { ManualClock } from '../kit/clock.ts';
+
+interface Arrived {
+  readonly at: number;
+  readonly n: number;
+  readonly good: boolean;
+}
+
+function cable(impairment: Impairment, seed = 1) {
+  const clock = new ManualClock();
+  const [inner, far] = memoryWire(clock, 'a:eth0', 'b:eth0');
+  const wire = impaired(inner, { clock, platform, seed, impairment });
+  const arrived: Arrived[] = [];
+  far.attach({
+    onBatch: (batch) => {
+      for (let i = 0; i < batch.count; i++) {
+        const at = batch.offset(i);
+        const size = batch.size(i);
+        const good = crc32(batch.bytes, at + 8, at + size - 4) === batch.view.getUint32(at + size - 4, true);
+        arrived.push({ at: clock.now(), n: batch.traceNumbers[i]!, good });
+      }
+    },
+    onCarrier: () => {},
+    onReady: () => {},
+  });
+  wire.attach({ onBatch: () => {}, onCarrier: () => {}, onReady: () => {} });
+  wire.setPortUp(true);
+  far.setPortUp(true);
+  let sent = 0;
+  const send = (count: number, size = 1_526): void => {
+    for (let i = 0; i < count; i++) {
+      const batch = wire.reserve(size);
+      const at = batch.append(size, 1, ++sent, 0);
+      batch.bytes.fill(sent & 255, at, at + size);
+      batch.view.setUint32(at + size - 4, crc32(batch.bytes, at + 8, at + size - 4), true);
+    }
+    wire.kick();
+  };
+  return { clock, wire, far, arrived, send };
+}
+
+const order = (arrived: readonly Arrived[]): number[] => arrived.map(({ n }) => n);
+const ascending = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+
+test('without a knob the inner wire is used as it is', () => {
+  const { clock, wire, arrived, send } = cable({});
+  send(100);
+  clock.run(0);
+  expect(order(arrived)).toEqual(ascending(100));
+  expect(wire.verdicts.passed).toBe(0);
+});
+
+test('the fate of every frame is the same whatever the timing, and depends on seed and direction', () => {
+  const knobs: Impairment = { loss: 0.1, duplicate: 0.1, corrupt: 0.1 };
+  const fates = (seed: number, burst: number): string[] => {
+    const { clock, arrived, send } = cable(knobs, seed);
+    for (let n = 0; n < 1_000; n += burst) {
+      send(burst);
+      clock.advance(burst * 17);
+    }
+    return arrived.map(({ n, good }) => `${n}${good ? '' : '!'}`);
+  };
+  expect(fates(1, 1)).toEqual(fates(1, 100));
+  expect(fates(1, 1)).not.toEqual(fates(2, 1));
+});
+
+test('a knob that is turned leaves the fates that others decide as they were', () => {
+  const lost = (knobs: Impairment): number[] => {
+    const { clock, arrived, send } = cable(knobs);
+    send(500);
+    clock.run(10_000_000);
+    const seen = new Set(order(arrived));
+    return ascending(500).filter((n) => !seen.has(n));
+  };
+  expect(lost({ loss: 0.2, duplicate: 0.3, delay: 5_000 })).toEqual(lost({ loss: 0.2 }));
+});
+
+test('loss, duplication and corruption are as frequent as asked, and every corrupted frame fails its FCS', () => {
+  const { clock, wire, arrived, send } = cable({ loss: 0.02, duplicate: 0.01, corrupt: 0.05 });
+  for (let i = 0; i < 200; i++) {
+    send(100, 80);
+    clock.advance(1);
+  }
+  const { verdicts } = wire;
+  expect(Math.abs(verdicts.lost - 400)).toBeLessThan(80);
+  expect(Math.abs(verdicts.duplicated - 196)).toBeLessThan(60);
+  expect(Math.abs(verdicts.corrupted - 980)).toBeLessThan(130);
+  expect(arrived).toHaveLength(20_000 - verdicts.lost + verdicts.duplicated);
+  expect(arrived.filter(({ good }) => !good)).toHaveLength(verdicts.corrupted);
+});
+
+test('a delay holds every frame exactly that long, keeps order and lets as much through as without it', () => {
+  const { clock, wire, arrived, send } = cable({ delay: 50_000 });
+  // 20,000 frames of 1526 octets in 100 ms: 2.4 Gbit/s, 15 MB under way.
+  for (let i = 0; i < 1_000; i++) {
+    send(20);
+    clock.advance(100);
+  }
+  expect(wire.held).toBeGreaterThan(9_000);
+  clock.advance(50_000);
+  expect(order(arrived)).toEqual(ascending(20_000));
+  arrived.forEach(({ at, n }) => {
+    expect(at - Math.floor((n - 1) / 20) * 100).toBe(50_000);
+  });
+  expect(clock.pending).toBe(0);
+});
+
+test.each(['uniform', 'normal', 'pareto'] as const)('%s jitter spreads arrivals around the delay', (distribution) => {
+  const { clock, arrived, send } = cable({ delay: 20_000, jitter: 2_000, distribution });
+  for (let i = 0; i < 2_000; i++) {
+    send(1, 80);
+    clock.advance(100);
+  }
+  clock.advance(100_000);
+  const delays = arrived.map(({ at, n }) => at - (n - 1) * 100);
+  const mean = delays.reduce((sum, delay) => sum + delay, 0) / delays.length;
+  expect(arrived).toHaveLength(2_000);
+  expect(Math.abs(mean - 20_000)).toBeLessThan(300);
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(distribution === 'normal' ? 12_000 : 18_000);
+  expect(Math.max(...delays)).toBeGreaterThan(21_800);
+  expect(order(arrived)).not.toEqual(ascending(2_000));
+});
+
+test('reordered frames overtake those that are delayed; gap says which may', () => {
+  const { clock, wire, arrived, send } = cable({ delay: 10_000, reorder: 1, gap: 5 });
+  send(20, 80);
+  clock.advance(20_000);
+  expect(order(arrived).slice(0, 4)).toEqual([5, 10, 15, 20]);
+  expect(wire.verdicts.reordered).toBe(4);
+  expect(arrived).toHaveLength(20);
+});
+
+test('a rate lets through what it says, and what its queue has no room for is lost and counted', () => {
+  const { clock, wire, arrived, send } = cable({ rate: 10_000_000, limit: 100 });
+  for (let i = 0; i < 1_000; i++) {
+    send(2);
+    clock.advance(1_000);
+  }
+  clock.advance(1_000_000);
+  const seconds = (arrived.at(-1)!.at - arrived[0]!.at) / 1e6;
+  const bitsPerSecond = (arrived.length * (1_526 + 12) * 8) / seconds;
+  expect(Math.abs(bitsPerSecond - 10_000_000)).toBeLessThan(200_000);
+  expect(wire.verdicts.overLimit).toBe(2_000 - arrived.length);
+  expect(arrived.length).toBeGreaterThan(800);
+});
+
+test('packets longer than the wire’s MTU are lost', () => {
+  const { clock, wire, arrived, send } = cable({ mtu: 1_000 });
+  send(3, 1_026);
+  send(3, 1_027);
+  clock.advance(1);
+  expect(arrived).toHaveLength(3);
+  expect(wire.verdicts.tooLong).toBe(3);
+});
+
+test('knobs change while frames wait: those keep their time, order is kept, and the last one cleared costs nothing again', () => {
+  const { clock, wire, arrived, send } = cable({ delay: 10_000 });
+  send(3, 80);
+  clock.advance(5_000);
+  wire.set({});
+  send(3, 80);
+  clock.advance(4_999);
+  expect(arrived).toHaveLength(0);
+  clock.advance(1);
+  expect(order(arrived)).toEqual([1, 2, 3, 4, 5, 6]);
+  const passed = wire.verdicts.passed;
+  send(3, 80);
+  clock.advance(0);
+  expect(arrived).toHaveLength(9);
+  expect(wire.verdicts.passed).toBe(passed);
+});
+
+test('frames that wait on a wire that is unplugged are lost', () => {
+  const { clock, wire, arrived, send } = cable({ delay: 10_000 });
+  send(7, 80);
+  clock.advance(5_000);
+  (wire as ImpairedWire).unplug();
+  wire.plug();
+  clock.advance(20_000);
+  expect(arrived).toHaveLength(0);
+  expect(wire.verdicts.lost).toBe(7);
+  send(1, 80);
+  clock.advance(10_000);
+  expect(arrived).toHaveLength(1);
+});
