@@ -7,27 +7,18 @@
 
 import { DeviceReader } from './check-device.ts';
 import { checkNetwork } from './check-network.ts';
+import { checkOutside, type Outside } from './check-outside.ts';
 import { WireReader } from './check-wire.ts';
 import { closest } from './closest.ts';
-import { deviceLabel, type LabDevice, type LabFile, type LabWire } from './model.ts';
+import type { LabDevice, LabFile, LabWire } from './model.ts';
 import { type LabNode, type MappingNode, parseLab } from './parse.ts';
-import { didYouMean, type Problem, Problems, type Span } from './problem.ts';
+import { type Problem, Problems } from './problem.ts';
 import { DEVICES_MAX, NAME, NAME_EXPECTED, TOP_KEYS, WIRES_MAX } from './schema.ts';
 import { cut, describe, doubleKey } from './values.ts';
 
-export type FileKind = 'file' | 'folder';
-
-export interface CheckOptions {
+export interface CheckOptions extends Outside {
   /** What messages call the file. */
   readonly file: string;
-  /** Names of the programs that `run` may start; not checked when left out. */
-  readonly programs?: Iterable<string>;
-  /** Names of known sysctls; not checked when left out. */
-  readonly sysctls?: Iterable<string>;
-  /** What is at a path inside the lab's folder; not checked when left out. */
-  readonly fileAt?: (path: string) => FileKind | undefined;
-  /** Names in a folder of the lab, for proposals. */
-  readonly filesIn?: (path: string) => readonly string[];
 }
 
 export interface Checked {
@@ -162,70 +153,4 @@ function readWires(node: LabNode | undefined, reader: WireReader, problems: Prob
     if (wire !== undefined) wires.push(wire);
   }
   return wires;
-}
-
-/** What a device needs from outside the file: programs, sysctls, files. */
-function checkOutside(device: LabDevice, options: CheckOptions, problems: Problems): void {
-  const label = deviceLabel(device);
-  if (options.programs !== undefined) {
-    const programs = [...options.programs].sort();
-    for (const { value, span } of device.run) {
-      const program = value[0] ?? '';
-      if (!programs.includes(program)) {
-        problems.unknown(span, `unknown program "${cut(program)}" in run of ${label}`, program, programs);
-      }
-    }
-  }
-  if (options.sysctls !== undefined) {
-    const known = [...options.sysctls];
-    for (const { key } of device.sysctl) {
-      if (sysctlKnown(key.value, known)) continue;
-      problems.unknown(key.span, `unknown sysctl "${cut(key.value)}" in ${label}`, key.value, known);
-    }
-  }
-  if (options.fileAt === undefined) return;
-  const fileAt = options.fileAt;
-  for (const { file } of device.zones) missing(file, 'file', `a zone of ${label}`, { ...options, fileAt }, problems);
-  if (device.hints !== undefined) missing(device.hints, 'file', `hints of ${label}`, { ...options, fileAt }, problems);
-  for (const { value, span } of device.run) {
-    const site = siteOf(value);
-    if (site !== undefined)
-      missing({ value: site, span }, 'folder', `httpd of ${label}`, { ...options, fileAt }, problems);
-  }
-}
-
-/** A setting of one device (net.ipv4.conf.eth0.forwarding) is known by its `all` or `default`. */
-function sysctlKnown(name: string, known: readonly string[]): boolean {
-  if (known.includes(name)) return true;
-  const general = /^(net\.ipv[46]\.(?:conf|neigh)\.)[^.]+(\.[^.]+)$/.exec(name);
-  return (
-    general !== null && ['all', 'default', '*'].some((word) => known.includes(`${general[1]}${word}${general[2]}`))
-  );
-}
-
-/** The folder that a `httpd FOLDER` serves. */
-function siteOf([program, ...words]: readonly string[]): string | undefined {
-  return program === 'httpd' ? words.find((word) => !word.startsWith('-') && /[^0-9]/.test(word)) : undefined;
-}
-
-function missing(
-  { value: path, span }: { readonly value: string; readonly span: Span },
-  wanted: FileKind,
-  what: string,
-  { fileAt, filesIn }: CheckOptions & Required<Pick<CheckOptions, 'fileAt'>>,
-  problems: Problems,
-): void {
-  const found = fileAt(path);
-  if (found === wanted) return;
-  const folder = path.replace(/\/+$/, '').replace(/[^/]*$/, '');
-  const names = (filesIn?.(folder) ?? []).map((name) => folder + name);
-  const near = closest(
-    path,
-    names.filter((name) => name !== path),
-  );
-  const message =
-    found === undefined
-      ? `there is no ${wanted} "${cut(path)}" for ${what}`
-      : `"${cut(path)}" for ${what} is a ${found}`;
-  problems.add(span, message, `a ${wanted} in the lab's folder`, near === undefined ? undefined : didYouMean(near));
 }

@@ -4,7 +4,8 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { type CheckOptions, checkLab, type FileKind } from './check.ts';
+import { type CheckOptions, checkLab } from './check.ts';
+import type { FileKind } from './check-outside.ts';
 import { checkZones } from './check-zones.ts';
 import { closest } from './closest.ts';
 import type { LabFile } from './model.ts';
@@ -38,7 +39,7 @@ export class LabError extends Error {
 }
 
 /** Every lab in a folder of labs, by name. */
-export function listLabs(labsFolder: string, options: Pick<CheckOptions, 'programs' | 'sysctls'> = {}): FoundLab[] {
+export function listLabs(labsFolder: string, options: Pick<CheckOptions, 'programs' | 'sysctl'> = {}): FoundLab[] {
   return labNames(labsFolder).map((name) => {
     const file = join(labsFolder, name, LAB_FILE);
     const { lab, problems } = checkLabFile(file, options);
@@ -80,7 +81,7 @@ export interface CheckedFile {
 /** Check a lab file on the disk, and when it is good its zone files. Throws LabError when it cannot be read at all. */
 export function checkLabFile(
   file: string,
-  options: Pick<CheckOptions, 'programs' | 'sysctls'> & { readonly cwd?: string } = {},
+  options: Pick<CheckOptions, 'programs' | 'sysctl'> & { readonly cwd?: string } = {},
 ): CheckedFile {
   const folder = dirname(file);
   const { cwd = process.cwd(), ...known } = options;
@@ -102,7 +103,7 @@ export function checkLabFile(
   return problems.length === 0 ? checked : { lab: undefined, problems };
 }
 
-export interface LoadOptions extends Pick<CheckOptions, 'programs' | 'sysctls'> {
+export interface LoadOptions extends Pick<CheckOptions, 'programs' | 'sysctl'> {
   readonly labsFolder: string;
   readonly cwd: string;
   /** Instead of the lab file's. */

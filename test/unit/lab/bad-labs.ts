@@ -670,7 +670,7 @@ export const BAD_EDITS: readonly BadEdit[] = [
     of: 'an unknown sysctl',
     edits: [['nat: eth1', 'nat: eth1, sysctl: { net.ipv4.ip_forwad: 1 }']],
     says: [
-      '5:84: unknown sysctl "net.ipv4.ip_forwad" in r (router); expected one of net.ipv4.ip_forward, net.ipv4.ip_default_ttl; did you mean "net.ipv4.ip_forward"?',
+      '5:84: unknown sysctl "net.ipv4.ip_forwad" in r (router); expected one of net.ipv4.conf.default.rp_filter, net.ipv4.fixed, net.ipv4.ip_default_ttl, net.ipv4.ip_forward; did you mean "net.ipv4.ip_forward"?',
     ],
   },
   {
@@ -804,6 +804,32 @@ export const BAD_EDITS: readonly BadEdit[] = [
     says: [
       "3:30: 0.0.0.0/0 for eth0 of alice (host) is of 0.0.0.0/8, which is nobody's; expected a host's address, such as 10.0.0.1/24",
     ],
+  },
+  {
+    of: 'an impossible sysctl value',
+    edits: [['nat: eth1', 'nat: eth1, sysctl: { net.ipv4.ip_default_ttl: 256 }']],
+    says: [
+      '5:109: impossible value "256" for net.ipv4.ip_default_ttl of r (router) (EINVAL); expected a value such as 64',
+    ],
+  },
+  {
+    of: 'a sysctl of a port that is not there',
+    edits: [['nat: eth1', 'nat: eth1, sysctl: { net.ipv4.conf.eth7.rp_filter: 1 }']],
+    says: [
+      '5:84: r (router) has no port "eth7" for the sysctl net.ipv4.conf.eth7.rp_filter; expected one of eth0, eth1; did you mean "eth0"?',
+    ],
+  },
+  {
+    of: 'a sysctl that can only be read',
+    edits: [['nat: eth1', 'nat: eth1, sysctl: { net.ipv4.fixed: 1 }']],
+    says: [
+      '5:100: impossible value "1" for net.ipv4.fixed of r (router) (EPERM); expected no value: it can only be read',
+    ],
+  },
+  {
+    of: 'a site outside the folder',
+    edits: [['httpd site/', 'httpd ../site']],
+    says: ['4:67: "../site" for httpd of bob (host) is not in the lab\'s folder; expected a folder in it'],
   },
 ];
 

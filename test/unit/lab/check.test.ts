@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type CheckOptions, checkLab } from '../../../shared/lab/check.ts';
 import { formatProblem, formatProblems } from '../../../shared/lab/problem.ts';
+import { Sysctl } from '../../../shared/net/sysctl.ts';
 import { BAD_EDITS, BAD_FILES, GOOD_LAB } from './bad-labs.ts';
 
 const FILES = new Map<string, 'file' | 'folder'>([
@@ -8,10 +9,16 @@ const FILES = new Map<string, 'file' | 'folder'>([
   ['named.root', 'file'],
 ]);
 
+const SYSCTL = new Sysctl();
+SYSCTL.number('net.ipv4.ip_forward', 0);
+SYSCTL.number('net.ipv4.ip_default_ttl', 64, { min: 1, max: 255 });
+SYSCTL.number('net.ipv4.conf.default.rp_filter', 0);
+SYSCTL.readOnly('net.ipv4.fixed', () => '0');
+
 const OPTIONS: CheckOptions = {
   file: 'lab.yaml',
   programs: ['httpd', 'browser', 'nc'],
-  sysctls: ['net.ipv4.ip_forward', 'net.ipv4.ip_default_ttl'],
+  sysctl: SYSCTL,
   fileAt: (path) => FILES.get(path),
   filesIn: () => ['site/', 'named.root'],
 };
