@@ -26,7 +26,7 @@ export function configureIp(host: Host, plan: DevicePlan, deviceOf: (port: strin
     }
     setUp(host, port.name);
   }
-  for (const route of plan.routes) addRoute(host, route);
+  for (const route of plan.routes) addRoute(host, route, deviceOf);
   if (plan.nat !== null) masquerade(host, plan.nat.outside);
   writeEtc(host, plan);
 }
@@ -50,11 +50,11 @@ function addAddress(host: Host, name: string, address: Ipv4, prefix: number): vo
   must(host.inet.addAddress(dev, address, { prefix }), `address ${formatIpv4(address)}/${prefix} on ${name}`);
 }
 
-function addRoute(host: Host, route: RoutePlan): void {
+function addRoute(host: Host, route: RoutePlan, deviceOf: (port: string) => string): void {
   const to =
     route.to === 'default' ? parseCidr('0.0.0.0/0') : parseCidr(route.to.includes('/') ? route.to : `${route.to}/32`);
   const gateway = route.via === null ? undefined : parseIpv4(route.via);
-  const dev = route.dev === null ? undefined : host.devices.byName(route.dev);
+  const dev = route.dev === null ? undefined : host.devices.byName(deviceOf(route.dev));
   assert(to !== undefined, 'the plan holds prefixes');
   const spec = { target: to.address, prefix: to.prefix, gateway, dev, metric: route.metric, protocol: 'boot' } as const;
   must(host.routes.add(spec), `route to ${route.to}`);
