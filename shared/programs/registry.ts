@@ -10,6 +10,7 @@ import { ip } from './ip.ts';
 import { ping } from './ping.ts';
 import { kill, ps } from './ps.ts';
 import { sleep } from './sleep.ts';
+import { ss } from './ss.ts';
 import { traceroute } from './traceroute.ts';
 
 export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
@@ -22,6 +23,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['ping', ping],
   ['ps', ps],
   ['sleep', sleep],
+  ['ss', ss],
   ['traceroute', traceroute],
   ['true', yes],
   ['uname', uname],
