@@ -14,7 +14,22 @@ export function layout(names: readonly string[], links: readonly (readonly [stri
   });
   const joined = links.map(([a, b]) => [names.indexOf(a), names.indexOf(b)] as const);
   for (let round = 0; round < ROUNDS; round++) relax(points, joined, 0.1 * (1 - round / ROUNDS));
+  turn(points);
   return scaled(names, points);
+}
+
+/** Turn the picture so that its longest side lies along the page (its principal axis). */
+function turn(points: readonly Point[]): void {
+  const sum = (of: (point: Point) => number): number => points.reduce((total, point) => total + of(point), 0);
+  const x = sum((point) => point.x) / points.length;
+  const y = sum((point) => point.y) / points.length;
+  const along = sum((point) => (point.x - x) ** 2) - sum((point) => (point.y - y) ** 2);
+  const angle = -Math.atan2(2 * sum((point) => (point.x - x) * (point.y - y)), along) / 2;
+  for (const point of points) {
+    const [dx, dy] = [point.x - x, point.y - y];
+    point.x = dx * Math.cos(angle) - dy * Math.sin(angle);
+    point.y = dx * Math.sin(angle) + dy * Math.cos(angle);
+  }
 }
 
 function relax(points: Point[], joined: readonly (readonly [number, number])[], step: number): void {
@@ -47,8 +62,9 @@ function relax(points: Point[], joined: readonly (readonly [number, number])[], 
 function scaled(names: readonly string[], points: readonly Point[]): Map<string, Point> {
   const spread = (values: readonly number[]): ((v: number) => number) => {
     const low = Math.min(...values);
-    const size = Math.max(...values) - low || 1;
-    return (v) => (v - low) / size;
+    const size = Math.max(...values) - low;
+    // All in one line: the middle.
+    return (v) => (size < 1e-6 ? 0.5 : (v - low) / size);
   };
   const x = spread(points.map((point) => point.x));
   const y = spread(points.map((point) => point.y));

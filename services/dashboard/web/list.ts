@@ -35,6 +35,7 @@ export class FrameList {
 
   /** Show what came since the last picture. */
   flush(): void {
+    this.waiting.sort((one, other) => one.frame.time - other.frame.time);
     const rows = this.waiting
       .filter(({ frame, dissection }) => this.matches(frame, dissection))
       .map(({ frame, dissection }) => this.row(frame, dissection));
