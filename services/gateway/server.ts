@@ -9,10 +9,10 @@
  *   sockets: /api/exec?device=  /api/capture?ports=  /api/trace?devices=&cause=  /api/session
  */
 import type { IncomingMessage } from 'node:http';
-import swagger from '@fastify/swagger';
-import { type FastifyInstance, fastify } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { impairmentChecker } from '../../shared/device/config.ts';
-import { bodyOf, EMU_ERRORS, EmuError } from '../../shared/device/errors.ts';
+import { EmuError } from '../../shared/device/errors.ts';
+import { type AppOptions, describeApp, makeApp } from '../../shared/device/http.ts';
 import { LIFECYCLE_VERBS } from '../../shared/device/ipc.ts';
 import {
   GarbageCounter,
@@ -57,13 +57,19 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
   const faults = new Faults(lab);
   const captures = new FanIn(lab);
   const traces = new FanIn(lab);
-  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
-  await app.register(swagger, { openapi: { info: { title: 'wirelab gateway', version: '1' } } });
-  guard(app, options.token, garbage);
+  const parts: AppOptions = {
+    title: 'wirelab gateway',
+    bodyBytesMax: BODY_BYTES_MAX,
+    garbage,
+    guard: (guarded) => guard(guarded, options.token),
+    routes: (routed) => {
+      readingRoutes(routed, lab, supervisor, garbage, () => describeApp(parts));
+      troubleRoutes(routed, lab, faults, supervisor);
+      journeyRoute(routed, { lab, captures, traces });
+    },
+  };
+  const app = makeApp(parts);
   await servePage(app);
-  readingRoutes(app, lab, supervisor, garbage);
-  troubleRoutes(app, lab, faults, supervisor);
-  journeyRoute(app, { lab, captures, traces });
   const sockets = serveSockets(app.server, {
     endpoints: new Map<string, SocketHandler>([
       ['/api/exec', (socket, url) => serveExec(lab, socket, url)],
@@ -101,7 +107,7 @@ function refusal(request: IncomingMessage, url: URL, token: string): EmuError | 
   return undefined;
 }
 
-function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
+function guard(app: FastifyInstance, token: string): void {
   app.addHook('onRequest', async (request) => {
     const url = urlOf(request.raw);
     const refused =
@@ -116,18 +122,15 @@ function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): vo
       "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
     );
   });
-  app.setErrorHandler((error, _request, reply) => {
-    const body = bodyOf(error);
-    if (body.code === 'EMU_BAD_REQUEST') garbage.count('http');
-    return reply.status(EMU_ERRORS[body.code]).send({ error: body });
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const error = new EmuError('EMU_NO_SUCH_PATH', `nothing at ${request.method} ${request.url.replace(/\?.*/, '')}`);
-    return reply.status(error.statusCode).send({ error: bodyOf(error) });
-  });
 }
 
-function readingRoutes(app: FastifyInstance, lab: Lab, supervisor: SupervisorLink, garbage: GarbageCounter): void {
+function readingRoutes(
+  app: FastifyInstance,
+  lab: Lab,
+  supervisor: SupervisorLink,
+  garbage: GarbageCounter,
+  describe: () => Promise<object>,
+): void {
   app.get('/healthz', { schema: { summary: 'Alive; needs no token.' } }, async () => ({ status: 'ok' }));
   app.get('/api/state', { schema: { summary: 'Devices and wires of the lab.' } }, async () => ({
     ...(await lab.view()),
@@ -135,7 +138,7 @@ function readingRoutes(app: FastifyInstance, lab: Lab, supervisor: SupervisorLin
     garbage: Object.fromEntries(garbage.counts),
   }));
   app.get('/api/devices', { schema: { summary: 'Devices of the lab.' } }, async () => (await lab.view()).devices);
-  app.get('/api/openapi.json', { schema: { summary: 'This description.' } }, async () => app.swagger());
+  app.get('/api/openapi.json', { schema: { summary: 'This description.' } }, describe);
 }
 
 const targetSchema = { type: 'string', minLength: 1, maxLength: 256, description: 'A port (alice:eth0) or a wire.' };

@@ -5,8 +5,7 @@
  *   GET /healthz /state /metrics /openapi.json      POST /ports/:port/{unplug,plug,impair}
  *   sockets: /wires/NAME, /console, /capture?ports=eth0,eth1 (or all), /trace?cause=7
  */
-import swagger from '@fastify/swagger';
-import { type FastifyInstance, fastify } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { closest } from '../lab/closest.ts';
 import type { Impairment } from '../lab/plan-types.ts';
 import type { Wire } from '../wire/wire.ts';
@@ -15,7 +14,8 @@ import { Captures } from './capture.ts';
 import { impairmentChecker } from './config.ts';
 import { serveConsole } from './console.ts';
 import type { Device } from './device.ts';
-import { bodyOf, EMU_ERRORS, EmuError } from './errors.ts';
+import { EmuError } from './errors.ts';
+import { type AppOptions, describeApp, makeApp } from './http.ts';
 import type { Logger } from './log.ts';
 import { renderMetrics } from './metrics.ts';
 import { GarbageCounter, type SocketHandler, serveSockets, tokenMatches, tokenOf, urlOf } from './sockets.ts';
@@ -42,12 +42,18 @@ export interface ControlServer {
 export async function serveControl(options: ControlOptions): Promise<ControlServer> {
   const { device, cables, log } = options;
   const garbage = new GarbageCounter();
-  const app = fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
-  await app.register(swagger, { openapi: { info: { title: 'wirelab device', version: '1' } } });
-  guard(app, options.token, garbage);
   const counts = (): ReadonlyMap<string, number> => new Map([...garbage.counts, ['wire', cables.garbage]]);
-  readingRoutes(app, device, cables, counts);
-  cableRoutes(app, device, cables, log);
+  const parts: AppOptions = {
+    title: 'wirelab device',
+    bodyBytesMax: BODY_BYTES_MAX,
+    garbage,
+    guard: (guarded) => guard(guarded, options.token),
+    routes: (routed) => {
+      readingRoutes(routed, device, cables, counts, () => describeApp(parts));
+      cableRoutes(routed, device, cables, log);
+    },
+  };
+  const app = makeApp(parts);
   const sockets = serveSockets(app.server, {
     endpoints: endpointsOf(device, garbage),
     upgrade: (request, socket, head, url) => cables.upgrade(request, socket, head, url),
@@ -66,8 +72,7 @@ export async function serveControl(options: ControlOptions): Promise<ControlServ
   };
 }
 
-/** Token first, then one shape for every error. */
-function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
+function guard(app: FastifyInstance, token: string): void {
   app.addHook('onRequest', async (request) => {
     const url = urlOf(request.raw);
     // Whether it is alive is all that a health check learns without a token.
@@ -75,15 +80,6 @@ function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): vo
     if (url === undefined || !tokenMatches(token, tokenOf(request.raw, url))) {
       throw new EmuError('EMU_TOKEN', 'wrong or no token');
     }
-  });
-  app.setErrorHandler((error, _request, reply) => {
-    const body = bodyOf(error);
-    if (body.code === 'EMU_BAD_REQUEST') garbage.count('http');
-    return reply.status(EMU_ERRORS[body.code]).send({ error: body });
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const error = new EmuError('EMU_NO_SUCH_PATH', `nothing at ${request.method} ${request.url}`);
-    return reply.status(error.statusCode).send({ error: bodyOf(error) });
   });
 }
 
@@ -94,6 +90,7 @@ function readingRoutes(
   device: Device,
   cables: Cables,
   garbage: () => ReadonlyMap<string, number>,
+  describe: () => Promise<object>,
 ): void {
   app.get('/healthz', { schema: { summary: 'Alive.', response: { 200: anyObject } } }, async () => ({
     status: 'ok',
@@ -107,7 +104,7 @@ function readingRoutes(
   app.get('/metrics', { schema: { summary: "Counters in Prometheus' text format." } }, async (_request, reply) =>
     reply.type('text/plain; version=0.0.4').send(renderMetrics(device, garbage())),
   );
-  app.get('/openapi.json', { schema: { summary: 'This description.' } }, async () => app.swagger());
+  app.get('/openapi.json', { schema: { summary: 'This description.' } }, describe);
 }
 
 const portParams = {

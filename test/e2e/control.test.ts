@@ -196,6 +196,17 @@ describe('garbage closes its own connection, is counted, and nothing else suffer
   });
 });
 
+test('what is served is described as OpenAPI', async () => {
+  for (const [port, path, route] of [
+    [portOf('alice'), '/openapi.json', '/ports/{port}/unplug'],
+    [gateway.port, '/api/openapi.json', '/api/devices/{device}/kill'],
+  ] as const) {
+    const { openapi, paths } = (await (await ask(port, path)).json()) as { openapi: string; paths: object };
+    expect(openapi).toMatch(/^3\./);
+    expect(Object.keys(paths)).toContain(route);
+  }
+});
+
 describe('the gateway', () => {
   test('passes a console through, and an unknown program back with the closest', async () => {
     expect(await runOver(gateway.port, '/api/exec?device=bob', ['hostname'])).toEqual({ out: 'bob\n', exit: 0 });
