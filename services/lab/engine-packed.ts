@@ -7,6 +7,7 @@ import { nodePlatform } from '../../shared/device/platform.ts';
 import { seededRandom } from '../../shared/device/random.ts';
 import type { DeviceKind, DevicePlan, LabPlan } from '../../shared/lab/plan-types.ts';
 import { assert, type Clock } from '../../shared/platform.ts';
+import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
 import { memoryWire } from '../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../shared/wire/wire.ts';
 import { build as buildDns } from '../dns/device.ts';
@@ -31,7 +32,7 @@ export class PackedLab {
   readonly plan: LabPlan;
   readonly devices = new Map<string, Device>();
   /** Wire ends by port, `alice:eth0`, as the devices see them. */
-  readonly ends = new Map<string, Wire>();
+  readonly ends = new Map<string, ImpairedWire>();
   private readonly options: PackedOptions;
 
   constructor(plan: LabPlan, options: PackedOptions) {
@@ -40,7 +41,14 @@ export class PackedLab {
     for (const wire of plan.wires) {
       const names = [`${wire.a.device}:${wire.a.port}`, `${wire.b.device}:${wire.b.port}`] as const;
       const ends = memoryWire(options.clock, ...names);
-      for (const [i, name] of names.entries()) this.ends.set(name, ends[i] as Wire);
+      for (const [i, name] of names.entries()) {
+        const impairment = i === 0 ? wire.forward : wire.backward;
+        const { clock } = options;
+        this.ends.set(
+          name,
+          impaired(ends[i] as Wire, { clock, platform: nodePlatform(), seed: plan.seed, impairment }),
+        );
+      }
     }
     for (const device of plan.devices) this.start(device);
   }
@@ -52,7 +60,7 @@ export class PackedLab {
   }
 
   /** The wire end at a port, `alice:eth0`. */
-  end(port: string): Wire {
+  end(port: string): ImpairedWire {
     const end = this.ends.get(port);
     assert(end !== undefined, `a wire ends at ${port}`);
     return end;

@@ -3,9 +3,9 @@
  * ones on their way for as long as the process lives.
  */
 import type { DevicePlan, Impairment, PortPlan } from '../lab/plan-types.ts';
-import type { Clock, Random } from '../platform.ts';
+import type { Clock, Platform, Random } from '../platform.ts';
+import { type ImpairedWire, impaired } from '../wire/impair.ts';
 import { WebSocketWire } from '../wire/websocket.ts';
-import type { Wire } from '../wire/wire.ts';
 import { WireServer } from '../wire/wire-server.ts';
 import type { Cables } from './cables.ts';
 import type { Logger } from './log.ts';
@@ -13,34 +13,34 @@ import type { Logger } from './log.ts';
 export interface PlugOptions {
   readonly clock: Clock;
   readonly random: Random;
+  readonly platform: Platform;
   readonly token: string;
   readonly log: Logger;
 }
 
 export function plugWires(plan: DevicePlan, options: PlugOptions): Cables {
   const server = new WireServer();
-  const wires = new Map<string, Wire>();
+  const wires = new Map<string, ImpairedWire>();
   const inner: WebSocketWire[] = [];
-  const egress = new Map<string, Impairment>();
   for (const port of plan.ports) {
     if (port.wire === null) continue;
     const wire = plugWire(plan, port, port.wire, options);
     if (port.wire.listens) server.add(wire);
     inner.push(wire);
-    wires.set(port.name, wire);
-    egress.set(port.name, port.wire.egress);
+    const { clock, platform } = options;
+    wires.set(port.name, impaired(wire, { clock, platform, seed: plan.seed, impairment: port.wire.egress }));
   }
   return {
     wires,
-    impair: (port, impairment) => void egress.set(port, impairment),
-    impairmentOf: (port) => egress.get(port) ?? {},
+    impair: (port, impairment: Impairment) => wires.get(port)?.set(impairment),
+    impairmentOf: (port) => wires.get(port)?.impairment ?? {},
     upgrade: (request, socket, head) => server.handleUpgrade(request, socket, head),
     get garbage() {
       return server.refused + inner.reduce((sum, wire) => sum + wire.counters.malformedMessages, 0);
     },
     close: () => {
       server.close();
-      for (const wire of inner) wire.close();
+      for (const wire of wires.values()) wire.close();
     },
   };
 }

@@ -43,7 +43,7 @@ async function run(build: BuildDevice, config: DeviceConfig): Promise<void> {
   const clock = new SystemClock({ originUnixMicros: config.clockOrigin });
   const random = seededRandom(plan.seed);
   const platform = nodePlatform({ folder: config.folder });
-  const cables = plugWires(plan, { clock, random, token: config.token, log });
+  const cables = plugWires(plan, { clock, random, platform, token: config.token, log });
   const device = build(plan, { clock, random, platform, wires: cables.wires, output: logOutput(log) });
   const control = await serveControl({ device, cables, token: config.token, listen: config.listen, log });
   const carriers = reportCarriers(cables);
