@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kernelSettings } from '../../shared/device/settings.ts';
 import { composeYaml } from '../../shared/lab/compose.ts';
 import { LAB_FILE, LabError, listLabs, loadLab } from '../../shared/lab/find.ts';
 import type { LabPlan } from '../../shared/lab/plan-types.ts';
@@ -30,7 +31,7 @@ export function defaultLab(): string {
 
 /** Ends the command with status 2 and every problem of the file. */
 export function planOf(lab: string, seed?: number): LabPlan {
-  const options = { labsFolder: labsFolder(), cwd: process.cwd(), programs: programNames() };
+  const options = { labsFolder: labsFolder(), cwd: process.cwd(), programs: programNames(), sysctl: kernelSettings() };
   return badFile(() => loadLab(lab, { ...options, ...(seed === undefined ? {} : { seed }) }));
 }
 
@@ -52,7 +53,7 @@ export interface LabRow {
 }
 
 export function foundLabs(): LabRow[] {
-  return listLabs(labsFolder(), { programs: programNames() }).map(
+  return listLabs(labsFolder(), { programs: programNames(), sysctl: kernelSettings() }).map(
     ({ name, devices, wires, description, problems }) => ({
       name,
       devices,

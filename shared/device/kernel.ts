@@ -46,7 +46,10 @@ export function assemble(plan: DevicePlan, parts: DeviceParts, assembly: Assembl
 }
 
 /** The kernel without a port: link and network layers are its own, transports register themselves in stack order. */
-function bootHost(plan: DevicePlan, { clock, random, platform }: DeviceParts): Host {
+export function bootHost(
+  plan: Pick<DevicePlan, 'name' | 'index' | 'cpu'>,
+  { clock, random, platform }: Pick<DeviceParts, 'clock' | 'random' | 'platform'>,
+): Host {
   const host = new Host({ name: plan.name, index: plan.index, clock, random, platform });
   cpuOf(host).configure(plan.cpu);
   host.processes.programs = programs;

@@ -70,7 +70,9 @@ function checkSysctls(device: LabDevice, table: SysctlTable, problems: Problems)
     const now = table.getText(name);
     const errno = table.set(name, value.value);
     if (errno === 'ENOENT') {
-      problems.unknown(key.span, `unknown sysctl "${cut(key.value)}" in ${label}`, key.value, table.names());
+      const near = closest(key.value, table.names());
+      const hint = near === undefined ? undefined : didYouMean(near);
+      problems.add(key.span, `unknown sysctl "${cut(key.value)}" in ${label}`, 'a name that sysctl -a lists', hint);
     } else if (errno !== undefined) {
       const message = `impossible value "${cut(value.value)}" for ${key.value} of ${label} (${errno})`;
       problems.add(value.span, message, errno === 'EPERM' ? 'no value: it can only be read' : `a value such as ${now}`);
