@@ -52,7 +52,7 @@ export const DROP_REASONS = {
   frag_memory: 'Reassembly memory is used up.',
   frag_malformed: 'A fragment that is empty, not a multiple of eight, or reaches beyond 65535.',
   netfilter_drop: 'A netfilter rule dropped it.',
-  conntrack_invalid: 'Connection tracking could make nothing of it, or its table was full.',
+  conntrack_full: 'No room for another tracked connection (nf_conntrack_max).',
   nat_no_port: 'No free port was left to translate to.',
   // ICMP.
   icmp_too_short: 'The ICMP message is shorter than its header.',

@@ -4,6 +4,7 @@
  */
 import { PROTOCOL } from '../header/ipv4.ts';
 import type { Clock, Micros, Platform, Random } from '../platform.ts';
+import { ConntrackTable } from './conntrack.ts';
 import { Fib } from './fib.ts';
 import { Filesystem } from './filesystem.ts';
 import { IcmpLimits } from './icmp.ts';
@@ -12,12 +13,14 @@ import { Inet } from './inet-address.ts';
 import { Fragments } from './ip-defrag.ts';
 import type { IcmpInfo, ProtocolHandler } from './ip-input.ts';
 import { IpIds } from './ip-output.ts';
+import { Tables } from './iptables-table.ts';
 import { loopbackInit } from './loopback.ts';
 import { Neighbours } from './neighbour.ts';
 import type { PacketTap } from './netdev.ts';
 import { NetDevices } from './netdev-registry.ts';
 import { Netfilter } from './netfilter.ts';
 import { NetlinkHandlers } from './netlink-table.ts';
+import { nfnetlinkInit } from './nfnetlink.ts';
 import { packetInit } from './packet.ts';
 import { pingInit } from './ping.ts';
 import { procInit } from './proc-files.ts';
@@ -67,6 +70,7 @@ export class Host {
   readonly sysctl = new Sysctl();
   readonly snmp = new Snmp();
   readonly netfilter = new Netfilter();
+  readonly tables = new Tables();
   readonly packetTaps = new Set<PacketTap>();
   /** Transport protocols by number: ICMP is there, tcpInit and udpInit add theirs. */
   readonly protocols = new Map<number, ProtocolHandler>([[PROTOCOL.ICMP, icmpProtocol]]);
@@ -75,6 +79,7 @@ export class Host {
   readonly routes: Fib;
   readonly neighbours: Neighbours;
   readonly fragments: Fragments;
+  readonly conntrack: ConntrackTable;
   readonly icmpLimits: IcmpLimits;
   readonly ipIds: IpIds;
   readonly defaultTtl: SysctlNumber;
@@ -103,10 +108,12 @@ export class Host {
     this.routes = new Fib(this);
     this.neighbours = new Neighbours(this);
     this.fragments = new Fragments(this);
+    this.conntrack = new ConntrackTable(this);
     this.icmpLimits = new IcmpLimits(this);
     this.ipIds = new IpIds(this);
     loopbackInit(this);
     rtnetlinkInit(this);
+    nfnetlinkInit(this);
     procInit(this);
     sockDiagInit(this);
     udpInit(this);

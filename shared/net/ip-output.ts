@@ -93,10 +93,8 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
   // Without DF what is too long is cut; with 'want' DF stands only on what fits.
   const dontFragment =
     options.dontFragment ?? (how === 'do' || how === 'probe' || (how === 'want' && length <= route.mtu));
-  if (
-    length > LENGTH_MAX ||
-    (dontFragment && length > route.mtu && how !== 'probe' && options.dontFragment !== false)
-  ) {
+  const tooLong = dontFragment && length > route.mtu && skb.gsoSize === 0 && how !== 'probe';
+  if (length > LENGTH_MAX || tooLong) {
     host.snmp.IpFragFails++;
     host.skbs.drop(skb, 'ip_too_big');
     return 'EMSGSIZE';

@@ -194,8 +194,11 @@ export interface NetlinkTable {
   RTM_FLUSHNEIGH: { query: { dev?: string }; answer: number };
   SOCK_DIAG: { query: { protocols?: readonly ('tcp' | 'udp' | 'raw' | 'packet')[] }; answer: SocketRecord[] };
   NFT_GETTABLE: { query: { table: string }; answer: ChainRecord[] | Errno };
-  /** One iptables command, parsed: the kernel checks chain, target and matches. */
-  NFT_COMMAND: { query: { table: string; argv: readonly string[] }; answer: { error?: string } };
+  /**
+   * One iptables command: the words after `iptables` (-t may be among them). The error is all that iptables would print,
+   * the status what it would exit with.
+   */
+  NFT_COMMAND: { query: { table: string; argv: readonly string[] }; answer: { error?: string; status?: number } };
   CT_GET: { query: object; answer: ConntrackRecord[] };
   CT_FLUSH: { query: object; answer: number };
   ETHTOOL: {
