@@ -3,8 +3,10 @@
  * hands this map to `host.processes.programs`.
  */
 import type { Program } from '../net/syscalls.ts';
+import { browser } from './browser.ts';
 import { cat } from './cat.ts';
 import { echo } from './echo.ts';
+import { httpd } from './httpd.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
 import { ping } from './ping.ts';
@@ -14,10 +16,12 @@ import { ss } from './ss.ts';
 import { traceroute } from './traceroute.ts';
 
 export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ['browser', browser],
   ['cat', cat],
   ['echo', echo],
   ['false', no],
   ['hostname', hostname],
+  ['httpd', httpd],
   ['ip', ip],
   ['kill', kill],
   ['ping', ping],
