@@ -114,6 +114,11 @@ export class ProcessEngine {
     }
   }
 
+  /** The devices' processes, 0 for one that does not run. */
+  get pids(): readonly number[] {
+    return [...this.devices.values()].map((child) => child.pid);
+  }
+
   /** Wire ends that have no carrier, `alice:eth0`. */
   darkEnds(): string[] {
     const ends = this.plan.wires.flatMap(({ a, b }) => [`${a.device}:${a.port}`, `${b.device}:${b.port}`]);
