@@ -26,6 +26,7 @@ export interface Answer {
   readonly additionals: ResourceRecord[];
   /** So many of the additionals must fit, or the message is truncated. */
   readonly requiredAdditionals: number;
+  /** The zone that answers; for a referral the one that it leads to. */
   readonly zone: DnsName | undefined;
 }
 
@@ -127,7 +128,8 @@ class Answerer {
     this.addAddresses(ns, (target) => isInDomain(target, cut.name));
     const required = this.additionals.length;
     this.addAddresses(ns);
-    return this.finish('referral', RCODE.NOERROR, authoritative && this.answers.length > 0, required);
+    const answer = this.finish('referral', RCODE.NOERROR, authoritative && this.answers.length > 0, required);
+    return { ...answer, zone: cut.name };
   }
 
   private addAddresses(set: RRset, wanted: (target: DnsName) => boolean = () => true): void {

@@ -12,6 +12,7 @@ import {
   isAtOrBelow,
   labelCount,
   nameKey,
+  nameWithoutDot,
   parentName,
 } from '../header/dns-name.ts';
 import { CLASS, EDE, formatType, TYPE } from '../header/dns-type.ts';
@@ -219,7 +220,8 @@ export class Iteration {
 
   private async askServer(server: Ipv4, zone: Delegation, name: DnsName, type: number) {
     const { exchanger, servers, options } = this.resolver;
-    const fields = { server: formatIpv4(server), zone: zone.zone, name, type: formatType(type) };
+    const names = { zone: nameWithoutDot(zone.zone), name: nameWithoutDot(name) };
+    const fields = { server: formatIpv4(server), ...names, type: formatType(type) };
     this.io.mark('named:iterate', fields);
     const left = Math.max(this.budget.deadline - this.io.now(), 1);
     return await exchanger.ask(

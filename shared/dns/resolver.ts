@@ -10,7 +10,7 @@
  * Left out: DNSSEC validation (AD is never set), IPv6 transport, serving stale data.
  */
 import type { Question, ResourceRecord } from '../header/dns.ts';
-import { DNS_ROOT, type DnsName, nameKey } from '../header/dns-name.ts';
+import { DNS_ROOT, type DnsName, nameKey, nameWithoutDot } from '../header/dns-name.ts';
 import { rdataName } from '../header/dns-rdata.ts';
 import { EDE, formatType, RCODE, TYPE } from '../header/dns-type.ts';
 import { type Micros, SECOND } from '../platform.ts';
@@ -113,7 +113,7 @@ export class Resolver {
       if (seen.has(nameKey(name))) return failure(answers, 'the chain of CNAMEs is a loop');
       seen.add(nameKey(name));
       let step = this.lookUp(name, type);
-      io.mark('named:cache', { name, type: formatType(type), hit: step !== undefined });
+      io.mark('named:cache', { name: nameWithoutDot(name), type: formatType(type), hit: step !== undefined });
       if (step === undefined) {
         cached = false;
         step = await new Iteration(this, io, budget).run(name, type);

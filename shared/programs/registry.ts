@@ -5,12 +5,15 @@
 import type { Program } from '../net/syscalls.ts';
 import { browser } from './browser.ts';
 import { cat } from './cat.ts';
+import { dig } from './dig.ts';
 import { echo } from './echo.ts';
 import { httpd } from './httpd.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
+import { named } from './named.ts';
 import { ping } from './ping.ts';
 import { kill, ps } from './ps.ts';
+import { rndc } from './rndc.ts';
 import { sleep } from './sleep.ts';
 import { ss } from './ss.ts';
 import { traceroute } from './traceroute.ts';
@@ -18,14 +21,17 @@ import { traceroute } from './traceroute.ts';
 export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['browser', browser],
   ['cat', cat],
+  ['dig', dig],
   ['echo', echo],
   ['false', no],
   ['hostname', hostname],
   ['httpd', httpd],
   ['ip', ip],
   ['kill', kill],
+  ['named', named],
   ['ping', ping],
   ['ps', ps],
+  ['rndc', rndc],
   ['sleep', sleep],
   ['ss', ss],
   ['traceroute', traceroute],

@@ -1,4 +1,5 @@
-/** printf's corner of the programs: columns, and C's number formats where JavaScript's differ. */
+/** printf's corner of the programs: columns, C's number formats where JavaScript's differ, dates of lab time. */
+import { formatTime } from '../header/dns-text-codes.ts';
 
 export const left = (value: string | number, width: number): string => String(value).padEnd(width);
 export const right = (value: string | number, width: number): string => String(value).padStart(width);
@@ -28,4 +29,17 @@ export function decodeText(bytes: Uint8Array): string {
 
 export function encodeText(text: string): Uint8Array {
   return new TextEncoder().encode(text);
+}
+
+const WEEKDAYS = ['Thu', 'Fri', 'Sat', 'Sun', 'Mon', 'Tue', 'Wed'];
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** Lab time as date(1) prints it. Lab time starts in 1970, when the lab came up. */
+export function clockDate(now: number): string {
+  const seconds = Math.floor(now / 1_000_000);
+  const days = Math.floor(seconds / 86_400);
+  const digits = formatTime(seconds);
+  const time = `${digits.slice(8, 10)}:${digits.slice(10, 12)}:${digits.slice(12, 14)}`;
+  const month = MONTHS[Number(digits.slice(4, 6)) - 1] ?? '';
+  return `${WEEKDAYS[days % 7]} ${month} ${digits.slice(6, 8)} ${time} UTC ${digits.slice(0, 4)}`;
 }
