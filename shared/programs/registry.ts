@@ -7,12 +7,15 @@ import { browser } from './browser.ts';
 import { cat } from './cat.ts';
 import { dig } from './dig.ts';
 import { echo } from './echo.ts';
+import { getent } from './getent.ts';
 import { httpd } from './httpd.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
 import { named } from './named.ts';
 import { ping } from './ping.ts';
 import { kill, ps } from './ps.ts';
+import { resolvectl } from './resolvectl.ts';
+import { resolved } from './resolved.ts';
 import { rndc } from './rndc.ts';
 import { sleep } from './sleep.ts';
 import { ss } from './ss.ts';
@@ -24,6 +27,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['dig', dig],
   ['echo', echo],
   ['false', no],
+  ['getent', getent],
   ['hostname', hostname],
   ['httpd', httpd],
   ['ip', ip],
@@ -31,6 +35,8 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['named', named],
   ['ping', ping],
   ['ps', ps],
+  ['resolvectl', resolvectl],
+  ['resolved', resolved],
   ['rndc', rndc],
   ['sleep', sleep],
   ['ss', ss],
