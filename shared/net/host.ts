@@ -24,6 +24,7 @@ import { nfnetlinkInit } from './nfnetlink.ts';
 import { packetInit } from './packet.ts';
 import { pingInit } from './ping.ts';
 import { procInit } from './proc-files.ts';
+import { procNetInit } from './proc-net.ts';
 import { Processes } from './process.ts';
 import { Procfs } from './procfs.ts';
 import { rawInit } from './raw.ts';
@@ -115,6 +116,7 @@ export class Host {
     rtnetlinkInit(this);
     nfnetlinkInit(this);
     procInit(this);
+    procNetInit(this);
     sockDiagInit(this);
     udpInit(this);
     pingInit(this);

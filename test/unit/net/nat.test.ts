@@ -86,13 +86,13 @@ describe('masquerading', () => {
   test('an ICMP error about a translated packet comes home with the quote translated back', () => {
     const { clock, alice, router, live } = home();
     const seen = listen(alice, PROTOCOL.UDP);
-    // The server has no UDP: protocol unreachable, quoting what it saw.
+    // Nobody listens there: port unreachable, quoting what the server saw.
     sendUdp(alice, ip('203.0.113.80'), { sourcePort: 5_000, targetPort: 53 });
     clock.advance(1_000_000);
     expect(seen.errors).toEqual([
       {
         type: ICMP_TYPE.UNREACHABLE,
-        code: UNREACHABLE.PROTOCOL,
+        code: UNREACHABLE.PORT,
         value: 0,
         from: ip('203.0.113.80'),
         quotedSource: ip('192.168.1.10'),
