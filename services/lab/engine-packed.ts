@@ -28,6 +28,8 @@ export interface PackedOptions {
   readonly output?: (device: string, program: string, text: string) => void;
 }
 
+const nameOf = (end: { readonly device: string; readonly port: string }): string => `${end.device}:${end.port}`;
+
 export class PackedLab {
   readonly plan: LabPlan;
   readonly devices = new Map<string, Device>();
@@ -38,16 +40,16 @@ export class PackedLab {
   constructor(plan: LabPlan, options: PackedOptions) {
     this.plan = plan;
     this.options = options;
+    const { clock } = options;
+    const seeds = new Map(plan.devices.map((device) => [device.name, device.seed]));
+    const platform = nodePlatform();
     for (const wire of plan.wires) {
-      const names = [`${wire.a.device}:${wire.a.port}`, `${wire.b.device}:${wire.b.port}`] as const;
-      const ends = memoryWire(options.clock, ...names);
-      for (const [i, name] of names.entries()) {
+      const ends = memoryWire(clock, nameOf(wire.a), nameOf(wire.b));
+      for (const [i, end] of [wire.a, wire.b].entries()) {
+        // As in a process of its own: the sender's seed decides what happens to its frames.
+        const seed = seeds.get(end.device) ?? plan.seed;
         const impairment = i === 0 ? wire.forward : wire.backward;
-        const { clock } = options;
-        this.ends.set(
-          name,
-          impaired(ends[i] as Wire, { clock, platform: nodePlatform(), seed: plan.seed, impairment }),
-        );
+        this.ends.set(nameOf(end), impaired(ends[i] as Wire, { clock, platform, seed, impairment }));
       }
     }
     for (const device of plan.devices) this.start(device);
