@@ -26,6 +26,31 @@ export function sumBytes(bytes: Uint8Array, start: number, end: number, sum = 0)
   return sum + high * 256 + low;
 }
 
+/**
+ * The same sum through a view of the memory, four octets a step: two to three times as fast for long data. Summed with
+ * the octets of each word swapped, which only swaps those of the result (RFC 1071 §2 B); folded to 16 bits.
+ */
+export function sumView(view: DataView, start: number, end: number): number {
+  let at = start;
+  let low = 0;
+  let high = 0;
+  const unrolled = start + ((end - start) & ~15);
+  // Bounded by 64 kB, 16,384 words of 32 bits: neither half overflows 2^31.
+  for (; at < unrolled; at += 16) {
+    const a = view.getInt32(at, true);
+    const b = view.getInt32(at + 4, true);
+    const c = view.getInt32(at + 8, true);
+    const d = view.getInt32(at + 12, true);
+    low += (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff);
+    high += (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16);
+  }
+  let sum = low + high;
+  for (; at + 1 < end; at += 2) sum += view.getUint16(at, true);
+  if (at < end) sum += view.getUint8(at);
+  const folded = fold(sum);
+  return ((folded & 255) << 8) | (folded >>> 8);
+}
+
 /** Fold a sum to 16 bits. */
 export function fold(sum: number): number {
   while (sum > 0xffff) sum = (sum % 0x1_0000) + Math.floor(sum / 0x1_0000);

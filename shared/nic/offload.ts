@@ -3,7 +3,7 @@
  * to the cable (TSO), and fill in transport checksums. On the way in: check them. The rules for the headers of segments
  * are Linux's tcp_gso_segment: IDs count up, FIN and PSH stand on the last segment alone, CWR on the first alone.
  */
-import { finish, fold, pseudoHeaderSum, sumBytes } from '../header/checksum.ts';
+import { finish, fold, pseudoHeaderSum, sumView } from '../header/checksum.ts';
 import { ETHERNET, ETHERTYPE, FRAME_SIZE_MIN } from '../header/ethernet.ts';
 import { IPV4, IPV4_MF, IPV4_OFFSET_MASK, ipv4HeaderLength, PROTOCOL, sealIpv4 } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
@@ -97,7 +97,7 @@ function fillChecksum(batch: FrameBatch, ip: number, transport: number, end: num
   const field = transport + (udp ? UDP.CHECKSUM : TCP.CHECKSUM);
   view.setUint16(field, 0);
   const pseudo = pseudoSum(view, ip, protocol, end - transport);
-  const sum = finish(sumBytes(bytes, transport, end, pseudo));
+  const sum = finish(sumView(view, transport, end) + pseudo);
   // UDP: a computed zero is sent as all ones, since zero means no checksum (RFC 768).
   view.setUint16(field, sum === 0 && udp ? 0xffff : sum);
 }
@@ -126,6 +126,6 @@ export function verifyChecksum(bytes: Uint8Array, view: DataView, at: number, si
     if (view.getUint16(transport + UDP.CHECKSUM) === 0) return 'unknown';
     if (view.getUint16(transport + UDP.LENGTH) !== end - transport) return 'unknown';
   }
-  const sum = sumBytes(bytes, transport, end, pseudoSum(view, ip, protocol, end - transport));
+  const sum = sumView(view, transport, end) + pseudoSum(view, ip, protocol, end - transport);
   return fold(sum) === 0xffff ? 'good' : 'bad';
 }
