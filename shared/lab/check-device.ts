@@ -24,6 +24,9 @@ type ValueOf<K extends DeviceKey> = (typeof DEVICE_KEYS)[K]['type'] extends Valu
 /** A key that was perhaps meant as a port: `eht0`, `ETH1`. */
 const NEARLY_A_PORT = /^[a-z]{1,5}-?([0-9]{1,4})$/i;
 
+/** A key and its value with no blank after the colon, or no colon: `eth0:10.0.0.1/24`, `kind host`. */
+const JOINED = /^([a-z0-9]+)(?:\s*[:=]\s*|\s+)\S/i;
+
 export class DeviceReader {
   private readonly name: Located<string>;
   private readonly problems: Problems;
@@ -69,8 +72,12 @@ export class DeviceReader {
     const entry =
       node.entries.find(({ key }) => key.text === 'kind') ??
       // Misspelt, which is told with the other keys: read it as what it was meant to be.
-      node.entries.find(({ key }) => closest(key.text, Object.keys(DEVICE_KEYS)) === 'kind');
+      node.entries.find(
+        ({ key }) => /^[a-z]+$/i.test(key.text) && closest(key.text, Object.keys(DEVICE_KEYS)) === 'kind',
+      );
     if (entry === undefined) {
+      // `kind host`, which is told with the other keys.
+      if (node.entries.some(({ key }) => JOINED.exec(key.text)?.[1] === 'kind')) return undefined;
       this.problems.add(this.name.span, `device ${this.name.value} has no kind`, `kind: ${DEVICE_KINDS.join(' | ')}`);
       return undefined;
     }
@@ -112,6 +119,12 @@ export class DeviceReader {
   private unknownKey(key: ScalarNode): void {
     const message = `unknown key "${cut(key.text)}" in device ${this.label}`;
     const known = this.knownKeys();
+    const joined = JOINED.exec(key.text)?.[1] ?? '';
+    if (specOf(joined) !== undefined) {
+      this.portsUnsure ||= PORT_NAME.test(joined);
+      this.problems.add(key.span, message, oneOf([...known, 'ethN']), `put ": " after "${joined}"`);
+      return;
+    }
     const number = NEARLY_A_PORT.exec(key.text)?.[1];
     if (number !== undefined && this.kind !== 'switch') {
       // So that wires to the port that was meant are not called wrong, too.

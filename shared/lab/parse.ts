@@ -56,12 +56,29 @@ const SYNTAX: ReadonlyMap<string, readonly [string, string]> = new Map([
   ],
   ['BAD_SCALAR_START', ['a value cannot start with this character', 'the value in quotes']],
   ['BLOCK_AS_IMPLICIT_KEY', ['a second ": " on one line', 'one "key: value" a line, or the value in quotes']],
+  [
+    'BLOCK_IN_FLOW',
+    ['a ": " inside brackets where a value ends', 'a comma between values: { key: value, key: value }'],
+  ],
+  ['BAD_DIRECTIVE', ['a line that starts with %', 'the value in quotes']],
   ['MISSING_CHAR', ['a character is missing here', 'a closing bracket or quote, a comma, or ": " after a key']],
-  ['MULTILINE_IMPLICIT_KEY', ['a key goes over several lines', '": " after the key, on the line where it starts']],
+  ['MULTILINE_IMPLICIT_KEY', ['a key without its ": "', '": " after the key, on the line where it starts']],
   ['MULTIPLE_DOCS', ['a second document starts here', 'one lab a file, without "---" in between']],
   ['TAG_RESOLVE_FAILED', ['an unknown tag', 'a plain value without "!…"']],
   ['UNEXPECTED_TOKEN', ['this does not belong here', 'a key, a value or the end of what came before']],
 ]);
+
+/** Sentences of the library that have a plainer one. */
+const SENTENCES: ReadonlyMap<string, readonly [string, string]> = new Map([
+  ['Implicit map keys need to be followed by map values', ['a key without its ": "', 'key: value']],
+  [
+    'Missing , or : between flow map items',
+    ['two things in brackets with nothing between', 'a comma, or ": " after a key'],
+  ],
+  ['Missing , between flow sequence items', ['two things in brackets with nothing between', 'a comma']],
+]);
+/** Codes of many mistakes, whose own sentence says more than the code. */
+const VAGUE: ReadonlySet<string> = new Set(['MISSING_CHAR', 'UNEXPECTED_TOKEN']);
 
 export interface Parsed {
   /** Undefined when the file holds nothing, or is not YAML. */
@@ -104,8 +121,8 @@ function addSyntaxProblems(document: Document, problems: Problems): boolean {
       const what = `not YAML: a bracket above is not closed before this line, or the line stands too far left`;
       problems.add({ start: pos[0], end: pos[1] }, what, `"${closing}" before it`);
     } else {
-      const [what, expected] = SYNTAX.get(code) ?? [plainly(message), 'YAML'];
-      const exact = code === 'MISSING_CHAR' || code === 'UNEXPECTED_TOKEN' ? plainly(message) : what;
+      const [what, expected] = SENTENCES.get(message) ?? SYNTAX.get(code) ?? [plainly(message), 'YAML 1.2'];
+      const exact = SENTENCES.has(message) || !VAGUE.has(code) ? what : plainly(message);
       problems.add({ start: pos[0], end: Math.min(pos[1], pos[0] + CARETS_MAX) }, `not YAML: ${exact}`, expected);
     }
   }

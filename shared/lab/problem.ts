@@ -56,11 +56,13 @@ export class Problems {
     const line = this.lineOf(start);
     const lineStart = this.lineStarts[line - 1] ?? 0;
     const lineEnd = this.lineStarts[line] ?? this.text.length;
-    const source = this.text.slice(lineStart, lineEnd).replace(/[\r\n]+$/, '');
+    const source = printable(this.text.slice(lineStart, lineEnd).replace(/[\r\n]+$/, ''));
     const column = start - lineStart + 1;
     const length = Math.max(1, Math.min(span.end - start, source.length - column + 1));
-    const same = this.found.some((p) => p.line === line && p.column === column && p.message === message);
-    if (!same) this.found.push({ file: this.file, line, column, length, message, expected, hint, source });
+    const same = this.found.some((p) => p.line === line && p.column === column && p.message === printable(message));
+    if (same) return;
+    const told = { message: printable(message), expected: printable(expected), hint: hint && printable(hint) };
+    this.found.push({ file: this.file, line, column, length, ...told, source });
   }
 
   /** A word that is none of the known ones; `more` are listed, and never proposed. */
@@ -89,6 +91,12 @@ export class Problems {
     }
     return low + 1;
   }
+}
+
+/** Nothing in a file may steer the reader's terminal. As long as before. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return text.replace(/[\0-\x08\x0a-\x1f\x7f-\x9f]/g, '\ufffd');
 }
 
 export function didYouMean(word: string): string {

@@ -831,6 +831,49 @@ export const BAD_EDITS: readonly BadEdit[] = [
     edits: [['httpd site/', 'httpd ../site']],
     says: ['4:67: "../site" for httpd of bob (host) is not in the lab\'s folder; expected a folder in it'],
   },
+  {
+    of: 'a key without its colon',
+    edits: [['{ kind: host, eth0: 10.0.0.1/24 }', '{ kind host, eth0: 10.0.0.1/24 }']],
+    says: [
+      '3:12: unknown key "kind host" in device alice; expected one of kind, role, gateway, routes, dns, search, hosts, run, nat, lan, zones, hints, ports, sysctl, cpu, ethN; put ": " after "kind"',
+    ],
+  },
+  {
+    of: 'a port without the blank after its colon',
+    edits: [['eth0: 10.0.0.1/24 }', 'eth0:10.0.0.1/24 }']],
+    says: [
+      '3:24: unknown key "eth0:10.0.0.1/24" in device alice (host); expected one of kind, gateway, routes, dns, search, hosts, run, sysctl, cpu, ethN; put ": " after "eth0"',
+    ],
+  },
+  {
+    of: 'a semicolon for a comma',
+    edits: [['kind: host, eth0: 10.0.0.1/24', 'kind: host; eth0: 10.0.0.1/24']],
+    says: [
+      '3:18: not YAML: a ": " inside brackets where a value ends; expected a comma between values: { key: value, key: value }',
+    ],
+  },
+  {
+    of: 'a line without its colon',
+    edits: [['name: x', 'name x']],
+    says: ['1:1: not YAML: a key without its ": "; expected ": " after the key, on the line where it starts'],
+  },
+  {
+    of: 'a wire as a list',
+    edits: [['- alice:eth0 -- sw:p1', '- [alice:eth0, sw:p1]']],
+    says: ['9:5: a wire is a list; expected DEVICE:PORT -- DEVICE:PORT, such as alice:eth0 -- sw:p1'],
+  },
+  {
+    of: 'run that is not a list',
+    edits: [['[ httpd site/ ]', 'httpd site/']],
+    says: [
+      '4:65: run of bob (host) is "httpd site/"; expected a list, each entry a command line, a program and its arguments; write [ httpd site/ ]',
+    ],
+  },
+  {
+    of: 'control characters',
+    edits: [['kind: switch', 'kind: "\\e[31mswitch"']],
+    says: ['7:15: unknown kind "�[31mswitch" of device sw; expected one of host, switch, router, dns'],
+  },
 ];
 
 export const BAD_FILES: readonly { readonly of: string; readonly file: string; readonly says: readonly string[] }[] = [
