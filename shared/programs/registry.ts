@@ -3,6 +3,7 @@
  * hands this map to `host.processes.programs`.
  */
 import type { Program } from '../net/syscalls.ts';
+import { arp } from './arp.ts';
 import { browser } from './browser.ts';
 import { cat } from './cat.ts';
 import { dig } from './dig.ts';
@@ -12,16 +13,20 @@ import { httpd } from './httpd.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
 import { named } from './named.ts';
+import { nstat } from './nstat.ts';
 import { ping } from './ping.ts';
 import { kill, ps } from './ps.ts';
 import { resolvectl } from './resolvectl.ts';
 import { resolved } from './resolved.ts';
 import { rndc } from './rndc.ts';
+import { route } from './route.ts';
 import { sleep } from './sleep.ts';
 import { ss } from './ss.ts';
+import { sysctl } from './sysctl.ts';
 import { traceroute } from './traceroute.ts';
 
 export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ['arp', arp],
   ['browser', browser],
   ['cat', cat],
   ['dig', dig],
@@ -33,13 +38,16 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['ip', ip],
   ['kill', kill],
   ['named', named],
+  ['nstat', nstat],
   ['ping', ping],
   ['ps', ps],
   ['resolvectl', resolvectl],
   ['resolved', resolved],
   ['rndc', rndc],
+  ['route', route],
   ['sleep', sleep],
   ['ss', ss],
+  ['sysctl', sysctl],
   ['traceroute', traceroute],
   ['true', yes],
   ['uname', uname],
