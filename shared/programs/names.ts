@@ -1,6 +1,7 @@
 /** Names for numbers, from the host's own files: ports (/etc/services), protocols, hosts (/etc/hosts). */
-import { formatIpv4, type Ipv4, parseIpv4 } from '../header/address.ts';
+import { formatIpv4, type Ipv4 } from '../header/address.ts';
 import type { Syscalls } from '../net/syscalls.ts';
+import { hostsLines } from './hosts-file.ts';
 import { linesOf } from './text.ts';
 
 const PROTOCOLS: ReadonlyMap<number, string> = new Map([
@@ -62,10 +63,9 @@ export class HostNames {
   private readonly names = new Map<Ipv4, string>();
 
   constructor(sys: Pick<Syscalls, 'readFile'>) {
-    for (const line of linesOf(sys, '/etc/hosts')) {
-      const [address, name] = line.replace(/#.*/, '').trim().split(/\s+/);
-      const parsed = parseIpv4(address ?? '');
-      if (parsed !== undefined && name !== undefined && !this.names.has(parsed)) this.names.set(parsed, name);
+    for (const { address, names } of hostsLines(sys)) {
+      const [name] = names;
+      if (name !== undefined && !this.names.has(address)) this.names.set(address, name);
     }
   }
 

@@ -4,15 +4,20 @@
  */
 import type { Program } from '../net/syscalls.ts';
 import { arp } from './arp.ts';
+import { bridge } from './bridge.ts';
 import { browser } from './browser.ts';
 import { cat } from './cat.ts';
+import { conntrack } from './conntrack.ts';
 import { dig } from './dig.ts';
 import { echo } from './echo.ts';
+import { ethtool } from './ethtool.ts';
 import { getent } from './getent.ts';
 import { httpd } from './httpd.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
+import { iptables, iptablesSave } from './iptables.ts';
 import { named } from './named.ts';
+import { netstat } from './netstat.ts';
 import { nstat } from './nstat.ts';
 import { ping } from './ping.ts';
 import { kill, ps } from './ps.ts';
@@ -27,17 +32,23 @@ import { traceroute } from './traceroute.ts';
 
 export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['arp', arp],
+  ['bridge', bridge],
   ['browser', browser],
   ['cat', cat],
+  ['conntrack', conntrack],
   ['dig', dig],
   ['echo', echo],
+  ['ethtool', ethtool],
   ['false', no],
   ['getent', getent],
   ['hostname', hostname],
   ['httpd', httpd],
   ['ip', ip],
+  ['iptables', iptables],
+  ['iptables-save', iptablesSave],
   ['kill', kill],
   ['named', named],
+  ['netstat', netstat],
   ['nstat', nstat],
   ['ping', ping],
   ['ps', ps],

@@ -1,14 +1,7 @@
 /** A destination on a command line: inet_aton's numbers as they are, names through getaddrinfo. */
-import { type Ipv4, parseIpv4 } from '../header/address.ts';
+import type { Ipv4 } from '../header/address.ts';
 import type { Syscalls } from '../net/syscalls.ts';
-import { linesOf } from './text.ts';
-
-/** gai_strerror(3). */
-export const GAI_TEXT = {
-  EAI_AGAIN: 'Temporary failure in name resolution',
-  EAI_NONAME: 'Name or service not known',
-  EAI_NODATA: 'No address associated with hostname',
-} as const;
+import { GAI_TEXT, lookUpAddresses } from './getaddrinfo.ts';
 
 export interface Resolved {
   readonly address: Ipv4;
@@ -31,15 +24,8 @@ export function parseNumericHost(text: string): Ipv4 | undefined {
 export async function resolveHost(sys: Syscalls, text: string): Promise<Resolved | string> {
   const address = parseNumericHost(text);
   if (address !== undefined) return { address, numeric: true };
-  const listed = hostsFile(sys, text);
-  return listed === undefined ? GAI_TEXT.EAI_AGAIN : { address: listed, numeric: false };
-}
-
-function hostsFile(sys: Syscalls, name: string): Ipv4 | undefined {
-  for (const line of linesOf(sys, '/etc/hosts')) {
-    const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    const parsed = parseIpv4(address);
-    if (parsed !== undefined && names.includes(name)) return parsed;
-  }
-  return undefined;
+  const found = await lookUpAddresses(sys, text);
+  if (typeof found === 'string') return GAI_TEXT[found];
+  const [first] = found.addresses;
+  return first === undefined ? GAI_TEXT.EAI_NODATA : { address: first, numeric: false };
 }
