@@ -5,6 +5,7 @@
 import { PROTOCOL } from '../header/ipv4.ts';
 import type { Clock, Micros, Platform, Random } from '../platform.ts';
 import { ConntrackTable } from './conntrack.ts';
+import { ethtoolInit } from './ethtool.ts';
 import { Fib } from './fib.ts';
 import { Filesystem } from './filesystem.ts';
 import { IcmpLimits } from './icmp.ts';
@@ -115,6 +116,7 @@ export class Host {
     loopbackInit(this);
     rtnetlinkInit(this);
     nfnetlinkInit(this);
+    ethtoolInit(this);
     procInit(this);
     procNetInit(this);
     sockDiagInit(this);
