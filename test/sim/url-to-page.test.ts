@@ -68,3 +68,62 @@ test('without the wire between core1 and core3 they go round by core2, both ways
   expect(await hops(kit, 'isp-router', '192.0.2.80')).toHaveLength(4);
   kit.lab.stop();
 });
+
+test('alice is behind NAT: she reaches the web server by five routers, and it sees the home router', async () => {
+  const kit = testLab('url-to-page');
+  expect(await hops(kit, 'alice', '192.0.2.80')).toEqual([
+    '192.168.1.1',
+    '198.51.100.1',
+    '203.0.113.1',
+    '203.0.113.14',
+    '203.0.113.18',
+    '192.0.2.80',
+  ]);
+  expect((await kit.run('www', 'ping -c 1 -W 1 192.168.1.10')).status).toBe(1);
+  kit.lab.stop();
+});
+
+test.each([
+  ['www.server.com', '192.0.2.80\n'],
+  ['web.server.com', 'www.server.com.\n192.0.2.80\n'],
+  ['any.shops.server.com', '192.0.2.80\n'],
+  ['core2.backbone.net', '192.0.2.1\n'],
+  ['nosuch.server.com', ''],
+  ['-x 203.0.113.13', 'core1.backbone.net.\n'],
+])('dig +short %s, asked of the local server, says %j', async (question, answer) => {
+  const { run, lab } = testLab('url-to-page');
+  expect((await run('alice', `dig +short ${question}`)).out).toBe(answer);
+  lab.stop();
+});
+
+test('dig +trace walks down the tree: root, com, server.com', async () => {
+  const { run, lab } = testLab('url-to-page');
+  const { out } = await run('alice', 'dig +trace www.server.com');
+  expect([...out.matchAll(/^;; Received .* from (\S+)/gm)].map(([, server]) => server)).toEqual([
+    '198.51.100.18#53(198.51.100.18)',
+    '192.0.2.10#53(a.root-servers.net)',
+    '192.0.2.11#53(a.gtld-servers.net)',
+    '192.0.2.12#53(ns1.server.com)',
+  ]);
+  expect(out).toMatch(/^www\.server\.com\.\s+300\s+IN\s+A\s+192\.0\.2\.80$/m);
+  lab.stop();
+});
+
+test('a name is remembered for its TTL, and not longer', async () => {
+  const { run, lab, advance } = testLab('url-to-page');
+  const ttl = async (): Promise<string> =>
+    /^short\.server\.com\.\s+(\d+)/m.exec((await run('alice', 'dig short.server.com')).out)?.[1] ?? 'none';
+  expect(await ttl()).toBe('10');
+  await advance(4 * SECOND);
+  expect(Number(await ttl())).toBeLessThanOrEqual(6);
+  await advance(7 * SECOND);
+  expect(await ttl()).toBe('10');
+  lab.stop();
+});
+
+test('with the wire from core1 to core2 out the DNS tree is found by core3', async () => {
+  const { run, lab } = testLab('url-to-page');
+  lab.unplug('core1:eth1');
+  expect((await run('alice', 'dig +short www.server.com')).out).toBe('192.0.2.80\n');
+  lab.stop();
+});
