@@ -11,7 +11,7 @@ import { readHints } from '../dns/delegation.ts';
 import { Resolver } from '../dns/resolver.ts';
 import { Zone, Zones } from '../dns/zone.ts';
 import { formatProblem, parseZoneFile, type ZoneFile } from '../dns/zone-file.ts';
-import { IPV4_ANY, IPV4_LOOPBACK } from '../header/address.ts';
+import { IPV4_LOOPBACK, type Ipv4 } from '../header/address.ts';
 import { DNS_PORT } from '../header/dns.ts';
 import { type DnsName, nameWithoutDot, parseName } from '../header/dns-name.ts';
 import type { ProgramContext, Syscalls } from '../net/syscalls.ts';
@@ -44,9 +44,22 @@ export const named = program(async ({ sys, argv }: ProgramContext) => {
   void serveCommands(sys.thread(0), IPV4_LOOPBACK, RNDC_PORT, (line) => control.answer(line)).catch(() => {
     // Another named on this host has the channel: this one serves without.
   });
-  await serveDns(sys, at(IPV4_ANY, options.port), (thread, asked) => server.handle(thread, asked));
+  const serving = listenAddresses(sys).map((address) =>
+    serveDns(sys.thread(0), at(address, options.port), (thread, asked) => server.handle(thread, asked)),
+  );
+  await Promise.all(serving);
   return 0;
 });
+
+/**
+ * A socket for each address, as BIND does: an answer comes from the address that was asked (RFC 2181 §4.1). Addresses
+ * that are added later are not listened on.
+ */
+function listenAddresses(sys: Syscalls): readonly Ipv4[] {
+  const records = sys.netlink({ type: 'RTM_GETADDR' });
+  const addresses = records.map((record) => record.address);
+  return addresses.includes(IPV4_LOOPBACK) ? addresses : [IPV4_LOOPBACK, ...addresses];
+}
 
 function readOptions(argv: readonly string[]): Options {
   const line = getopt(argv, 'z:r:p:mxgfu:c:');

@@ -12,12 +12,14 @@ import { dig } from './dig.ts';
 import { echo } from './echo.ts';
 import { ethtool } from './ethtool.ts';
 import { getent } from './getent.ts';
+import { host } from './host.ts';
 import { httpd } from './httpd.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
 import { iptables, iptablesSave } from './iptables.ts';
 import { named } from './named.ts';
 import { netstat } from './netstat.ts';
+import { nslookup } from './nslookup.ts';
 import { nstat } from './nstat.ts';
 import { ping } from './ping.ts';
 import { kill, ps } from './ps.ts';
@@ -41,6 +43,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['ethtool', ethtool],
   ['false', no],
   ['getent', getent],
+  ['host', host],
   ['hostname', hostname],
   ['httpd', httpd],
   ['ip', ip],
@@ -50,6 +53,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['named', named],
   ['netstat', netstat],
   ['nstat', nstat],
+  ['nslookup', nslookup],
   ['ping', ping],
   ['ps', ps],
   ['resolvectl', resolvectl],
