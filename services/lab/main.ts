@@ -209,7 +209,8 @@ async function fail(error: unknown): Promise<void> {
   const { tellParent } = await import('./up.ts');
   if (tellParent(known)) return;
   if (known.message !== '')
-    process.stderr.write(known.message.replace(/^(?!wirelab: )/, 'wirelab: ').replace(/\n*$/, '\n'));
+    // A problem in a file begins with its place, so that editors find it.
+    process.stderr.write(known.message.replace(/^(?!wirelab: |.+:\d+:\d+: )/, 'wirelab: ').replace(/\n*$/, '\n'));
 }
 
 await main(process.argv);
