@@ -57,8 +57,8 @@ export class SwitchPort implements PhyListener, DeviceOps {
     this.owner = owner;
     this.host = host;
     this.name = options.name;
-    this.phy = new Phy(host, this, options);
     this.dev = makeNetDevice(host, { name: options.name, mtu: options.mtu, ops: this });
+    this.phy = new Phy(host, this, this.dev);
   }
 
   onFrame(batch: FrameBatch, i: number, at: number): void {
@@ -82,7 +82,6 @@ export class SwitchPort implements PhyListener, DeviceOps {
     return 'ok';
   }
   open(): void {
-    this.phy.mtu = this.dev.mtu;
     this.phy.setPortUp(true);
   }
   stop(): void {

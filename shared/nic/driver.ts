@@ -70,8 +70,6 @@ class Driver implements DeviceOps, Napi {
       () => this.firstWaiting(),
     );
     this.nic = new Nic(host, this.cpu, {
-      name: options.name,
-      mtu: options.mtu,
       settings: this.dev,
       irq,
       onRefused: (reason) => countRefused(this.dev.counters, reason),
@@ -100,7 +98,6 @@ class Driver implements DeviceOps, Napi {
 
   /** ip link set up (e1000_open). */
   open(): void {
-    this.nic.phy.mtu = this.dev.mtu;
     this.nic.phy.setPortUp(true);
   }
 

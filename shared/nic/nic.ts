@@ -14,7 +14,7 @@ import { copyBytes } from './dma.ts';
 import type { Irq } from './interrupt.ts';
 import { type Cpu, NAPI_WEIGHT } from './napi.ts';
 import { transmitFrame, transmitSegments, verifyChecksum } from './offload.ts';
-import { Phy, type PhyListener } from './phy.ts';
+import { Phy, type PhyListener, type PhyOptions } from './phy.ts';
 import { RING_DESCRIPTORS, RxRing, type TxRing } from './ring.ts';
 
 /** Free octets in front of a received frame (Linux: NET_SKB_PAD + NET_IP_ALIGN). */
@@ -35,15 +35,13 @@ export interface NicCounters {
 }
 
 /** What the card asks of its driver's settings, looked up per frame because `ip link` and `ethtool` change them. */
-export interface NicSettings {
+export interface NicSettings extends PhyOptions {
   readonly mac: Mac;
   readonly promiscuous: boolean;
   readonly features: { readonly rxChecksum: boolean };
 }
 
 export interface NicOptions {
-  readonly name: string;
-  readonly mtu: number;
   readonly settings: NicSettings;
   readonly irq: Irq;
   onRefused(reason: DropReason): void;
@@ -79,7 +77,7 @@ export class Nic implements PhyListener {
     this.cpu = cpu;
     this.options = options;
     this.irq = options.irq;
-    this.phy = new Phy(host, this, options);
+    this.phy = new Phy(host, this, options.settings);
   }
 
   onCarrier(up: boolean): void {

@@ -59,6 +59,7 @@ export interface PhyCounters {
   txBytes: number;
 }
 
+/** The port's net device, or as much of it as a phy needs: its MTU may change while it runs. */
 export interface PhyOptions {
   /** The port's name: `eth0`. */
   readonly name: string;
@@ -81,19 +82,23 @@ export class Phy implements WireListener {
   /** Where start() put the frame that is being written. */
   out!: FrameBatch;
   wire: Wire | undefined;
-  mtu: number;
   private readonly host: Host;
+  private readonly port: PhyOptions;
   private readonly listener: PhyListener;
   private outAt = 0;
   private outSize = 0;
   private outNumber = 0;
   private portUp = false;
 
-  constructor(host: Host, listener: PhyListener, options: PhyOptions) {
+  constructor(host: Host, listener: PhyListener, port: PhyOptions) {
     this.host = host;
     this.listener = listener;
-    this.name = options.name;
-    this.mtu = options.mtu;
+    this.port = port;
+    this.name = port.name;
+  }
+
+  get mtu(): number {
+    return this.port.mtu;
   }
 
   /** Plug a wire in. */
@@ -194,7 +199,7 @@ export class Phy implements WireListener {
       const number = batch.first + i;
       this.tap('in', bytes, at, size + CABLE.FCS, traceDevices[i]!, traceNumbers[i]!, causes[i]!, number);
     }
-    if (size + CABLE.FCS > this.mtu + FRAME_OVERHEAD + VLAN_TAG) {
+    if (size + CABLE.FCS > this.port.mtu + FRAME_OVERHEAD + VLAN_TAG) {
       counters.rxLong++;
       return this.refuse('frame_too_long', batch, i);
     }

@@ -181,3 +181,17 @@ test('ip link set down empties the rings, and nothing comes in until it is up ag
   expect(stat('rx_packets')).toBe(10);
   expect(host.skbs.counters.live).toBe(0);
 });
+
+test('a larger MTU lets larger frames in at once, a smaller one keeps them out', () => {
+  const { clock, host, dev, phy, send, stat, drops } = bench();
+  Object.assign(phy, { port: { name: 'test', mtu: 9_000 } });
+  host.devices.setMtu(dev, 9_000);
+  send(1, { size: 9_014 });
+  clock.run(0);
+  expect(stat('rx_packets')).toBe(1);
+  host.devices.setMtu(dev, 1_000);
+  send(1, { size: 1_514 });
+  clock.run(0);
+  expect(drops()['frame_too_long']).toBe(1);
+  expect(host.skbs.counters.live).toBe(0);
+});
