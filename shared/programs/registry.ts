@@ -8,6 +8,7 @@ import { bridge } from './bridge.ts';
 import { browser } from './browser.ts';
 import { cat } from './cat.ts';
 import { conntrack } from './conntrack.ts';
+import { curl } from './curl.ts';
 import { dig } from './dig.ts';
 import { echo } from './echo.ts';
 import { ethtool } from './ethtool.ts';
@@ -39,6 +40,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['cat', cat],
   ['conntrack', conntrack],
   ['dig', dig],
+  ['curl', curl],
   ['echo', echo],
   ['ethtool', ethtool],
   ['false', no],
