@@ -56,7 +56,7 @@ export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): Errno | undefine
   }
   skb.route = route;
   const { pmtuDiscovery } = sk;
-  const dontFragment = pmtuDiscovery === 'do' || pmtuDiscovery === 'want' || pmtuDiscovery === 'probe';
+  const dontFragment = pmtuDiscovery === 'want' ? !route.mtuLocked : pmtuDiscovery !== 'dont';
   pushHeader(host, skb, {
     source: sk.localAddress,
     target: sk.remoteAddress,
@@ -92,7 +92,8 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
   const how = sk?.pmtuDiscovery ?? 'dont';
   // Without DF what is too long is cut; with 'want' DF stands only on what fits.
   const dontFragment =
-    options.dontFragment ?? (how === 'do' || how === 'probe' || (how === 'want' && length <= route.mtu));
+    options.dontFragment ??
+    (how === 'do' || how === 'probe' || (how === 'want' && length <= route.mtu && !route.mtuLocked));
   const tooLong = dontFragment && length > route.mtu && skb.gsoSize === 0 && how !== 'probe';
   if (length > LENGTH_MAX || tooLong) {
     host.snmp.IpFragFails++;

@@ -231,15 +231,19 @@ export function netifReceive(host: Host, dev: NetDevice, skb: SkBuff): void {
   else if (isMulticastMac(target)) skb.packetType = 'multicast';
   else skb.packetType = 'otherhost';
   if (host.trace.on) host.trace.point('netif_receive_skb', skb, { dev: dev.name, type, length: skb.length });
-  for (const tap of host.packetTaps) {
-    if ((tap.protocol === ETH_P_ALL || tap.protocol === type) && (tap.ifindex === 0 || tap.ifindex === dev.ifindex))
-      tap.deliver(skb, dev);
-  }
+  if (host.packetTaps.size > 0) tapIncoming(host, skb, dev, type);
   if (!dev.up) return host.skbs.drop(skb, 'dev_down');
   if (dev.receiveHandler?.(skb) === true) return;
   skb.pull(ETHERNET.SIZE);
   skb.networkHeader = skb.data;
   deliver(host, dev, skb, type);
+}
+
+function tapIncoming(host: Host, skb: SkBuff, dev: NetDevice, type: number): void {
+  for (const tap of host.packetTaps) {
+    if ((tap.protocol === ETH_P_ALL || tap.protocol === type) && (tap.ifindex === 0 || tap.ifindex === dev.ifindex))
+      tap.deliver(skb, dev);
+  }
 }
 
 function deliver(host: Host, dev: NetDevice, skb: SkBuff, type: number): void {

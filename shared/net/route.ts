@@ -39,6 +39,8 @@ export class Route {
   /** What to speak from when the sender does not care. */
   readonly source: Ipv4;
   readonly mtu: number;
+  /** The path is narrower than min_pmtu: DF is left off, and routers cut as they need (RTAX_MTU locked). */
+  readonly mtuLocked: boolean;
   readonly scope: RouteScope;
   readonly generation: number;
   /** Lab time until which this holds; infinite unless ICMP taught it. */
@@ -53,6 +55,7 @@ export class Route {
     gateway: Ipv4;
     source: Ipv4;
     mtu: number;
+    mtuLocked?: boolean;
     scope: RouteScope;
     generation: number;
     expires: Micros;
@@ -63,6 +66,7 @@ export class Route {
     this.gateway = fields.gateway;
     this.source = fields.source;
     this.mtu = fields.mtu;
+    this.mtuLocked = fields.mtuLocked ?? false;
     this.scope = fields.scope;
     this.generation = fields.generation;
     this.expires = fields.expires;
@@ -79,6 +83,7 @@ export interface RouteException {
   gateway: Ipv4;
   /** 0 when only the gateway was learned. */
   mtu: number;
+  locked: boolean;
   expires: Micros;
   route: Route | undefined;
 }
@@ -163,6 +168,7 @@ function makeRoute(host: Host, entry: FibEntry, exception?: RouteException): Rou
     gateway,
     source,
     mtu: exception !== undefined && exception.mtu > 0 ? Math.min(exception.mtu, full) : full,
+    mtuLocked: exception?.locked ?? false,
     scope,
     generation: host.routes.generation,
     expires: exception?.expires ?? Number.POSITIVE_INFINITY,
@@ -331,9 +337,11 @@ export function ipUpdatePmtu(host: Host, target: Ipv4, mtu: number): void {
   if (isErrno(route) || route.entry === undefined || route.type !== 'unicast') return;
   const { pmtuMin, pmtuExpires } = host.routes.settings;
   if (mtu >= route.mtu) return;
+  const locked = mtu < pmtuMin.value;
   learn(host, route.entry, target, {
     gateway: IPV4_ANY,
-    mtu: Math.max(mtu, pmtuMin.value),
+    mtu: locked ? Math.min(route.mtu, pmtuMin.value) : mtu,
+    locked,
     expires: host.clock.now() + pmtuExpires.value * SECOND,
   });
 }
@@ -354,12 +362,13 @@ export function ipDoRedirect(host: Host, dev: NetDevice, from: Ipv4, target: Ipv
   learn(host, route.entry, target, {
     gateway,
     mtu: 0,
+    locked: false,
     expires: host.clock.now() + host.routes.settings.redirectExpires.value * SECOND,
   });
 }
 
 /** (Linux: update_or_create_fnhe) */
-function learn(host: Host, entry: FibEntry, target: Ipv4, news: { gateway: Ipv4; mtu: number; expires: Micros }): void {
+function learn(host: Host, entry: FibEntry, target: Ipv4, news: Omit<RouteException, 'route'>): void {
   const exceptions = (entry.exceptions ??= new Map());
   const old = exceptions.get(target | 0);
   if (old === undefined && exceptions.size >= EXCEPTIONS_PER_ROUTE_MAX) {
@@ -369,6 +378,7 @@ function learn(host: Host, entry: FibEntry, target: Ipv4, news: { gateway: Ipv4;
   exceptions.set(target | 0, {
     gateway: news.gateway !== IPV4_ANY ? news.gateway : (old?.gateway ?? IPV4_ANY),
     mtu: news.mtu > 0 ? news.mtu : (old?.mtu ?? 0),
+    locked: news.mtu > 0 ? news.locked : (old?.locked ?? false),
     expires: news.expires,
     route: undefined,
   });
