@@ -168,7 +168,11 @@ async function deleteRoute(ip: Ip, words: Words): Promise<number> {
 
 function chosenRoutes(ip: Ip, filter: RouteFilter): readonly RouteRecord[] {
   if (ip.options.family === 'inet6') return [];
-  return ip.sys.netlink({ type: 'RTM_GETROUTE', table: filter.table }).filter((route) => routePasses(route, filter));
+  const routes = ip.sys
+    .netlink({ type: 'RTM_GETROUTE', table: filter.table })
+    .filter((route) => routePasses(route, filter));
+  // The main table is dumped first.
+  return [...routes.filter(({ table }) => table === 'main'), ...routes.filter(({ table }) => table !== 'main')];
 }
 
 async function showRoutes(ip: Ip, words: Words): Promise<number> {

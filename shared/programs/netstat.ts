@@ -57,7 +57,7 @@ const ADDRESS_WIDTH = 23;
 type Flags = ReadonlySet<string>;
 
 export const netstat = program(async (context) => {
-  const line = getopt(context.argv, 'A:CFMacdeghilNnoprStUuVvWwxZ64', LONG_OPTIONS);
+  const line = getopt(context.argv, 'A:CFMacdeghilNnoprsStUuVvWwxZ64', LONG_OPTIONS);
   if (line.error !== undefined) throw new Failure(USAGE_STATUS, `${line.error}\n${NETSTAT_USAGE}`);
   const flags = new Set(line.options.map((option) => option.name));
   const { sys, out } = context;

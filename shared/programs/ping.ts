@@ -3,8 +3,8 @@
  * a sum at the end or at SIGINT. Exit status 0: something came back; 1: nothing did; 2: no such option, host or route.
  * Left out: record route, IPv6, user-to-user latency.
  */
-import { formatIpv4, type Ipv4, parseIpv4 } from '../header/address.ts';
-import { errorText } from '../net/errno.ts';
+import { formatIpv4, IPV4_BROADCAST, type Ipv4, parseIpv4 } from '../header/address.ts';
+import { errorText, isErrno } from '../net/errno.ts';
 import { POLL } from '../net/sock.ts';
 import type { ProgramContext, Syscalls } from '../net/syscalls.ts';
 import type { Micros } from '../platform.ts';
@@ -117,8 +117,8 @@ class Ping {
   }
 
   private isBroadcast(): boolean {
-    if (this.target === 0xffff_ffff) return true;
-    return this.sys.netlink({ type: 'RTM_GETADDR' }).some((record) => record.broadcast === this.target);
+    const route = this.sys.netlink({ type: 'RTM_LOOKUP', target: this.target });
+    return this.target === IPV4_BROADCAST || (!isErrno(route) && route.type === 'broadcast');
   }
 
   /** main_loop(): send what is due, wait for the next turn or a packet, take what came. */
@@ -195,11 +195,20 @@ class Ping {
       // Pretend it was sent. The queue says more than the errno: which router, or which MTU.
       statistics.transmitted++;
       this.socket.takeErrors(events);
+      if (errno === 'EMSGSIZE' && events.length === 0) events.push({ kind: 'local', errno, info: this.pathMtu() });
       for (const event of events) await this.handle(event);
       if (events.length > 0 || options.quiet) return;
       if (options.flood) await this.context.out('E');
       else await this.context.err(`ping: sendmsg: ${errorText(errno)}\n`);
     }
+  }
+
+  /** What a packet to the target may measure, for kernels whose error queue does not say it. */
+  private pathMtu(): number {
+    const route = this.sys.netlink({ type: 'RTM_LOOKUP', target: this.target });
+    if (isErrno(route)) return 0;
+    const link = this.sys.netlink({ type: 'RTM_GETLINK' }).find((one) => one.name === route.dev);
+    return route.mtu ?? link?.mtu ?? 0;
   }
 
   /** After the last packet: as long as replies may take, judging by those that came. */
