@@ -23,6 +23,8 @@ export interface Timer {
 
 export interface Clock {
   now(): Micros;
+  /** What the calendar said at lab time 0, in microseconds since 1970; 0 where no calendar is meant (a manual clock). */
+  readonly epoch: Micros;
   /** Make a timer, not armed. Timers that are due at the same microsecond fire in the order in which they were armed. */
   timer(fire: () => void): Timer;
   /** Make a timer and arm it: `after(0, f)` runs f in this instant of lab time, after the work under way. */

@@ -19,6 +19,7 @@ export interface SystemClockOptions {
 }
 
 export class SystemClock implements Clock {
+  readonly epoch: Micros;
   private readonly heap = new TimerHeap(
     () => this.now(),
     (deadline) => this.wakeFor(deadline),
@@ -35,7 +36,8 @@ export class SystemClock implements Clock {
   constructor(options: SystemClockOptions = {}) {
     this.realBase = performance.now();
     const unixMicros = (performance.timeOrigin + this.realBase) * 1_000;
-    this.labBase = Math.max(0, Math.round(unixMicros - (options.originUnixMicros ?? unixMicros)));
+    this.epoch = Math.round(options.originUnixMicros ?? unixMicros);
+    this.labBase = Math.max(0, Math.round(unixMicros - this.epoch));
   }
 
   now(): Micros {

@@ -147,6 +147,10 @@ export class ProcessCalls implements Syscalls {
   clockGettime(): Micros {
     return this.process.host.clock.now();
   }
+  clockRealtime(): Micros {
+    const { clock } = this.process.host;
+    return clock.epoch + clock.now();
+  }
   async nanosleep(micros: Micros): Promise<void> {
     const why = await sleepOn(this.process, [], micros);
     if (why === 'interrupted') throw new SyscallError('nanosleep', 'EINTR');

@@ -80,6 +80,8 @@ export interface Syscalls {
   // Time, chance, signals, identity.
   /** Lab time. */
   clockGettime(): Micros;
+  /** Unix time in microseconds (CLOCK_REALTIME): lab time since the moment the lab came up. */
+  clockRealtime(): Micros;
   nanosleep(micros: Micros): Promise<void>;
   /** A timer on the lab clock that can be armed often and stopped (timerfd); ends with the process. */
   timer(fire: () => void): Timer;

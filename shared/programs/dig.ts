@@ -187,7 +187,7 @@ class Dig {
     return [
       `;; Query time: ${Math.floor(got.took / MILLISECOND)} msec`,
       `;; SERVER: ${formatIpv4(server.address)}#${this.lookup.port}(${server.name}) (${got.tcp ? 'TCP' : 'UDP'})`,
-      `;; WHEN: ${clockDate(sys.clockGettime())}`,
+      `;; WHEN: ${clockDate(sys.clockRealtime())}`,
     ];
   }
 

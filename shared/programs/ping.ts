@@ -260,10 +260,10 @@ class Ping {
     await this.print(`${options.audible ? '\x07' : ''}${head}${ident} ttl=${event.ttl}${time}${notes}\n`);
   }
 
-  /** With -D the time in front: lab time, whose origin is when the lab came up. */
+  /** With -D the time in front. */
   private async print(text: string): Promise<void> {
     if (!this.options.timestamps) return this.context.out(text);
-    const now = this.sys.clockGettime();
+    const now = this.sys.clockRealtime();
     const micros = String(now % 1_000_000).padStart(6, '0');
     await this.context.out(`[${Math.floor(now / 1_000_000)}.${micros}] ${text}`);
   }

@@ -6,6 +6,7 @@ import { assert, type Clock, type Micros, type Timer } from '../../shared/platfo
 const FIRED_MAX = 50_000_000;
 
 export class ManualClock implements Clock {
+  readonly epoch: Micros = 0;
   private time: Micros;
   private readonly heap = new TimerHeap(() => this.time);
 
