@@ -126,7 +126,11 @@ function deviceService(device: DevicePlan, { labFolder }: ComposeOptions): strin
     `    command: [node, dist/services/${device.kind}/main.js]`,
   ];
   if (lower !== device.name) lines.push(`    networks: { wires: { aliases: [${quote(lower)}] } }`);
-  if (files) lines.push(`    volumes: [keys:${KEYS_FOLDER}:ro, ${quote(`${labFolder}:${LAB_FOLDER}:ro`)}]`);
+  if (files) {
+    // The long form, as a path may hold a colon.
+    const folder = `{ type: bind, source: ${quote(labFolder)}, target: ${LAB_FOLDER}, read_only: true }`;
+    lines.push('    volumes:', `      - keys:${KEYS_FOLDER}:ro`, `      - ${folder}`);
+  }
   lines.push('    environment:', '      <<: *environment');
   if (files) lines.push(`      WIRELAB_FOLDER: ${LAB_FOLDER}`);
   lines.push(`      WIRELAB_DEVICE: ${quote(JSON.stringify(device))}`, '');
