@@ -19,6 +19,7 @@ import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
 import { iptables, iptablesSave } from './iptables.ts';
 import { named } from './named.ts';
+import { nc } from './nc.ts';
 import { netstat } from './netstat.ts';
 import { nslookup } from './nslookup.ts';
 import { nstat } from './nstat.ts';
@@ -53,6 +54,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['iptables-save', iptablesSave],
   ['kill', kill],
   ['named', named],
+  ['nc', nc],
   ['netstat', netstat],
   ['nstat', nstat],
   ['nslookup', nslookup],
