@@ -106,7 +106,8 @@ export class SystemClock implements Clock {
       clearTimeout(this.timeout);
     }
     this.timeoutFor = deadline;
-    const sleepMs = Math.max(1, Math.floor(wait / (1_000 * this.rate)));
+    // Rounded, not cut: a sleep that ends a little early is followed by another of a whole millisecond.
+    const sleepMs = Math.max(1, Math.round(wait / (1_000 * this.rate)));
     this.timeout = setTimeout(this.onTimeout, Math.min(sleepMs, SLEEP_MS_MAX));
   }
 
