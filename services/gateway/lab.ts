@@ -15,7 +15,8 @@ export interface DeviceView {
   readonly kind: DeviceKind;
   readonly index: number;
   readonly control: string;
-  readonly state: ProcessState;
+  /** silent: its process runs, but does not answer. */
+  readonly state: ProcessState | 'silent';
   readonly pid: number;
   /** How it ended, when it has. */
   readonly ended: string;
@@ -149,7 +150,7 @@ export class Lab {
       const detail = await this.link(name).get<DeviceState>('/state');
       return { ...known, state: 'up', pid: detail.pid, detail };
     } catch {
-      return { ...known, state: 'dead', pid: status?.pid ?? 0, detail: null };
+      return { ...known, state: status === undefined ? 'dead' : 'silent', pid: status?.pid ?? 0, detail: null };
     }
   }
 }

@@ -1,6 +1,6 @@
 /** The gateway's process. Started first and stopped last; when the supervisor is killed, it clears up after it. */
 import { ConfigError, type GatewayConfig, readGatewayConfig } from '../../shared/device/config.ts';
-import { tellSupervisor } from '../../shared/device/ipc.ts';
+import { supervisorHasGone, tellSupervisor } from '../../shared/device/ipc.ts';
 import { createLogger } from '../../shared/device/log.ts';
 import { removeLab } from '../../shared/device/running-lab.ts';
 import { onShutdown } from '../../shared/device/shutdown.ts';
@@ -36,11 +36,11 @@ async function main(config: GatewayConfig): Promise<void> {
 }
 
 /** Our supervisor removes its files itself, unless it was killed. */
-function cleanUpAfterSupervisor(config: GatewayConfig): void {
-  const supervisor = process.ppid;
-  const folder = config.runtime;
-  if (folder === undefined || !process.connected) return;
-  process.once('disconnect', () => removeLab(folder, config.plan.lab, supervisor));
+function cleanUpAfterSupervisor({ plan, runtime }: GatewayConfig): void {
+  if (runtime === undefined) return;
+  const cleanUp = (): void => removeLab(runtime.folder, plan.lab, runtime.supervisor);
+  process.once('disconnect', cleanUp);
+  if (supervisorHasGone()) cleanUp();
 }
 
 try {

@@ -15,6 +15,8 @@ import { TEXT } from './text.ts';
 
 /** Longest that a frame is held to be sorted among those of other devices, real time; batches come every 10 ms. */
 const HOLD_MS = 250;
+/** Time for the last batches of the devices, real time. */
+const LAST_FRAMES_MS = 60;
 const HELD_FRAMES_MAX = 200_000;
 
 interface Held {
@@ -96,19 +98,24 @@ class Sorter {
 /** Runs until Ctrl-C, the end of the lab, or of who reads us. */
 export async function capture(
   client: GatewayClient,
-  ports: readonly string[],
+  asked: readonly string[],
   file: string | undefined,
 ): Promise<void> {
   const output = openOutput(file);
-  const socket = client.socket(`/api/capture?ports=${encodeURIComponent(ports.join(','))}`);
+  const socket = client.socket(`/api/capture?ports=${encodeURIComponent(asked.join(','))}`);
   let sorter: Sorter | undefined;
+  let ports: readonly string[] = [];
   let failure: CommandError | undefined;
   const onText = (text: string): void => {
     const said = JSON.parse(text) as Partial<CaptureHello> & { attached?: true; error?: EmuErrorBody };
     if (said.error !== undefined) failure = fromGateway(said.error);
     if (said.ports !== undefined) {
       sorter = new Sorter({ ports: said.ports }, output, client.lab.clockOrigin);
-      process.stderr.write(`${TEXT.capturing(said.ports.length, file ?? 'standard output')}\n`);
+      ports = said.ports.map((port) => port.name);
+    }
+    // Every device reports: from here on nothing is missed.
+    if (said.attached === true) {
+      process.stderr.write(`${TEXT.capturing(ports.length, file ?? 'standard output')}\n`);
     }
   };
   socket.on('message', (data: RawData, binary: boolean) => {
@@ -118,7 +125,8 @@ export async function capture(
   socket.on('error', (error: NodeJS.ErrnoException) => {
     failure ??= client.unreachable(error.code ?? error.message);
   });
-  const end = (): void => socket.terminate();
+  // What passed before Ctrl-C is still on its way here.
+  const end = (): void => void setTimeout(() => socket.terminate(), LAST_FRAMES_MS);
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
   process.stdout.once('error', end);

@@ -4,7 +4,6 @@ import { WebSocket } from 'ws';
 import { EmuError, type EmuErrorBody } from '../../shared/device/errors.ts';
 import { type RunningLab, runningLabs, runtimeFolder } from '../../shared/device/running-lab.ts';
 import { closest } from '../../shared/lab/closest.ts';
-import { findComposeLab } from './engine-docker.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { TEXT } from './text.ts';
 
@@ -22,6 +21,7 @@ export async function meantLab(name: string | undefined): Promise<RunningLab> {
 export async function anyLab(name: string | undefined): Promise<RunningLab> {
   const labs = runningLabs(runtimeFolder(process.env));
   if (labs.length === 0 || (name !== undefined && !labs.some((lab) => lab.lab === name))) {
+    const { findComposeLab } = await import('./engine-docker.ts');
     const compose = await findComposeLab(name);
     if (compose !== undefined) return compose;
   }

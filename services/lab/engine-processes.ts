@@ -90,6 +90,7 @@ export class ProcessEngine {
     this.gateway = child(GATEWAY, 'gateway', ports[0] ?? 0, {
       WIRELAB_GATEWAY: JSON.stringify(gatewayPlan(plan, portOf)),
       WIRELAB_RUNTIME: runtime,
+      WIRELAB_SUPERVISOR: String(process.pid),
     });
   }
 

@@ -3,16 +3,14 @@
  * terminal is too. Ctrl-C is passed on as SIGINT, a second one within a second gives up.
  */
 import { once } from 'node:events';
-import type { RawData } from 'ws';
-import { STREAM_STDERR } from '../../shared/device/console-protocol.ts';
+import type { RawData, WebSocket } from 'ws';
+import { INPUT_WINDOW_BYTES, STREAM_STDERR } from '../../shared/device/console-protocol.ts';
 import type { EmuErrorBody } from '../../shared/device/errors.ts';
 import { fromGateway, type GatewayClient } from './client.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { TEXT } from './text.ts';
 
 const PIECE_BYTES = 65_536;
-const BACKLOG_BYTES_MAX = 1_000_000;
-const DRAIN_POLL_MS = 5;
 const SECOND_CTRL_C_MS = 1_000;
 
 /** Resolves with the program's exit status. */
@@ -27,9 +25,10 @@ export async function execOn(client: GatewayClient, device: string, argv: readon
     lastCtrlC = now;
     if (socket.readyState === socket.OPEN) socket.send(JSON.stringify({ signal: 'SIGINT' }));
   };
+  const window = new Window();
   socket.on('open', () => {
     socket.send(JSON.stringify({ start: { argv } }));
-    void passInput(socket);
+    void passInput(socket, window);
   });
   socket.on('message', (data: RawData, binary: boolean) => {
     const message = data as Buffer;
@@ -41,7 +40,8 @@ export async function execOn(client: GatewayClient, device: string, argv: readon
       stream.once('drain', () => socket.resume());
       return;
     }
-    const said = JSON.parse(message.toString('utf8')) as { exit?: number; error?: EmuErrorBody };
+    const said = JSON.parse(message.toString('utf8')) as { exit?: number; taken?: number; error?: EmuErrorBody };
+    if (said.taken !== undefined) window.open(said.taken);
     if (said.exit !== undefined) status = said.exit;
     if (said.error !== undefined) failure = fromGateway(said.error);
   });
@@ -59,15 +59,35 @@ export async function execOn(client: GatewayClient, device: string, argv: readon
   return status;
 }
 
-async function passInput(socket: import('ws').WebSocket): Promise<void> {
+/** How much input may be sent; see INPUT_WINDOW_BYTES. */
+class Window {
+  private room = INPUT_WINDOW_BYTES;
+  private opened: () => void = () => {};
+
+  open(octets: number): void {
+    this.room += octets;
+    this.opened();
+  }
+
+  /** Take room for `octets`, once there is that much. */
+  async take(octets: number): Promise<void> {
+    while (this.room < octets) {
+      await new Promise<void>((resolve) => {
+        this.opened = resolve;
+      });
+    }
+    this.room -= octets;
+  }
+}
+
+async function passInput(socket: WebSocket, window: Window): Promise<void> {
   try {
     for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
       for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+        const piece = chunk.subarray(at, at + PIECE_BYTES);
+        await window.take(piece.length);
         if (socket.readyState !== socket.OPEN) return;
-        socket.send(chunk.subarray(at, at + PIECE_BYTES));
-        while (socket.readyState === socket.OPEN && socket.bufferedAmount > BACKLOG_BYTES_MAX) {
-          await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-        }
+        socket.send(piece);
       }
     }
   } catch {

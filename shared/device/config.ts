@@ -8,7 +8,8 @@
  *   WIRELAB_TOKEN              what every caller must present; or WIRELAB_TOKEN_FILE, a file that holds it
  *   WIRELAB_CLOCK_ORIGIN       Unix time in microseconds at which lab time was 0; or WIRELAB_CLOCK_ORIGIN_FILE
  *   WIRELAB_FOLDER             the lab's folder (zones, sites), the working directory of programs; `.` when left out
- *   WIRELAB_RUNTIME            gateway, under our supervisor only: folder of the state files
+ *   WIRELAB_RUNTIME            gateway, under our supervisor only: folder of the state files, and the supervisor's pid as
+ *   WIRELAB_SUPERVISOR         its state file has it
  *   WIRELAB_LOG                pino's level: info when left out
  *
  * Validated without a library; every problem is reported at once, with its path.
@@ -67,7 +68,7 @@ export interface DeviceConfig extends ProcessConfig {
 export interface GatewayConfig extends ProcessConfig {
   readonly plan: GatewayPlan;
   /** Folder of state files, where the gateway cleans up after a supervisor that was killed; undefined without one. */
-  readonly runtime: string | undefined;
+  readonly runtime: { readonly folder: string; readonly supervisor: number } | undefined;
 }
 
 /** The configuration cannot be used; `problems` lists everything that is wrong with it. */
@@ -240,5 +241,7 @@ export function readGatewayConfig(env: Environment): GatewayConfig {
   const plan = readJson(env, 'WIRELAB_GATEWAY', 'the lab as the gateway sees it', gatewayPlanChecker, problems);
   const rest = readProcess(env, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return deepFreeze({ plan: plan as GatewayPlan, runtime: env['WIRELAB_RUNTIME'], ...rest });
+  const folder = env['WIRELAB_RUNTIME'];
+  const runtime = folder === undefined ? undefined : { folder, supervisor: Number(env['WIRELAB_SUPERVISOR']) };
+  return deepFreeze({ plan: plan as GatewayPlan, runtime, ...rest });
 }

@@ -3,15 +3,15 @@
  *
  *   to us:    text {"start": {"argv": […], "cause": 0}} first; then binary: standard input; text {"signal": "SIGINT"},
  *             {"end": true} for the end of standard input
- *   from us:  binary, first octet 1 or 2: standard output or error; text {"exit": status} and close 1000;
- *             or text {"error": {code, message, details}} and close 4400
+ *   from us:  binary, first octet 1 or 2: standard output or error; text {"taken": n}: octets of input that the program's
+ *             pipe took; text {"exit": status} and close 1000; or text {"error": {code, message, details}} and close 4400
  *
- * A reader that falls behind holds the program back, as a full pipe does; input that the program does not read holds the
- * socket back. When the socket goes, the program gets SIGHUP.
+ * A reader that falls behind holds the program back, as a full pipe does; input that the program does not read may wait
+ * up to INPUT_WINDOW_BYTES. When the socket goes, the program gets SIGHUP.
  */
 import type { RawData, WebSocket } from 'ws';
 import { closest } from '../lab/closest.ts';
-import { STREAM_STDERR, STREAM_STDOUT } from './console-protocol.ts';
+import { INPUT_WINDOW_BYTES, STREAM_STDERR, STREAM_STDOUT } from './console-protocol.ts';
 import type { Device, RunningProgram } from './device.ts';
 import { EmuError } from './errors.ts';
 import { closeWith } from './sockets.ts';
@@ -51,12 +51,17 @@ function parseMessage(raw: string): Message | undefined {
 export function serveConsole(device: Device, socket: WebSocket, garbage: () => void): void {
   let program: RunningProgram | undefined;
   let ended = false;
+  let input: Promise<void> = Promise.resolve();
+  let waiting = 0;
   const late = setTimeout(() => fail('nothing was started'), START_MS_MAX);
 
   const fail = (why: string): void => {
     clearTimeout(late);
     garbage();
     closeWith(socket, new EmuError('EMU_BAD_REQUEST', why));
+  };
+  const tell = (message: object): void => {
+    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
   };
   const output = (stream: number) => (bytes: Uint8Array) => {
     if (socket.readyState !== socket.OPEN) return;
@@ -73,21 +78,26 @@ export function serveConsole(device: Device, socket: WebSocket, garbage: () => v
     if (program === undefined) return closeWith(socket, unknownProgram(device, name));
     void program.exited.then((status) => {
       ended = true;
-      if (socket.readyState !== socket.OPEN) return;
-      socket.send(JSON.stringify({ exit: status }));
+      tell({ exit: status });
       socket.close(CLOSE_NORMAL);
     });
   };
-  const input = (bytes: Uint8Array): void => {
+  const feed = (bytes: Uint8Array): void => {
     if (program === undefined) return fail('input came before a program was started');
+    const running = program;
     if (ended) return;
-    socket.pause();
-    void program.write(bytes).finally(() => socket.resume());
+    waiting += bytes.length;
+    if (waiting > INPUT_WINDOW_BYTES) return fail('more input than the window allows');
+    input = input.then(async () => {
+      await running.write(bytes);
+      waiting -= bytes.length;
+      tell({ taken: bytes.length });
+    });
   };
 
   socket.on('message', (data: RawData, binary: boolean) => {
     if (socket.readyState !== socket.OPEN) return;
-    if (binary) return input(bytesOf(data));
+    if (binary) return feed(bytesOf(data));
     const message = parseMessage(bytesOf(data).toString('utf8'));
     if (message === undefined) return fail('expected {"start"}, {"signal"} or {"end"}');
     if ('start' in message) {
@@ -96,7 +106,7 @@ export function serveConsole(device: Device, socket: WebSocket, garbage: () => v
     }
     if (program === undefined) return fail('no program was started');
     if ('signal' in message) program.kill(message.signal);
-    else program.end();
+    else void input.then(() => program?.end());
   });
   socket.on('close', () => {
     clearTimeout(late);

@@ -32,6 +32,11 @@ export type FromSupervisor =
     }
   | { readonly type: 'status'; readonly devices: readonly ProcessStatus[] };
 
+/** A supervisor started us, and has gone: even before we could listen for it. */
+export function supervisorHasGone(): boolean {
+  return process.send !== undefined && !process.connected;
+}
+
 /** Tell the supervisor, if there is one. */
 export function tellSupervisor(message: ToSupervisor): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});

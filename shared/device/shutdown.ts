@@ -3,6 +3,8 @@
  * channel closed, which is how children of a killed supervisor go too.
  */
 
+import { supervisorHasGone } from './ipc.ts';
+
 /** Real time; after it the process exits whatever still hangs. */
 const SHUTDOWN_MS_MAX = 2_000;
 
@@ -21,7 +23,8 @@ export function onShutdown(parts: readonly Closable[], report: (problem: string)
   };
   process.once('SIGTERM', () => shutdown('SIGTERM'));
   process.once('SIGINT', () => shutdown('SIGINT'));
-  if (process.connected) process.once('disconnect', () => shutdown('the supervisor has gone'));
+  process.once('disconnect', () => shutdown('the supervisor has gone'));
+  if (supervisorHasGone()) shutdown('the supervisor has gone');
   return shutdown;
 }
 

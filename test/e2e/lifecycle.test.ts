@@ -1,6 +1,8 @@
 /** A lab comes up and goes away without a trace, whichever way; and what is wrong is one clear line. */
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { isAlive, type PsRow, until, Wirelab } from '../kit/wirelab.ts';
 
 const kit = new Wirelab();
@@ -9,9 +11,9 @@ const LAB = kit.lab(
   'name: small\ndevices:\n  alice: { kind: host, eth0: 10.0.0.1/24 }\n  sw: { kind: switch }\nwires: []\n',
 );
 
-afterEach(async () => {
+async function down(): Promise<void> {
   if (kit.leftovers().length > 0) await kit.run(['down']);
-});
+}
 afterAll(() => kit.end());
 
 async function pids(): Promise<number[]> {
@@ -31,6 +33,8 @@ const portIsFree = (port: number): Promise<boolean> =>
   });
 
 describe('a lab that goes away leaves no process, socket or file', () => {
+  afterEach(down);
+
   test('after Ctrl-C, with status 130', async () => {
     const up = kit.start(['up', LAB]);
     await until(() => up.stdout().includes('try:'), 15_000, 'the lab');
@@ -62,8 +66,8 @@ describe('a lab that goes away leaves no process, socket or file', () => {
     await kit.run(['up', LAB, '--detach']);
     const state = kit.state('small');
     const processes = await pids();
-    const { stdout } = await kit.run(['logs', 'gateway']);
-    const gateway = Number(/"pid":(\d+)/.exec(stdout)?.[1]);
+    const log = readFileSync(join(kit.folder, 'wirelab', 'small', '_gateway.log'), 'utf8');
+    const gateway = Number(/"pid":(\d+)/.exec(log)?.[1]);
     process.kill(gateway, 'SIGSTOP');
     process.kill(state.pid, 'SIGKILL');
     process.kill(gateway, 'SIGKILL');
@@ -75,6 +79,8 @@ describe('a lab that goes away leaves no process, socket or file', () => {
 });
 
 describe('what cannot be is one clear line', () => {
+  afterEach(down);
+
   test('the same lab twice, a taken port, an unknown device, nothing to take down', async () => {
     expect((await kit.run(['up', LAB, '--detach'])).status).toBe(0);
     const [{ control }] = (await kit.ps()) as [PsRow];
@@ -119,9 +125,13 @@ describe('what cannot be is one clear line', () => {
   });
 });
 
-describe('exec', () => {
-  test('has the streams and the exit status of the program', async () => {
-    await kit.run(['up', LAB, '--detach']);
+describe('a lab that is up', () => {
+  beforeAll(async () => {
+    expect((await kit.run(['up', LAB, '--detach'])).status).toBe(0);
+  });
+  afterAll(down);
+
+  test('exec has the streams and the exit status of the program', async () => {
     expect(await kit.run(['exec', 'alice', '--', 'echo', 'a  b', '-n'])).toMatchObject({
       status: 0,
       stdout: 'a  b -n\n',
@@ -139,8 +149,19 @@ describe('exec', () => {
     expect((await sleep.done).status).toBe(130);
   });
 
+  test('a program that reads no input still hears Ctrl-C', async () => {
+    const sleep = kit.start(['exec', 'alice', 'sleep', '30']);
+    sleep.process.stdin?.on('error', () => {});
+    sleep.process.stdin?.write(Buffer.alloc(4_000_000));
+    await until(async () => (await kit.run(['exec', 'alice', 'ps'])).stdout.includes('sleep'), 5_000, 'sleep');
+    sleep.process.kill('SIGINT');
+    expect((await sleep.done).status).toBe(130);
+    expect((await kit.run(['logs', 'alice'])).stdout).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{3} alice +info +device ready port=\d+/,
+    );
+  });
+
   test('a device that is killed is shown as dead, and start brings it back on its port', async () => {
-    await kit.run(['up', LAB, '--detach']);
     const before = (await kit.ps()).find((row) => row.name === 'alice');
     expect((await kit.run(['kill', 'alice'])).stdout).toBe('alice killed\n');
     const dead = (await kit.ps()).find((row) => row.name === 'alice');

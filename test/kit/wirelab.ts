@@ -23,6 +23,7 @@ export interface RunningCommand {
   readonly process: ChildProcess;
   readonly done: Promise<Outcome>;
   stdout(): string;
+  stderr(): string;
 }
 
 export class Wirelab {
@@ -56,7 +57,7 @@ export class Wirelab {
         resolve({ status, stdout: text(out), stderr: text(err) });
       });
     });
-    return { process: child, done, stdout: () => text(out) };
+    return { process: child, done, stdout: () => text(out), stderr: () => text(err) };
   }
 
   /** Write a lab file of the test's own; returns what `up` takes. */
