@@ -35,6 +35,7 @@ import { Snmp } from './snmp.ts';
 import { SockDiag, sockDiagInit } from './sock-diag.ts';
 import { SocketSwitch } from './socket.ts';
 import { Sysctl, type SysctlNumber } from './sysctl.ts';
+import { tcpInit } from './tcp.ts';
 import { Trace } from './trace.ts';
 import { udpInit } from './udp.ts';
 
@@ -121,6 +122,7 @@ export class Host {
     procNetInit(this);
     sockDiagInit(this);
     udpInit(this);
+    tcpInit(this);
     pingInit(this);
     rawInit(this);
     packetInit(this);

@@ -1,0 +1,198 @@
+/**
+ * Active open and the choice of ports (Linux: tcp_v4_connect, __inet_hash_connect, inet_csk_get_port): ephemeral ports
+ * for connect() are of the parity of the range's low end, those for bind(0) of the other, so that they do not compete.
+ */
+import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
+import { type Errno, isErrno, type Result } from './errno.ts';
+import { type Route, routeOutput } from './route.ts';
+import type { SockAddress } from './sock.ts';
+import { setState } from './tcp-close.ts';
+import type { Tcp } from './tcp-host.ts';
+import { killTimeWait, mayReuse, TimeWaitSock } from './tcp-minisocks.ts';
+import { reserveTimestamps, syncMss } from './tcp-mss.ts';
+import { sendSyn } from './tcp-output.ts';
+import { initializeRcvMss } from './tcp-rcvbuf.ts';
+import { secureIsn, securePortOffset, secureTsOffset } from './tcp-secure.ts';
+import { TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
+import { fullSpace, selectInitialWindow } from './tcp-window.ts';
+
+/** The smallest MSS that we advertise (ipv4 advmss's floor). */
+const ADVMSS_MIN = 256;
+
+/** Whether two owners of a port may share it: SO_REUSEADDR unless one listens, SO_REUSEPORT, or other addresses. */
+function conflicts(sk: TcpSock, other: TcpSock | TimeWaitSock, address: Ipv4): boolean {
+  if (other === sk) return false;
+  if (sk.boundIfindex !== 0 && other.boundIfindex !== 0 && sk.boundIfindex !== other.boundIfindex) return false;
+  const listening = other.state === 'LISTEN';
+  if (sk.reuseAddress && other.reuseAddress && !listening) return false;
+  if (sk.reusePort && other.reusePort) return false;
+  return address === IPV4_ANY || other.localAddress === IPV4_ANY || address === other.localAddress;
+}
+
+function portFree(sk: TcpSock, address: Ipv4, port: number): boolean {
+  const bucket = sk.tcp.binds.get(port);
+  if (bucket === undefined) return true;
+  for (const other of bucket.owners) if (conflicts(sk, other, address)) return false;
+  return true;
+}
+
+/** bind(2): take a port, or find one when it is 0. The address has been checked. (Linux: inet_csk_get_port) */
+export function bindPort(sk: TcpSock, address: Ipv4, port: number): Errno | undefined {
+  const { tcp } = sk;
+  if (port !== 0) {
+    if (!portFree(sk, address, port)) return 'EADDRINUSE';
+  } else {
+    const found = findBindPort(sk, address);
+    if (found === undefined) return 'EADDRINUSE';
+    port = found;
+  }
+  tcp.bindTo(sk, port);
+  sk.localPort = port;
+  return undefined;
+}
+
+function findBindPort(sk: TcpSock, address: Ipv4): number | undefined {
+  const [low, high] = range(sk.tcp);
+  const count = high - low + 1;
+  const start = sk.host.random.below(count);
+  // Odd offsets first, then what connect() prefers.
+  for (const parity of [1, 0]) {
+    for (let i = 0; i < count; i += 2) {
+      const offset = (((start & ~1) + i) % (count - (count & 1))) | parity;
+      if (offset < count && portFree(sk, address, low + offset)) return low + offset;
+    }
+  }
+  return undefined;
+}
+
+function range(tcp: Tcp): [number, number] {
+  const [low, high] = tcp.sysctl.localPortRange.values;
+  return [low ?? 32_768, high ?? 60_999];
+}
+
+/** Nobody has these four numbers, or only a TIME-WAIT that may give way (__inet_check_established). */
+function tupleFree(sk: TcpSock, port: number): boolean {
+  const entry = sk.tcp.lookup(sk.localAddress, port, sk.remoteAddress, sk.remotePort);
+  if (entry === undefined) return true;
+  if (!(entry instanceof TimeWaitSock) || !mayReuse(entry)) return false;
+  reuse(sk, entry);
+  return true;
+}
+
+/** Follow on from a TIME-WAIT: beyond its numbers, with its timestamps (tcp_twsk_unique). */
+function reuse(sk: TcpSock, tw: TimeWaitSock): void {
+  sk.writeSeq = (tw.sndNxt + 65_537) >>> 0 || 1;
+  sk.tsRecent = tw.tsRecent;
+  sk.tsRecentStamp = tw.tsRecentStamp;
+  killTimeWait(tw);
+  sk.host.snmp.TcpExtTWRecycled++;
+}
+
+/** A local port for connect(): even offsets from a secret start, that another destination moves on from. */
+function connectPort(sk: TcpSock): number | undefined {
+  const { tcp } = sk;
+  const [low, high] = range(tcp);
+  const count = high - low + 1;
+  const even = count > 1 ? count & ~1 : 1;
+  const port = securePortOffset(tcp, sk);
+  const slot = port & (tcp.portPerturb.length - 1);
+  const start = ((tcp.portPerturb[slot]! + port) >>> 0) % even;
+  for (const parity of [0, 1]) {
+    for (let i = 0; i < even; i += 2) {
+      const candidate = low + ((((start & ~1) + i) % even) | parity);
+      if (!connectPortFree(sk, candidate)) continue;
+      tcp.portPerturb[slot] = (tcp.portPerturb[slot]! + i + 2) >>> 0;
+      return candidate;
+    }
+  }
+  return undefined;
+}
+
+/** Ports that a program bound are left alone; those of other connect()s may be shared with another peer. */
+function connectPortFree(sk: TcpSock, port: number): boolean {
+  const bucket = sk.tcp.binds.get(port);
+  if (bucket !== undefined) {
+    for (const other of bucket.owners) {
+      if (other instanceof TcpSock && (other.portLocked || other.state === 'LISTEN')) return false;
+    }
+  }
+  return tupleFree(sk, port);
+}
+
+function routeTo(sk: TcpSock, address: SockAddress): Result<Route> {
+  const route = routeOutput(sk.host, {
+    target: address.address,
+    source: sk.addressLocked ? sk.localAddress : IPV4_ANY,
+    ifindex: sk.boundIfindex,
+    mark: sk.mark,
+  });
+  if (isErrno(route)) return route;
+  return route.type === 'broadcast' || route.type === 'multicast' ? 'ENETUNREACH' : route;
+}
+
+/** The state of a connection before its first segment (tcp_connect_init). */
+function connectInit(sk: TcpSock, route: Route): void {
+  const { tcp } = sk;
+  const most = sk.userMss > 0 ? sk.userMss : 65_535;
+  sk.tcpHeaderLength = 20;
+  if (tcp.sysctl.timestamps.value !== 0) reserveTimestamps(sk);
+  sk.mssClamp = most;
+  sk.maxWindow = 0;
+  syncMss(sk, route.mtu);
+  sk.advmss = Math.min(Math.max(route.dev.mtu - 40, ADVMSS_MIN), most);
+  const mss = sk.advmss - (sk.tsRecentStamp !== 0 ? sk.tcpHeaderLength - 20 : 0);
+  const initial = selectInitialWindow(sk, fullSpace(sk), mss, tcp.sysctl.windowScaling.value !== 0);
+  sk.rcvWnd = initial.window;
+  sk.windowClamp = initial.clamp;
+  sk.rcvWscale = initial.scale;
+  sk.rcvSsthresh = sk.rcvWnd;
+  sk.tcpHeaderLength = 20;
+  sk.error = undefined;
+  sk.sndWnd = 0;
+  sk.sndWl1 = 0;
+  sk.sndUna = sk.sndSml = sk.sndUp = sk.sndNxt = sk.iss = sk.writeSeq;
+  sk.rcvNxt = sk.rcvWup = sk.copiedSeq = 0;
+  sk.rto = TIMEOUT_INIT;
+  sk.retransmits = sk.totalRto = 0;
+  sk.rcvTstamp = sk.host.clock.now();
+  initializeRcvMss(sk);
+}
+
+/** connect(2): a route, an address, a port, a SYN. EINPROGRESS when the SYN is out. (Linux: tcp_v4_connect) */
+export function tcpConnect(sk: TcpSock, address: SockAddress): Errno | undefined {
+  const { tcp } = sk;
+  const target = address.address === IPV4_ANY ? sk.localAddress : address.address;
+  const route = routeTo(sk, { address: target, port: address.port });
+  if (isErrno(route)) {
+    if (route === 'ENETUNREACH') sk.host.snmp.IpOutNoRoutes++;
+    return route;
+  }
+  sk.route = undefined;
+  if (sk.localAddress === IPV4_ANY) sk.localAddress = route.source;
+  sk.remoteAddress = target === IPV4_ANY ? route.source : target;
+  sk.remotePort = address.port;
+  sk.writeSeq = 0;
+  const port = choosePort(sk);
+  if (isErrno(port)) {
+    if (!sk.addressLocked) sk.localAddress = IPV4_ANY;
+    sk.remoteAddress = IPV4_ANY;
+    sk.remotePort = 0;
+    return port;
+  }
+  setState(sk, 'SYN_SENT');
+  tcp.insert(sk);
+  if (sk.writeSeq === 0) sk.writeSeq = secureIsn(tcp, sk);
+  sk.tsOffset = secureTsOffset(tcp, sk);
+  connectInit(sk, route);
+  sendSyn(sk);
+  return 'EINPROGRESS';
+}
+
+function choosePort(sk: TcpSock): Result<number> {
+  if (sk.localPort !== 0) return tupleFree(sk, sk.localPort) ? sk.localPort : 'EADDRNOTAVAIL';
+  const port = connectPort(sk);
+  if (port === undefined) return 'EADDRNOTAVAIL';
+  sk.localPort = port;
+  sk.tcp.bindTo(sk, port);
+  return port;
+}

@@ -1,0 +1,304 @@
+/**
+ * Listening: half-open connections as request socks in the connection table, SYN-ACKs and their repetition, the accept
+ * queue (Linux: inet_csk_listen_start, tcp_conn_request, tcp_check_req, reqsk_timer_handler).
+ * Left out: Fast Open; SYN cookies (a full queue drops SYNs, as with tcp_syncookies=0).
+ */
+import type { Ipv4 } from '../header/address.ts';
+import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
+import { type TcpOptions, TIMESTAMPS_ALIGNED, WINDOW_SCALE_MAX } from '../header/tcp-options.ts';
+import { assert, type Timer } from '../platform.ts';
+import { type Errno, isErrno, type Result } from './errno.ts';
+import { type Route, routeOutput } from './route.ts';
+import type { SkBuff } from './skbuff.ts';
+import { makeChild } from './tcp-child.ts';
+import { destroySock, setState, tcpDone } from './tcp-close.ts';
+import type { Tcp, TcpEntry } from './tcp-host.ts';
+import { inWindow } from './tcp-minisocks.ts';
+import { sendRequestAck, sendResetFor, sendSynAck } from './tcp-reply.ts';
+import { secureIsn, secureTsOffset } from './tcp-secure.ts';
+import { type Segment, segmentOf } from './tcp-segment.ts';
+import { MSS_DEFAULT, RTO_MAX, type TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
+import { sendActiveReset } from './tcp-transmit.ts';
+import { oowRateLimited, pawsReject } from './tcp-validate.ts';
+import { fullSpace, selectInitialWindow } from './tcp-window.ts';
+
+/** Smallest MSS worth talking with (tcp_min_snd_mss). */
+const PEER_MSS_MIN = 48;
+
+/** A connection between its SYN and its last ACK (struct tcp_request_sock). */
+export class RequestSock {
+  readonly state = 'NEW_SYN_RECV';
+  readonly tcp: Tcp;
+  readonly listener: TcpSock;
+  readonly localAddress: Ipv4;
+  readonly localPort: number;
+  readonly remoteAddress: Ipv4;
+  readonly remotePort: number;
+  readonly timer: Timer;
+  hash = 0;
+  hashNext: TcpEntry | undefined = undefined;
+  hashed = false;
+
+  rcvIsn = 0;
+  sntIsn = 0;
+  rcvNxt = 0;
+  mss = MSS_DEFAULT;
+  advmss = 0;
+  tstampOk = false;
+  sackOk = false;
+  wscaleOk = false;
+  ecnOk = false;
+  sndWscale = 0;
+  rcvWscale = 0;
+  rcvWnd = 0;
+  windowClamp = 0;
+  tsRecent = 0;
+  tsRecentStamp = 0;
+  tsOffset = 0;
+  mtu = 0;
+  /** Time-outs so far, and SYN-ACKs sent again. */
+  timeouts = 0;
+  retransmits = 0;
+  /** The last ACK came, but there was no room: do not repeat the SYN-ACK before the peer speaks. */
+  acked = false;
+  sentAt = 0;
+  lastOowAckTime = 0;
+  cause = 0;
+
+  constructor(
+    listener: TcpSock,
+    from: { localAddress: Ipv4; localPort: number; remoteAddress: Ipv4; remotePort: number },
+  ) {
+    this.tcp = listener.tcp;
+    this.listener = listener;
+    this.localAddress = from.localAddress;
+    this.localPort = from.localPort;
+    this.remoteAddress = from.remoteAddress;
+    this.remotePort = from.remotePort;
+    this.timer = listener.host.clock.timer(() => requestTimer(this));
+  }
+}
+
+/** What waits for accept(2), and how many handshakes are under way (struct request_sock_queue). */
+export class AcceptQueue {
+  /** Backlog given to listen(2), bounded by somaxconn. */
+  max: number;
+  readonly ready: TcpSock[] = [];
+  readonly requests = new Set<RequestSock>();
+
+  constructor(max: number) {
+    this.max = max;
+  }
+  /** One more than the backlog fits (sk_acceptq_is_full). */
+  get full(): boolean {
+    return this.ready.length > this.max;
+  }
+}
+
+/** listen(2) on a bound sock; again, to change the backlog. */
+export function startListening(sk: TcpSock, backlog: number): Errno | undefined {
+  const max = Math.min(backlog >>> 0, sk.tcp.sysctl.somaxconn.value);
+  if (sk.state === 'LISTEN') {
+    assert(sk.accept !== undefined, 'a listener has a queue');
+    sk.accept.max = max;
+    return undefined;
+  }
+  if (sk.state !== 'CLOSE') return 'EINVAL';
+  sk.accept = new AcceptQueue(max);
+  setState(sk, 'LISTEN');
+  sk.tcp.addListener(sk);
+  return undefined;
+}
+
+/** The listener closes: handshakes are forgotten, what nobody accepted is reset (inet_csk_listen_stop). */
+export function stopListening(sk: TcpSock): void {
+  const { accept } = sk;
+  if (accept === undefined) return;
+  for (const request of [...accept.requests]) dropRequest(request);
+  for (const child of accept.ready) {
+    child.dead = true;
+    child.tcp.orphans++;
+    if (child.state !== 'CLOSE') sendActiveReset(child);
+    tcpDone(child);
+    destroySock(child);
+  }
+  accept.ready.length = 0;
+  sk.accept = undefined;
+}
+
+export function dropRequest(request: RequestSock): void {
+  request.timer.stop();
+  request.tcp.remove(request);
+  request.tcp.requests.delete(request);
+  request.listener.accept?.requests.delete(request);
+}
+
+/** accept(2): the oldest that is ready. */
+export function acceptNext(sk: TcpSock): Result<TcpSock> {
+  if (sk.state !== 'LISTEN' || sk.accept === undefined) return 'EINVAL';
+  return sk.accept.ready.shift() ?? 'EAGAIN';
+}
+
+/** SYN-ACK again after 1, 3, 7, 15, 31 seconds, then no more (reqsk_timer_handler). */
+function requestTimer(request: RequestSock): void {
+  const { sysctl } = request.tcp;
+  request.tcp.enter();
+  const most = request.listener.synRetries || sysctl.synackRetries.value;
+  if (request.timeouts >= most) dropRequest(request);
+  else {
+    request.timeouts++;
+    if (!request.acked) resendSynAck(request);
+    request.timer.arm(Math.min(TIMEOUT_INIT * 2 ** request.timeouts, RTO_MAX));
+  }
+  request.tcp.leave();
+}
+
+function resendSynAck(request: RequestSock): void {
+  const { snmp } = request.tcp.host;
+  request.retransmits++;
+  snmp.TcpRetransSegs++;
+  snmp.TcpExtTCPSynRetrans++;
+  sendSynAck(request, true);
+}
+
+/** What the peer's SYN offers and what we take of it (tcp_openreq_init and its kin). */
+function fillRequest(request: RequestSock, segment: Segment, o: TcpOptions, route: Route): void {
+  const { listener, tcp } = request;
+  const { sysctl } = tcp;
+  const now = tcp.host.clock.now();
+  request.rcvIsn = segment.seq;
+  request.rcvNxt = (segment.seq + 1) >>> 0;
+  request.mtu = route.mtu;
+  const most = listener.userMss > 0 ? listener.userMss : 65_535;
+  request.mss = Math.min(Math.max(o.mss > 0 ? o.mss : MSS_DEFAULT, PEER_MSS_MIN), most);
+  request.advmss = Math.min(Math.max(route.dev.mtu - 40, 256), most);
+  request.tstampOk = o.timestamps && sysctl.timestamps.value !== 0;
+  request.sackOk = o.sackPermitted && sysctl.sack.value !== 0;
+  request.wscaleOk = o.wscale >= 0 && sysctl.windowScaling.value !== 0;
+  request.sndWscale = request.wscaleOk ? Math.min(o.wscale, WINDOW_SCALE_MAX) : 0;
+  request.tsRecent = o.timestamps ? o.tsval : 0;
+  request.tsRecentStamp = o.timestamps ? Math.floor(now / 1_000_000) + 1 : 0;
+  // RFC 3168 §6.1.1: asked for by both flags; taken when tcp_ecn is not 0.
+  const ecnAsked = (segment.flags & (TCP_FLAG.ECE | TCP_FLAG.CWR)) === (TCP_FLAG.ECE | TCP_FLAG.CWR);
+  request.ecnOk = ecnAsked && sysctl.ecn.value !== 0;
+  const mss = request.advmss - (request.tstampOk ? TIMESTAMPS_ALIGNED : 0);
+  const initial = selectInitialWindow(listener, fullSpace(listener), mss, request.wscaleOk);
+  request.rcvWnd = initial.window;
+  request.rcvWscale = initial.scale;
+  request.windowClamp = initial.clamp;
+  request.tsOffset = request.tstampOk ? secureTsOffset(tcp, request) : 0;
+}
+
+/**
+ * A SYN for a listener. `isn` is given when a TIME-WAIT gave way. Consumes `skb`. (Linux: tcp_conn_request)
+ */
+export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: number | undefined): void {
+  const { tcp, accept } = listener;
+  const { snmp } = tcp.host;
+  assert(accept !== undefined, 'a listener has a queue');
+  const segment = segmentOf(skb);
+  if (accept.requests.size >= Math.max(accept.max, 1) && isn === undefined) {
+    snmp.TcpExtTCPReqQFullDrop++;
+    snmp.TcpExtListenDrops++;
+    return tcp.drop(skb, 'tcp_syn_queue_full');
+  }
+  if (accept.full) {
+    snmp.TcpExtListenOverflows++;
+    snmp.TcpExtListenDrops++;
+    return tcp.drop(skb, 'tcp_listen_overflow');
+  }
+  const { localAddress: source, remoteAddress: target } = ends;
+  const route = routeOutput(tcp.host, { target, source, ifindex: listener.boundIfindex });
+  if (isErrno(route)) {
+    snmp.TcpExtListenDrops++;
+    return tcp.drop(skb, 'ip_no_route');
+  }
+  const request = new RequestSock(listener, ends);
+  fillRequest(request, segment, tcp.received, route);
+  request.sntIsn = isn ?? secureIsn(tcp, request);
+  request.cause = skb.cause;
+  request.sentAt = tcp.host.clock.now();
+  tcp.insert(request);
+  tcp.requests.add(request);
+  accept.requests.add(request);
+  request.timer.arm(TIMEOUT_INIT);
+  sendSynAck(request, false);
+  tcp.free(skb);
+}
+
+/** Who speaks with whom, from a received packet. */
+export interface Ends {
+  readonly localAddress: Ipv4;
+  readonly localPort: number;
+  readonly remoteAddress: Ipv4;
+  readonly remotePort: number;
+}
+
+/** What became of a segment for a half-open connection. */
+export type RequestAnswer = TcpSock | 'dropped' | 'reset';
+
+/**
+ * A segment for a half-open connection: its SYN again, the ACK that makes it a connection, or trouble. Answers the child
+ * that is to go on with `skb`; otherwise the skb stays the caller's to drop. (Linux: tcp_check_req)
+ */
+export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
+  const { tcp, listener } = request;
+  const { snmp, clock } = tcp.host;
+  const o = tcp.received;
+  const segment = segmentOf(skb);
+  const { seq, endSeq } = segment;
+  let flags = segment.flags & (TCP_FLAG.RST | TCP_FLAG.SYN | TCP_FLAG.ACK);
+  const rst = (flags & TCP_FLAG.RST) !== 0;
+  const stamped = o.timestamps && request.tstampOk;
+  const paws = stamped && pawsReject(request.tsRecent, request.tsRecentStamp, o.tsval, clock.now(), rst);
+  if (seq === request.rcvIsn && flags === TCP_FLAG.SYN && !paws) {
+    // The SYN again: our answer may have been lost.
+    if (!oowRateLimited(request, segment)) {
+      resendSynAck(request);
+      request.timer.arm(Math.min(TIMEOUT_INIT * 2 ** request.timeouts, RTO_MAX));
+    }
+    return 'dropped';
+  }
+  if ((flags & TCP_FLAG.ACK) !== 0 && segment.ack !== (request.sntIsn + 1) >>> 0) return 'reset';
+  if (paws || !inWindow(seq, endSeq, request.rcvNxt, (request.rcvNxt + request.rcvWnd) >>> 0)) {
+    if (!rst && !oowRateLimited(request, segment)) sendRequestAck(request);
+    if (paws) snmp.TcpExtPAWSEstab++;
+    return 'dropped';
+  }
+  if (stamped && !seqAfter(seq, request.rcvNxt)) request.tsRecent = o.tsval;
+  // The SYN in front of the window is cut off.
+  if (seq === request.rcvIsn) flags &= ~TCP_FLAG.SYN;
+  if ((flags & (TCP_FLAG.RST | TCP_FLAG.SYN)) !== 0) {
+    if (rst && seq !== request.rcvNxt) {
+      // Not exact: it may be forged (RFC 5961 §3.2).
+      if (!oowRateLimited(request, segment)) sendRequestAck(request);
+      return 'dropped';
+    }
+    snmp.TcpAttemptFails++;
+    if (!rst) sendResetFor(tcp, skb);
+    dropRequest(request);
+    snmp.TcpExtEmbryonicRsts++;
+    return 'dropped';
+  }
+  if ((flags & TCP_FLAG.ACK) === 0) return 'dropped';
+  if (request.timeouts < listener.deferAccept && endSeq === (request.rcvIsn + 1) >>> 0) {
+    request.acked = true;
+    snmp.TcpExtTCPDeferAcceptDrop++;
+    return 'dropped';
+  }
+  const { accept } = listener;
+  if (accept === undefined || accept.full) {
+    snmp.TcpExtListenOverflows++;
+    snmp.TcpExtListenDrops++;
+    if (tcp.sysctl.abortOnOverflow.value !== 0) {
+      sendResetFor(tcp, skb);
+      dropRequest(request);
+    } else request.acked = true;
+    return 'dropped';
+  }
+  const child = makeChild(request, segment);
+  dropRequest(request);
+  tcp.insert(child);
+  accept.ready.push(child);
+  return child;
+}

@@ -1,0 +1,92 @@
+/** Segment sizes: from the path MTU and what the peer takes (tcp_sync_mss), and how much one sk_buff may hold. */
+import { seqAfter } from '../header/tcp.ts';
+import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
+import { isErrno } from './errno.ts';
+import { routeOutput } from './route.ts';
+import { GSO_BYTES_MAX } from './skbuff.ts';
+import { MSS_DEFAULT, packetsInFlight, type TcpSock } from './tcp-sock.ts';
+import { establishedOptions } from './tcp-transmit.ts';
+
+const IP_TCP_HEADERS = 40;
+/** Linux: MAX_TCP_HEADER and one, left free in a GSO packet. */
+const GSO_RESERVE = 321;
+const GSO_SEGMENTS_MAX = 65_535;
+
+/** MTU towards the peer as routing knows it now; the cookie when there is no route. */
+export function routeMtu(sk: TcpSock): number {
+  const route = routeOutput(sk.host, {
+    target: sk.remoteAddress,
+    source: sk.localAddress,
+    ifindex: sk.boundIfindex,
+    mark: sk.mark,
+  });
+  return isErrno(route) ? sk.pmtuCookie : route.mtu;
+}
+
+/** MSS of an MTU, without the room that options of every segment take (__tcp_mtu_to_mss). */
+export function mtuToMss(sk: TcpSock, mtu: number): number {
+  const mss = Math.min(mtu - IP_TCP_HEADERS, sk.mssClamp);
+  return Math.max(mss, sk.tcp.sysctl.minSndMss.value) - (sk.tcpHeaderLength - 20);
+}
+
+/** What is worth putting in one packet for a peer with a small window (tcp_bound_to_half_wnd). */
+function boundToHalfWindow(sk: TcpSock, size: number): number {
+  const cutoff = sk.maxWindow > MSS_DEFAULT ? sk.maxWindow >> 1 : sk.maxWindow;
+  if (cutoff > 0 && size > cutoff) return Math.max(cutoff, 68 - sk.tcpHeaderLength);
+  return size;
+}
+
+export function syncMss(sk: TcpSock, mtu: number): number {
+  sk.pmtuCookie = mtu;
+  sk.mssCache = boundToHalfWindow(sk, mtuToMss(sk, mtu));
+  return sk.mssCache;
+}
+
+/** Payload octets of the next segment, options as they are now (tcp_current_mss). */
+export function currentMss(sk: TcpSock): number {
+  // Only SACK blocks make the options larger than those of every segment.
+  if (sk.numSacks === 0 && !sk.dsack) return sk.mssCache;
+  const size = establishedOptions(sk, sk.tcp.sending);
+  return sk.mssCache - (20 + size - sk.tcpHeaderLength);
+}
+
+/** Octets to gather in one sk_buff: a whole number of segments, as GSO takes (tcp_xmit_size_goal). */
+export function sizeGoal(sk: TcpSock, mss: number): number {
+  const size = boundToHalfWindow(sk, GSO_BYTES_MAX - GSO_RESERVE);
+  const segments = Math.min(Math.max(1, Math.floor(size / mss)), GSO_SEGMENTS_MAX);
+  return Math.max(segments * mss, mss);
+}
+
+/** Segments of one TSO packet: about a millisecond at the pacing rate, more on a short path (tcp_tso_segs). */
+export function tsoSegments(sk: TcpSock, mss: number): number {
+  const { sysctl } = sk.tcp;
+  let bytes = Math.min(sk.pacingRate / 1_024, GSO_BYTES_MAX - GSO_RESERVE);
+  const shift = sk.minRttValue[0]! / 2 ** sysctl.tsoRttLog.value;
+  if (shift < 32) bytes += GSO_BYTES_MAX / 2 ** Math.floor(shift);
+  bytes = Math.min(bytes, GSO_BYTES_MAX - GSO_RESERVE);
+  return Math.max(Math.floor(bytes / mss), sysctl.minTsoSegs.value);
+}
+
+/** sndbuf follows cwnd up to tcp_wmem[2] (tcp_sndbuf_expand). */
+export function sndbufExpand(sk: TcpSock): void {
+  let perSegment = Math.max(sk.mssClamp, sk.mssCache) + 320 + 320;
+  perSegment = 2 ** Math.ceil(Math.log2(perSegment)) + 256;
+  const segments = Math.max(10, sk.sndCwnd, sk.reordering + 1);
+  const memory = 2 * segments * perSegment;
+  if (sk.sndbuf < memory) sk.sndbuf = Math.min(memory, sk.tcp.sysctl.wmem.values[2] ?? memory);
+}
+
+/** More cwnd than buffer: let the buffer grow (tcp_should_expand_sndbuf). */
+export function shouldExpandSndbuf(sk: TcpSock): boolean {
+  return !sk.sndbufLocked && packetsInFlight(sk) < sk.sndCwnd;
+}
+
+/** Timestamps were agreed on: every segment carries them from here on. */
+export function reserveTimestamps(sk: TcpSock): void {
+  sk.tcpHeaderLength = 20 + TIMESTAMPS_ALIGNED;
+}
+
+/** Half the largest window was written without a push (forced_push). */
+export function forcedPush(sk: TcpSock): boolean {
+  return seqAfter(sk.writeSeq, (sk.pushedSeq + (sk.maxWindow >> 1)) >>> 0);
+}

@@ -1,0 +1,187 @@
+/**
+ * Segments that no full sock sends: RST to a segment that nobody wants (tcp_v4_send_reset), ACKs of TIME-WAIT and of
+ * half-open connections (tcp_v4_send_ack), SYN-ACKs (tcp_v4_send_synack).
+ */
+
+import type { Ipv4 } from '../header/address.ts';
+import { fold, pseudoHeaderSum } from '../header/checksum.ts';
+import { IPV4, PROTOCOL } from '../header/ipv4.ts';
+import { TCP, TCP_FLAG } from '../header/tcp.ts';
+import { emitOptions, emitSynOptions, optionsSize, synOptionsSize, type TcpOptions } from '../header/tcp-options.ts';
+import { ipSendSkb } from './ip-output.ts';
+import { addressType } from './route.ts';
+import { HEADROOM, type SkBuff } from './skbuff.ts';
+import type { Tcp } from './tcp-host.ts';
+import type { RequestSock } from './tcp-listen.ts';
+import type { TimeWaitSock } from './tcp-minisocks.ts';
+import { segmentOf } from './tcp-segment.ts';
+import { type FourTuple, tsClock } from './tcp-sock.ts';
+import { flagText } from './tcp-transmit.ts';
+
+interface Reply {
+  readonly ends: FourTuple;
+  readonly seq: number;
+  readonly ack: number;
+  readonly flags: number;
+  readonly window: number;
+  /** Options from tcp.sending: those of a SYN, of other segments, or none. */
+  readonly options: 'syn' | 'plain' | 'none';
+  readonly cause: number;
+  readonly ifindex: number;
+  readonly tos: number;
+}
+
+/** Write a header and send it, DF set and ID 0 as a connection's segments without one. */
+function sendReply(tcp: Tcp, reply: Reply): void {
+  const { host } = tcp;
+  const o: TcpOptions = tcp.sending;
+  const options = reply.options === 'none' ? 0 : reply.options === 'syn' ? synOptionsSize(o) : optionsSize(o);
+  const size = TCP.SIZE + options;
+  const skb = host.skbs.alloc(HEADROOM + size);
+  skb.reserve(HEADROOM);
+  const at = skb.put(size);
+  const { view } = skb;
+  const { ends } = reply;
+  view.setUint16(at + TCP.SOURCE_PORT, ends.localPort);
+  view.setUint16(at + TCP.TARGET_PORT, ends.remotePort);
+  view.setUint32(at + TCP.SEQUENCE, reply.seq);
+  view.setUint32(at + TCP.ACKNOWLEDGEMENT, reply.ack);
+  view.setUint16(at + TCP.OFFSET, ((size / 4) << 12) | reply.flags);
+  view.setUint16(at + TCP.WINDOW, reply.window);
+  view.setUint16(at + TCP.URGENT, 0);
+  if (reply.options === 'syn') emitSynOptions(view, at + TCP.SIZE, o);
+  else if (reply.options === 'plain') emitOptions(view, at + TCP.SIZE, o);
+  const sum = pseudoHeaderSum(ends.localAddress, ends.remoteAddress, PROTOCOL.TCP, size);
+  view.setUint16(at + TCP.CHECKSUM, fold(sum));
+  skb.checksum = 'partial';
+  skb.transportHeader = at;
+  skb.cause = reply.cause;
+  host.snmp.TcpOutSegs++;
+  if (host.trace.on) {
+    host.trace.point('tcp_transmit_skb', skb, {
+      seq: reply.seq,
+      ack: reply.ack,
+      flags: flagText(reply.flags),
+      length: 0,
+      window: reply.window,
+      mss: reply.options === 'syn' ? o.mss : 0,
+      source: ends.localPort,
+      target: ends.remotePort,
+    });
+  }
+  ipSendSkb(host, skb, {
+    source: ends.localAddress,
+    target: ends.remoteAddress,
+    protocol: PROTOCOL.TCP,
+    dontFragment: true,
+    tos: reply.tos,
+    ifindex: reply.ifindex,
+  });
+}
+
+/** The ends of a received packet, as we see them. */
+export function endsOf(skb: SkBuff): FourTuple {
+  const { view, networkHeader: ip, transportHeader: th } = skb;
+  return {
+    localAddress: view.getUint32(ip + IPV4.TARGET) as Ipv4,
+    localPort: view.getUint16(th + TCP.TARGET_PORT),
+    remoteAddress: view.getUint32(ip + IPV4.SOURCE) as Ipv4,
+    remotePort: view.getUint16(th + TCP.SOURCE_PORT),
+  };
+}
+
+/**
+ * RST for a segment that nobody wants (RFC 9293 §3.10.7.1): where it has an ACK, from that number and without ACK;
+ * else from 0, acknowledging all of it. Never to a RST, never to a broadcast. The skb stays the caller's.
+ */
+export function sendResetFor(tcp: Tcp, skb: SkBuff): void {
+  const segment = segmentOf(skb);
+  if ((segment.flags & TCP_FLAG.RST) !== 0) return;
+  const ends = endsOf(skb);
+  if (addressType(tcp.host, ends.localAddress) !== 'local') return;
+  const acked = (segment.flags & TCP_FLAG.ACK) !== 0;
+  tcp.host.snmp.TcpOutRsts++;
+  sendReply(tcp, {
+    ends,
+    seq: acked ? segment.ack : 0,
+    ack: acked ? 0 : segment.endSeq,
+    flags: acked ? TCP_FLAG.RST : TCP_FLAG.RST | TCP_FLAG.ACK,
+    window: 0,
+    options: 'none',
+    cause: skb.cause,
+    ifindex: 0,
+    tos: 0,
+  });
+}
+
+/** TIME-WAIT says again what it has (tcp_v4_timewait_ack). */
+export function sendTimeWaitAck(tw: TimeWaitSock, cause: number): void {
+  const { tcp } = tw;
+  const o = tcp.sending;
+  o.clear();
+  o.timestamps = tw.tsRecentStamp !== 0;
+  o.tsval = tsClock(tcp.host.clock.now(), tw.tsOffset);
+  o.tsecr = tw.tsRecent;
+  sendReply(tcp, {
+    ends: tw,
+    seq: tw.sndNxt,
+    ack: tw.rcvNxt,
+    flags: TCP_FLAG.ACK,
+    window: Math.min(tw.rcvWnd >>> tw.rcvWscale, 65_535),
+    options: 'plain',
+    cause,
+    ifindex: tw.boundIfindex,
+    tos: tw.tos,
+  });
+}
+
+/** A half-open connection says where it is (tcp_v4_reqsk_send_ack). */
+export function sendRequestAck(request: RequestSock): void {
+  const { tcp } = request;
+  const o = tcp.sending;
+  o.clear();
+  o.timestamps = request.tstampOk;
+  o.tsval = tsClock(tcp.host.clock.now(), request.tsOffset);
+  o.tsecr = request.tsRecent;
+  sendReply(tcp, {
+    ends: request,
+    seq: (request.sntIsn + 1) >>> 0,
+    ack: request.rcvNxt,
+    flags: TCP_FLAG.ACK,
+    window: Math.min(request.rcvWnd >>> request.rcvWscale, 65_535),
+    options: 'plain',
+    cause: request.cause,
+    ifindex: request.listener.boundIfindex,
+    tos: request.listener.tos,
+  });
+}
+
+/** The second step of the handshake, with what we agree to (tcp_make_synack). */
+export function sendSynAck(request: RequestSock, again: boolean): void {
+  const { tcp } = request;
+  const o = tcp.sending;
+  o.clear();
+  o.mss = request.advmss;
+  o.timestamps = request.tstampOk;
+  if (request.tstampOk) {
+    o.tsval = tsClock(tcp.host.clock.now(), request.tsOffset);
+    o.tsecr = request.tsRecent;
+  }
+  o.sackPermitted = request.sackOk;
+  o.wscale = request.wscaleOk ? request.rcvWscale : -1;
+  if (again && tcp.host.trace.on) {
+    const fields = { seq: request.sntIsn, length: 0, flags: 'SYN,ACK', reason: 'timeout' };
+    tcp.host.trace.mark('tcp_retransmit_synack', request.cause, fields);
+  }
+  sendReply(tcp, {
+    ends: request,
+    seq: request.sntIsn,
+    ack: request.rcvNxt,
+    flags: TCP_FLAG.SYN | TCP_FLAG.ACK | (request.ecnOk ? TCP_FLAG.ECE : 0),
+    window: Math.min(request.rcvWnd, 65_535),
+    options: 'syn',
+    cause: request.cause,
+    ifindex: request.listener.boundIfindex,
+    tos: request.listener.tos,
+  });
+}

@@ -1,0 +1,216 @@
+/** TCP's own socket options, and those of SOL_SOCKET that it has something to do for (Linux: do_tcp_setsockopt). */
+import type { Errno, Result } from './errno.ts';
+import type { SockoptAnswer, SockoptValue } from './sock.ts';
+import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
+import { tcpInfo } from './tcp-info.ts';
+import { pushPendingFrames } from './tcp-output.ts';
+import { cleanupRbuf } from './tcp-recvmsg.ts';
+import { ACK_PENDING, NAGLE, stateIs, type TcpSock } from './tcp-sock.ts';
+import { keepaliveTimeWhen, setKeepalive } from './tcp-timer.ts';
+import { inPingpongMode } from './tcp-transmit.ts';
+
+/** Linux: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT, MAX_TCP_WINDOW. */
+const KEEP_SECONDS_MAX = 32_767;
+const KEEP_COUNT_MAX = 127;
+const SYN_COUNT_MAX = 127;
+const MSS_MAX = 32_767;
+const MSS_MIN = 88;
+const LINGER2_SECONDS_MAX = 120;
+const RCVBUF_MIN = 2_304;
+
+export function setTcpOption(sk: TcpSock, level: string, name: string, value: SockoptValue): Errno | undefined {
+  if (level === 'SOL_SOCKET') return setSocketLevel(sk, name, value);
+  if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
+  if (name === 'TCP_CONGESTION') return setCongestion(sk, value);
+  if (typeof value !== 'number') return 'EINVAL';
+  return setNumber(sk, name, value);
+}
+
+function setSocketLevel(sk: TcpSock, name: string, value: SockoptValue): Errno | undefined {
+  if (typeof value !== 'number') return 'ENOPROTOOPT';
+  switch (name) {
+    case 'SO_KEEPALIVE':
+      setKeepalive(sk, value !== 0);
+      return undefined;
+    case 'SO_RCVLOWAT':
+      sk.rcvlowat = Math.max(value, 1);
+      return undefined;
+    case 'SO_OOBINLINE':
+      sk.urgInline = value !== 0;
+      return undefined;
+    default:
+      return 'ENOPROTOOPT';
+  }
+}
+
+function setCongestion(sk: TcpSock, value: SockoptValue): Errno | undefined {
+  const text =
+    value instanceof Uint8Array
+      ? String.fromCharCode(...value)
+      : typeof value === 'object' && 'text' in value
+        ? value.text
+        : undefined;
+  const ca = text === undefined ? undefined : CONGESTION_CONTROLS.get(text);
+  if (ca === undefined) return 'ENOENT';
+  sk.ca = ca;
+  if (sk.state !== 'CLOSE' && sk.state !== 'LISTEN') ca.init(sk);
+  return undefined;
+}
+
+const within = (value: number, min: number, max: number): boolean => value >= min && value <= max;
+
+function setNumber(sk: TcpSock, name: string, value: number): Errno | undefined {
+  const on = value !== 0;
+  switch (name) {
+    case 'TCP_NODELAY':
+      sk.nonagle = on ? sk.nonagle | NAGLE.OFF : sk.nonagle & ~NAGLE.OFF;
+      // What Nagle held goes at once, even if it is corked.
+      if (on) {
+        sk.nonagle |= NAGLE.PUSH;
+        pushPendingFrames(sk);
+        sk.nonagle &= ~NAGLE.PUSH;
+      }
+      return undefined;
+    case 'TCP_CORK':
+      sk.nonagle = on ? sk.nonagle | NAGLE.CORK : sk.nonagle & ~NAGLE.CORK;
+      if (!on) {
+        if ((sk.nonagle & NAGLE.OFF) !== 0) sk.nonagle |= NAGLE.PUSH;
+        pushPendingFrames(sk);
+        sk.nonagle &= ~NAGLE.PUSH;
+      }
+      return undefined;
+    case 'TCP_QUICKACK':
+      setQuickack(sk, value);
+      return undefined;
+    case 'TCP_MAXSEG':
+      if (on && !within(value, MSS_MIN, MSS_MAX)) return 'EINVAL';
+      sk.userMss = value;
+      return undefined;
+    case 'TCP_WINDOW_CLAMP':
+      return setWindowClamp(sk, value);
+    case 'TCP_DEFER_ACCEPT':
+      sk.deferAccept = secondsToRetries(value);
+      return undefined;
+    case 'TCP_SYNCNT':
+      if (!within(value, 1, SYN_COUNT_MAX)) return 'EINVAL';
+      sk.synRetries = value;
+      return undefined;
+    case 'TCP_LINGER2':
+      sk.linger2 = value < 0 ? -1 : value > LINGER2_SECONDS_MAX ? 120_000_000 : value * 1_000_000;
+      return undefined;
+    case 'TCP_USER_TIMEOUT':
+      if (value < 0) return 'EINVAL';
+      sk.userTimeout = value * 1_000;
+      return undefined;
+    case 'TCP_NOTSENT_LOWAT':
+      sk.notsentLowat = value >>> 0;
+      sk.tcp.wake(sk);
+      return undefined;
+    default:
+      return setKeep(sk, name, value);
+  }
+}
+
+function setKeep(sk: TcpSock, name: string, value: number): Errno | undefined {
+  switch (name) {
+    case 'TCP_KEEPIDLE': {
+      if (!within(value, 1, KEEP_SECONDS_MAX)) return 'EINVAL';
+      sk.keepaliveTime = value;
+      if (sk.keepalive && !stateIs(sk, 'CLOSE', 'LISTEN')) {
+        const idle = sk.host.clock.now() - sk.rcvTstamp;
+        sk.keepaliveTimer.arm(Math.max(0, keepaliveTimeWhen(sk) - idle));
+      }
+      return undefined;
+    }
+    case 'TCP_KEEPINTVL':
+      if (!within(value, 1, KEEP_SECONDS_MAX)) return 'EINVAL';
+      sk.keepaliveIntvl = value;
+      return undefined;
+    case 'TCP_KEEPCNT':
+      if (!within(value, 1, KEEP_COUNT_MAX)) return 'EINVAL';
+      sk.keepaliveProbes = value;
+      return undefined;
+    default:
+      return 'ENOPROTOOPT';
+  }
+}
+
+function setQuickack(sk: TcpSock, value: number): void {
+  if (value === 0) {
+    sk.ackPingpong = 1;
+    return;
+  }
+  sk.ackPingpong = 0;
+  if (!stateIs(sk, 'ESTABLISHED', 'CLOSE_WAIT') || (sk.ackPending & ACK_PENDING.SCHED) === 0) return;
+  sk.ackPending |= ACK_PENDING.PUSHED;
+  cleanupRbuf(sk, 1);
+  if ((value & 1) === 0) sk.ackPingpong = 1;
+}
+
+function setWindowClamp(sk: TcpSock, value: number): Errno | undefined {
+  if (value === 0) {
+    if (sk.state !== 'CLOSE') return 'EINVAL';
+    sk.windowClamp = 0;
+    sk.windowClampLocked = false;
+    return undefined;
+  }
+  sk.windowClamp = Math.max(value, RCVBUF_MIN >> 1);
+  sk.windowClampLocked = true;
+  sk.rcvSsthresh = Math.min(sk.rcvSsthresh, sk.windowClamp);
+  return undefined;
+}
+
+/** TCP_DEFER_ACCEPT is asked for in seconds and kept in SYN-ACK time-outs (secs_to_retrans). */
+function secondsToRetries(seconds: number): number {
+  let retries = 0;
+  for (let period = 1, timeout = 1; seconds > 0 && retries < 255; retries++, timeout = Math.min(timeout * 2, 120)) {
+    if (retries > 0 && period >= seconds) break;
+    if (retries > 0) period += timeout;
+  }
+  return retries;
+}
+
+export function getTcpOption(sk: TcpSock, level: string, name: string): Result<SockoptAnswer> {
+  if (level === 'SOL_SOCKET') {
+    if (name === 'SO_ACCEPTCONN') return Number(sk.state === 'LISTEN');
+    if (name === 'SO_RCVLOWAT') return sk.rcvlowat;
+    if (name === 'SO_OOBINLINE') return Number(sk.urgInline);
+    return 'ENOPROTOOPT';
+  }
+  if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
+  const { sysctl } = sk.tcp;
+  switch (name) {
+    case 'TCP_INFO':
+      return tcpInfo(sk);
+    case 'TCP_CONGESTION':
+      return { name: sk.ca.name };
+    case 'TCP_NODELAY':
+      return Number((sk.nonagle & NAGLE.OFF) !== 0);
+    case 'TCP_CORK':
+      return Number((sk.nonagle & NAGLE.CORK) !== 0);
+    case 'TCP_QUICKACK':
+      return Number(!inPingpongMode(sk));
+    case 'TCP_MAXSEG':
+      return stateIs(sk, 'CLOSE', 'LISTEN') && sk.userMss > 0 ? sk.userMss : sk.mssCache;
+    case 'TCP_WINDOW_CLAMP':
+      return sk.windowClamp;
+    case 'TCP_DEFER_ACCEPT':
+      return sk.deferAccept;
+    case 'TCP_SYNCNT':
+      return sk.synRetries || sysctl.synRetries.value;
+    case 'TCP_LINGER2':
+      return sk.linger2 < 0 ? -1 : Math.floor(sk.linger2 / 1_000_000) || sysctl.finTimeout.value;
+    case 'TCP_USER_TIMEOUT':
+      return sk.userTimeout / 1_000;
+    case 'TCP_NOTSENT_LOWAT':
+      return sk.notsentLowat;
+    case 'TCP_KEEPIDLE':
+      return sk.keepaliveTime || sysctl.keepaliveTime.value;
+    case 'TCP_KEEPINTVL':
+      return sk.keepaliveIntvl || sysctl.keepaliveIntvl.value;
+    case 'TCP_KEEPCNT':
+      return sk.keepaliveProbes || sysctl.keepaliveProbes.value;
+    default:
+      return 'ENOPROTOOPT';
+  }
+}
