@@ -5,6 +5,7 @@
 import { PROTOCOL } from '../header/ipv4.ts';
 import type { Clock, Micros, Platform, Random } from '../platform.ts';
 import { ConntrackTable } from './conntrack.ts';
+import { etcInit } from './etc-files.ts';
 import { ethtoolInit } from './ethtool.ts';
 import { Fib } from './fib.ts';
 import { Filesystem } from './filesystem.ts';
@@ -103,6 +104,7 @@ export class Host {
     this.skbs = new SkBuffs(this.trace);
     this.bootedAt = options.clock.now();
     this.filesystem = new Filesystem(options.platform, this.procfs);
+    etcInit(this.filesystem);
     this.processes = new Processes(this);
     this.defaultTtl = this.sysctl.number('net.ipv4.ip_default_ttl', TTL_DEFAULT, { min: 1, max: 255 });
     this.devices = new NetDevices(this);
