@@ -66,19 +66,36 @@ export class DnsCache {
     if (old !== undefined && old.rank > rank) return false;
     // Referrals and glue that repeat do not prolong themselves: a parent must be asked again (ghost domains).
     if (old?.kind === 'positive' && old.rank === rank && rank <= RANK.authority) return false;
-    const ttl = Math.max(Math.min(set.ttl, this.limits.ttlMax), this.limits.ttlMin ?? 0);
+    const { ttl } = this.clamped(set);
     this.store(key, { kind: 'positive', name: set.name, type: set.type, set, rank, ...this.span(ttl) });
     if (rank >= RANK.answer) this.map.delete(keyOf(set.name, ANY_TYPE));
     return true;
   }
 
+  /** A set with a TTL that is neither too long nor too short for this cache. */
+  clamped(set: RRset): RRset {
+    return withTtl(set, Math.max(Math.min(set.ttl, this.limits.ttlMax), this.limits.ttlMin ?? 0));
+  }
+
+  /** The SOA of a negative answer in the same way. */
+  clampedNegative(soa: RRset): RRset {
+    return withTtl(soa, Math.max(Math.min(soa.ttl, this.limits.negativeTtlMax), this.limits.negativeTtlMin ?? 0));
+  }
+
   /** NODATA for a type, or NXDOMAIN. The SOA's TTL is already min(TTL, minimum). */
   putNegative(kind: 'nodata' | 'nxdomain', name: DnsName, type: number, soa: RRset | undefined): void {
-    const ttl = Math.max(Math.min(soa?.ttl ?? 0, this.limits.negativeTtlMax), this.limits.negativeTtlMin ?? 0);
-    if (ttl === 0) return;
+    // RFC 2308 §5: without an SOA nothing says for how long.
+    const set = soa === undefined ? undefined : this.clampedNegative(soa);
+    if (set === undefined || set.ttl === 0) return;
     const keyType = kind === 'nxdomain' ? ANY_TYPE : type;
-    const set = soa === undefined ? undefined : withTtl(soa, ttl);
-    this.store(keyOf(name, keyType), { kind, name, type: keyType, set, rank: RANK.authoritative, ...this.span(ttl) });
+    this.store(keyOf(name, keyType), {
+      kind,
+      name,
+      type: keyType,
+      set,
+      rank: RANK.authoritative,
+      ...this.span(set.ttl),
+    });
   }
 
   /** Nobody answered: do not ask again for a while. */

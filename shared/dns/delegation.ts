@@ -23,6 +23,8 @@ export interface Delegation {
   readonly from: 'cache' | 'referral' | 'hints' | 'configured';
   /** Ask it to do the recursion (a forwarder). */
   readonly forward?: boolean;
+  /** The zone that referred to this one. */
+  readonly parent?: Delegation;
 }
 
 export interface RootHints {

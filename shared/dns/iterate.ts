@@ -19,24 +19,16 @@ import { CLASS, EDE, formatType, TYPE } from '../header/dns-type.ts';
 import type { Micros } from '../platform.ts';
 import { RANK } from './cache.ts';
 import { classify, type Verdict } from './classify.ts';
-import {
-  addressesIn,
-  closestInCache,
-  type Delegation,
-  delegationOf,
-  mayBeAsked,
-  type NameServer,
-} from './delegation.ts';
+import { addressesIn, closestInCache, type Delegation, delegationOf } from './delegation.ts';
 import type { ResolverIo } from './exchange.ts';
 import type { Resolver, Step } from './resolver.ts';
-import type { RRset } from './rrset.ts';
+import { groupRRsets, type RRset } from './rrset.ts';
+import { ServerPool } from './server-pool.ts';
 
 /** unbound: MAX_REFERRAL_COUNT 130; names have at most 127 labels. */
 const REFERRALS_MAX = 130;
 /** Messages to the servers of one zone for one question. */
 const SENDS_PER_ZONE_MAX = 16;
-/** RFC 9520 §3.1: transmissions to one address for one question. */
-const SENDS_PER_SERVER_MAX = 3;
 /** Messages for one client's question, all names of servers included (unbound: max-global-quota 200). */
 const SENDS_PER_QUESTION_MAX = 200;
 /** Names of servers that are resolved for one client's question (MAX_TARGET_COUNT), and that may fail (MAX_TARGET_NX). */
@@ -107,7 +99,7 @@ export class Iteration {
       }
       const { verdict } = asked;
       if (verdict.kind === 'referral') {
-        at = this.takeReferral(verdict);
+        at = { ...this.takeReferral(verdict), parent: at };
         known = labelCount(at.zone);
         continue;
       }
@@ -169,18 +161,26 @@ export class Iteration {
   private keep(verdict: Verdict, reply: DnsMessage, name: DnsName, type: number): Step {
     const { cache } = this.resolver;
     const rank = reply.authoritative ? RANK.authoritative : RANK.answer;
+    const chain = 'chain' in verdict ? verdict.chain.map((set) => cache.clamped(set)) : [];
     switch (verdict.kind) {
-      case 'answer':
-        for (const set of [...verdict.chain, ...verdict.sets]) cache.put(set, rank);
-        return { kind: 'answer', chain: verdict.chain, sets: verdict.sets };
+      case 'answer': {
+        const sets = verdict.sets.map((set) => cache.clamped(set));
+        for (const set of [...chain, ...sets]) cache.put(set, rank);
+        if (this.resolver.options.keepServersOfAnswers === true) this.keepServers(reply, sets);
+        return { kind: 'answer', chain, sets };
+      }
       case 'cname':
-        for (const set of verdict.chain) cache.put(set, rank);
-        return { kind: 'cname', chain: verdict.chain, target: verdict.target };
+        for (const set of chain) cache.put(set, rank);
+        return { kind: 'cname', chain, target: verdict.target };
       case 'nodata':
       case 'nxdomain':
-        for (const set of verdict.chain) cache.put(set, rank);
+        for (const set of chain) cache.put(set, rank);
         cache.putNegative(verdict.kind, verdict.name, type, verdict.soa);
-        return { kind: verdict.kind, chain: verdict.chain, soa: verdict.soa };
+        return {
+          kind: verdict.kind,
+          chain,
+          soa: verdict.soa === undefined ? undefined : cache.clampedNegative(verdict.soa),
+        };
       case 'empty':
         return { kind: 'nodata', chain: [], soa: undefined };
       default:
@@ -188,13 +188,26 @@ export class Iteration {
     }
   }
 
+  /** The NS set of the zone that answered, as it says of itself, and the addresses that come along. */
+  private keepServers(reply: DnsMessage, sets: readonly RRset[]): void {
+    const [answer] = sets;
+    for (const ns of groupRRsets(reply.authorities)) {
+      if (ns.type !== TYPE.NS || answer === undefined || !isAtOrBelow(answer.name, ns.name)) continue;
+      this.resolver.cache.put(ns, RANK.authority);
+      this.keepAddresses(reply, [ns]);
+    }
+  }
+
   /** Ask the servers of a zone, one after the other, until one says something of use. */
-  private async askZone(zone: Delegation, name: DnsName, type: number): Promise<Asked> {
+  private async askZone(zone: Delegation, name: DnsName, type: number, mayAskParent = true): Promise<Asked> {
     const pool = new ServerPool(zone, this.resolver, this.io);
     let empties = 0;
     let last: Asked = { why: `no reachable server for ${zone.zone}`, ede: EDE.NO_REACHABLE_AUTHORITY };
     for (let sends = 0; sends < SENDS_PER_ZONE_MAX; sends++) {
-      const server = pool.next() ?? (await this.moreAddresses(pool));
+      const server =
+        pool.next() ??
+        (await this.moreAddresses(pool)) ??
+        (mayAskParent ? await this.fromParent(pool, zone) : undefined);
       if (server === undefined) return last;
       if (this.budget.sends-- <= 0) return { why: 'too much work for one question', ede: EDE.OTHER };
       const outcome = await this.askServer(server, zone, name, type);
@@ -250,6 +263,34 @@ export class Iteration {
     }
     return undefined;
   }
+
+  /** Glue that was missing, has run out, or is wrong by now: the zone above may still say where a server is. */
+  private async fromParent(pool: ServerPool, zone: Delegation): Promise<Ipv4 | undefined> {
+    const parent = zone.parent ?? (zone.from === 'cache' ? this.above(zone.zone) : undefined);
+    if (parent === undefined) return undefined;
+    for (let target = pool.nextUnasked(parent.zone); target !== undefined; target = pool.nextUnasked(parent.zone)) {
+      if (this.budget.targets-- <= 0 || this.io.now() >= this.budget.deadline) return undefined;
+      const asked = await this.askZone(parent, target, TYPE.A, false);
+      const glue = 'verdict' in asked ? addressesOf(asked.verdict, target) : undefined;
+      if (glue === undefined) continue;
+      this.resolver.cache.put(glue, RANK.glue);
+      pool.add(addressesIn(glue));
+      const server = pool.next();
+      if (server !== undefined) return server;
+    }
+    return undefined;
+  }
+
+  private above(zone: DnsName): Delegation | undefined {
+    if (zone === DNS_ROOT) return undefined;
+    return closestInCache(parentName(zone), this.resolver.cache) ?? this.resolver.hints();
+  }
+}
+
+/** The address set of `name` in a verdict, as an answer or as glue. */
+function addressesOf(verdict: Verdict, name: DnsName): RRset | undefined {
+  const sets = verdict.kind === 'answer' ? verdict.sets : verdict.kind === 'referral' ? verdict.glue : [];
+  return sets.find((set) => set.type === TYPE.A && nameKey(set.name) === nameKey(name));
 }
 
 /** RFC 9156 §2.3: one label more for the first few, then in steps that get there in ten. */
@@ -260,55 +301,4 @@ function nextLabels(known: number, total: number, step: number): number {
 
 function servfail(why: string, ede: number = EDE.OTHER): Step {
   return { kind: 'servfail', why, ede };
-}
-
-/** The servers of one zone while one question is put to them. */
-class ServerPool {
-  private readonly zone: Delegation;
-  private readonly resolver: Resolver;
-  private readonly io: ResolverIo;
-  private readonly sends = new Map<Ipv4, number>();
-  /** Servers without an address, in random order. */
-  private readonly targets: NameServer[];
-
-  constructor(zone: Delegation, resolver: Resolver, io: ResolverIo) {
-    this.zone = zone;
-    this.resolver = resolver;
-    this.io = io;
-    this.targets = [];
-    for (const server of zone.servers) {
-      this.add(server.addresses);
-      if (server.addresses.length === 0) this.targets.push(server);
-    }
-  }
-
-  add(addresses: readonly Ipv4[]): void {
-    for (const address of addresses) {
-      if (mayBeAsked(address, this.resolver.options.allowLoopbackServers ?? false) && !this.sends.has(address)) {
-        this.sends.set(address, 0);
-      }
-    }
-  }
-
-  giveUp(server: Ipv4): void {
-    this.sends.set(server, SENDS_PER_SERVER_MAX);
-  }
-
-  next(): Ipv4 | undefined {
-    const { servers } = this.resolver;
-    const candidates = [...this.sends].filter(([, sends]) => sends < SENDS_PER_SERVER_MAX).map(([server]) => server);
-    const chosen = servers.choose(candidates, (limit) => this.io.random() % limit);
-    if (chosen !== undefined) this.sends.set(chosen, (this.sends.get(chosen) ?? 0) + 1);
-    return chosen;
-  }
-
-  nextTarget(): DnsName | undefined {
-    while (this.targets.length > 0) {
-      const [target] = this.targets.splice(this.io.random() % this.targets.length, 1);
-      // A server inside the zone can only be found through the zone's servers: that is what we lack.
-      if (target !== undefined && (this.sends.size > 0 || !isAtOrBelow(target.name, this.zone.zone)))
-        return target.name;
-    }
-    return undefined;
-  }
 }

@@ -48,6 +48,8 @@ export interface ResolverOptions {
     readonly forward?: boolean;
   }[];
   readonly failureSeconds?: number;
+  /** Believe the NS set beside a positive answer. Off: it is how a cache is talked into wrong servers (CVE-2025-11411). */
+  readonly keepServersOfAnswers?: boolean;
 }
 
 export interface Resolution {
@@ -110,7 +112,7 @@ export class Resolver {
     const seen = new Set<string>();
     let cached = true;
     for (let restarts = 0; restarts <= RESTARTS_MAX; restarts++) {
-      if (seen.has(nameKey(name))) return failure(answers, 'the chain of CNAMEs is a loop');
+      if (seen.has(nameKey(name))) return failure('the chain of CNAMEs is a loop');
       seen.add(nameKey(name));
       let step = this.lookUp(name, type);
       io.mark('named:cache', { name: nameWithoutDot(name), type: formatType(type), hit: step !== undefined });
@@ -119,7 +121,7 @@ export class Resolver {
         step = await new Iteration(this, io, budget).run(name, type);
         if (step.kind === 'servfail') this.cache.putFailure(name, type, this.options.failureSeconds ?? FAILURE_SECONDS);
       }
-      if (step.kind === 'servfail') return { ...failure(answers, step.why, step.ede), cached };
+      if (step.kind === 'servfail') return { ...failure(step.why, step.ede), cached };
       answers.push(...step.chain);
       if (step.kind === 'answer') {
         answers.push(...step.sets);
@@ -131,7 +133,7 @@ export class Resolver {
       }
       name = step.target;
     }
-    return failure(answers, 'max. restarts reached');
+    return failure('max. restarts reached');
   }
 
   private lookUp(name: DnsName, type: number): Step | undefined {
@@ -168,8 +170,9 @@ export class Resolver {
   }
 }
 
-function failure(answers: readonly RRset[], text: string, code: number = EDE.OTHER): Resolution {
-  return { rcode: RCODE.SERVFAIL, answers, authorities: [], kind: 'servfail', cached: false, ede: { code, text } };
+/** Part of a chain is no answer: none of it is given. */
+function failure(text: string, code: number = EDE.OTHER): Resolution {
+  return { rcode: RCODE.SERVFAIL, answers: [], authorities: [], kind: 'servfail', cached: false, ede: { code, text } };
 }
 
 export function recordsOf(sets: readonly RRset[]): ResourceRecord[] {

@@ -80,15 +80,16 @@ class Reader {
     const ranges: RplRange[] = [];
     const steps: RplStep[] = [];
     for (let words = this.next(); words !== undefined; words = this.next()) {
-      if (words[0] === 'RANGE_BEGIN') ranges.push(this.range(Number(words[1]), Number(words[2])));
+      if (words[0] === 'RANGE_BEGIN') ranges.push(this.range(words));
       if (words[0] === 'STEP') steps.push(this.step(Number(words[1]), words[2] ?? '', words.slice(3)));
       if (words[0] === 'SCENARIO_END') break;
     }
     return { ranges, steps };
   }
 
-  private range(from: number, to: number): RplRange {
-    const addresses: string[] = [];
+  private range(start: readonly string[]): RplRange {
+    const [from, to] = [Number(start[1]), Number(start[2])];
+    const addresses = start.slice(3);
     const entries: RplEntry[] = [];
     for (let words = this.next(); words !== undefined && words[0] !== 'RANGE_END'; words = this.next()) {
       if (words[0] === 'ADDRESS') addresses.push(words[1] ?? '');

@@ -6,6 +6,7 @@
  * case and TTLs aside unless the entry says `ttl`.
  */
 
+import { RESOLVER_CACHE } from '../../shared/dns/cache.ts';
 import type { ExchangeOptions, ResolverIo } from '../../shared/dns/exchange.ts';
 import { answerRecursively } from '../../shared/dns/recurse.ts';
 import { Resolver, type ResolverOptions } from '../../shared/dns/resolver.ts';
@@ -92,6 +93,14 @@ class Scenario {
       now: () => this.clock.now(),
       minimiseNames: setting('qname-minimisation', style === 'unbound' ? 'yes' : 'no') === 'yes',
       nothingBelowNxdomain: false,
+      cache: {
+        ...RESOLVER_CACHE,
+        ttlMax: Number(setting('cache-max-ttl', '86400')),
+        ttlMin: Number(setting('cache-min-ttl', '0')),
+        negativeTtlMax: Number(setting('cache-max-negative-ttl', '3600')),
+        negativeTtlMin: Number(setting('cache-min-negative-ttl', '0')),
+      },
+      keepServersOfAnswers: setting('iter-scrub-promiscuous', style === 'unbound' ? 'yes' : 'no') === 'no',
       failureSeconds: 1,
     });
   }
@@ -121,7 +130,7 @@ class Scenario {
     if (step?.type === 'CHECK_OUT_QUERY') {
       const found = this.pending.find((p) => step.entry !== undefined && matches(step.entry, p.query, p.tcp));
       if (found !== undefined) {
-        if (step.entry?.adjust.has('copy_id')) this.finish(found, replyBytes(step.entry, found.query));
+        if (step.entry?.adjust.has('copy_id')) this.finish(found, replyBytes(step.entry, found.query, this.style));
         this.index++;
         return true;
       }
@@ -129,7 +138,7 @@ class Scenario {
     for (const pending of this.pending) {
       const entry = this.canned(pending);
       if (entry === undefined) continue;
-      this.finish(pending, replyBytes(entry, pending.query));
+      this.finish(pending, replyBytes(entry, pending.query, this.style));
       return true;
     }
     return false;
@@ -212,7 +221,7 @@ class Scenario {
         const latest = this.pending.at(-1);
         if (this.style === 'unbound' && latest === undefined) return this.wait(`step ${step.number}: nobody asked`);
         if (this.style === 'unbound' && latest !== undefined && step.entry !== undefined)
-          this.finish(latest, replyBytes(step.entry, latest.query));
+          this.finish(latest, replyBytes(step.entry, latest.query, this.style));
         break;
       }
       case 'TIMEOUT':
@@ -274,6 +283,11 @@ class Scenario {
     options: ExchangeOptions,
   ): Promise<Uint8Array | 'timeout' | 'unreachable'> {
     this.upstream++;
+    if (process.env['WIRELAB_RPL_TRACE'] !== undefined) {
+      const asked = decodeDns(bytes);
+      const [question] = isMalformed(asked) ? [] : asked.questions;
+      console.log(this.clock.now() / 1e6, formatIpv4(server), question?.name, formatType(question?.type ?? 0));
+    }
     return new Promise((resolve) => {
       const query = decodeDns(bytes);
       if (isMalformed(query)) throw new Error('we sent a malformed query');
@@ -353,14 +367,16 @@ function queryOf(entry: RplEntry): DnsMessage {
   return { ...message, edns: { udpSize: 4096, version: 0, dnssecOk: true, options: [] } };
 }
 
-function replyBytes(entry: RplEntry, query: DnsMessage): Uint8Array {
+/** Testbound replaces the layer that looks at IDs, so its scenarios do not always copy them. */
+function replyBytes(entry: RplEntry, query: DnsMessage, style: 'unbound' | 'deckard'): Uint8Array {
+  const copyId = style === 'unbound' || entry.adjust.has('copy_id');
   if (entry.raw !== undefined) {
     const bytes = Uint8Array.from(entry.raw);
-    if (bytes.length >= DNS.SIZE && entry.adjust.has('copy_id')) new DataView(bytes.buffer).setUint16(DNS.ID, query.id);
+    if (bytes.length >= DNS.SIZE && copyId) new DataView(bytes.buffer).setUint16(DNS.ID, query.id);
     return bytes;
   }
   const message: DnsMessage = {
-    ...flagged(entry, entry.adjust.has('copy_id') ? query.id : 0),
+    ...flagged(entry, copyId ? query.id : 0),
     questions: entry.adjust.has('copy_query') ? query.questions : entry.questions,
     answers: entry.answer,
     authorities: entry.authority,
