@@ -92,11 +92,16 @@ function failed(host: Host, skb: SkBuff, reason: DropReason): undefined {
 function insert(host: Host, queue: Queue, skb: SkBuff): DropReason | undefined {
   const field = skb.view.getUint16(skb.networkHeader + IPV4.FRAGMENT);
   const start = (field & IPV4_OFFSET_MASK) * 8;
-  const size = skb.length - (skb.transportHeader - skb.data);
   const more = (field & IPV4_MF) !== 0;
+  const headerLength = skb.transportHeader - skb.data;
+  // Whatever follows the last whole eight octets of a fragment with more to come is cut off, as Linux does.
+  const size = more ? (skb.length - headerLength) & ~7 : skb.length - headerLength;
   const end = start + size;
-  const malformed = size <= 0 || (more && size % 8 !== 0) || end > LENGTH_MAX - IPV4.SIZE;
-  if (malformed) return discard(host, queue, 'frag_malformed');
+  if (size <= 0 || end > LENGTH_MAX - IPV4.SIZE) return discard(host, queue, 'frag_malformed');
+  if (headerLength + size < skb.length) {
+    host.skbs.linearize(skb);
+    skb.trim(headerLength + size);
+  }
   if (!more) {
     const short = queue.pieces.some((piece) => piece.end > end);
     if (short || (queue.length >= 0 && queue.length !== end)) return discard(host, queue, 'frag_malformed');
