@@ -267,6 +267,8 @@ export function processBacklog(host: Host): void {
   for (const skb of burst) {
     const dev = host.devices.byIndex(skb.ifindex);
     if (dev === undefined) host.skbs.drop(skb, 'dev_down');
+    // A broadcast of ours (dev_loopback_xmit) never had a link header.
+    else if (skb.packetType === 'loopback') deliver(host, dev, skb, skb.protocol);
     else netifReceive(host, dev, skb);
   }
   burst.length = 0;
