@@ -26,13 +26,29 @@ export function protocolNumber(name: string): number | undefined {
   return undefined;
 }
 
+/** What a host without /etc/services still knows. */
+const USUAL_SERVICES = [
+  'ftp 21/tcp',
+  'ssh 22/tcp',
+  'telnet 23/tcp',
+  'smtp 25/tcp',
+  'domain 53/tcp',
+  'domain 53/udp',
+  'http 80/tcp www',
+  'ntp 123/udp',
+  'https 443/tcp',
+  'https 443/udp',
+  'http-alt 8080/tcp',
+];
+
 /** /etc/services, read once per program (getservbyport, getservbyname). */
 export class Services {
   private readonly names = new Map<string, string>();
   private readonly ports = new Map<string, number>();
 
   constructor(sys: Pick<Syscalls, 'readFile'>) {
-    for (const line of linesOf(sys, '/etc/services')) {
+    const lines = linesOf(sys, '/etc/services');
+    for (const line of lines.length === 0 ? USUAL_SERVICES : lines) {
       const [name, entry, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
       const match = /^([0-9]+)\/(tcp|udp)$/.exec(entry ?? '');
       if (name === undefined || match === null) continue;

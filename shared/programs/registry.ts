@@ -32,6 +32,7 @@ import { route } from './route.ts';
 import { sleep } from './sleep.ts';
 import { ss } from './ss.ts';
 import { sysctl } from './sysctl.ts';
+import { tcpdump } from './tcpdump.ts';
 import { traceroute } from './traceroute.ts';
 
 export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
@@ -67,6 +68,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['sleep', sleep],
   ['ss', ss],
   ['sysctl', sysctl],
+  ['tcpdump', tcpdump],
   ['traceroute', traceroute],
   ['true', yes],
   ['uname', uname],
