@@ -20,7 +20,8 @@ const FILES_MAX = 1_024;
 const FILE_BYTES_MAX = 64 * 1_048_576;
 const TOTAL_BYTES_MAX = 128 * 1_048_576;
 
-const FOLDERS = ['/', '/etc', '/proc', '/sys', '/tmp', LAB_FOLDER];
+const FOLDERS = ['/', '/etc', '/proc', '/sys', '/tmp', LAB_FOLDER] as const;
+const FOLDERS_MAX = 256;
 
 const encoder = new TextEncoder();
 
@@ -44,6 +45,7 @@ export class Filesystem {
   private readonly platform: Platform;
   private readonly procfs: Procfs;
   private readonly files: Map<string, Uint8Array> = new Map();
+  private readonly folders: Set<string> = new Set(FOLDERS);
   private bytes = 0;
 
   constructor(platform: Platform, procfs: Procfs) {
@@ -77,6 +79,18 @@ export class Filesystem {
     return undefined;
   }
 
+  /** An empty folder in memory; there already is fine. */
+  makeDirectory(path: string): Errno | undefined {
+    const at = this.resolve(path);
+    if (at === undefined) return 'ENAMETOOLONG';
+    if (isGenerated(at)) return 'EACCES';
+    if (this.readDirectory(at) !== undefined) return undefined;
+    if (this.readDirectory(parentOf(at)) === undefined) return 'ENOENT';
+    if (this.folders.size >= FOLDERS_MAX) return 'ENOSPC';
+    this.folders.add(at);
+    return undefined;
+  }
+
   /** For those that fill /etc at boot. */
   writeText(path: string, text: string): void {
     this.writeFile(path, encoder.encode(text));
@@ -86,7 +100,7 @@ export class Filesystem {
     const at = this.resolve(path);
     if (at === undefined) return undefined;
     const names = new Set<string>(this.procfs.readDirectory(at) ?? []);
-    let found = names.size > 0 || FOLDERS.includes(at);
+    let found = names.size > 0 || this.folders.has(at);
     const below = inLab(at);
     const lower = below === undefined ? undefined : this.platform.readDirectory(below);
     if (lower !== undefined) {
@@ -94,7 +108,7 @@ export class Filesystem {
       for (const name of lower) names.add(name);
     }
     const prefix = at === '/' ? '/' : `${at}/`;
-    for (const file of [...this.files.keys(), ...FOLDERS]) {
+    for (const file of [...this.files.keys(), ...this.folders]) {
       if (file.length > prefix.length && file.startsWith(prefix)) {
         found = true;
         names.add(file.slice(prefix.length).split('/')[0] ?? '');

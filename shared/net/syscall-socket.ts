@@ -105,7 +105,12 @@ export async function connectSocket(caller: Caller, fd: Fd, address: SockAddress
   if (answer !== 'EINPROGRESS' && !(answer === 'EALREADY' && !file.nonblock)) throw new SyscallError('connect', answer);
   const options = { syscall: 'connect', fd, file, timeout: file.sendTimeout };
   if (file.nonblock) throw new SyscallError('connect', answer);
-  await blockOn(process, options, () => connectOutcome(sk));
+  try {
+    await blockOn(process, options, () => connectOutcome(sk));
+  } finally {
+    // As inet_stream_connect does when it wakes: the socket learns that the program knows.
+    if (process.files[fd] === file && connectOutcome(sk) !== 'EAGAIN') sk.proto.connect(sk, address);
+  }
 }
 
 /** How a handshake ended, or EAGAIN while it goes on. */

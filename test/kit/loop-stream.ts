@@ -55,6 +55,7 @@ export function loopStreamInit(host: Host): Map<number, Sock> {
   };
 
   function connect(sk: LoopSock, { address, port }: SockAddress): Errno | undefined {
+    if (sk.localPort !== 0 && sk.remotePort !== 0) return 'EISCONN';
     const listener = listeners.get(port);
     sk.localPort ||= nextPort++;
     sk.localAddress = IPV4_LOOPBACK;
