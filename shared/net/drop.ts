@@ -13,7 +13,6 @@ export const DROP_REASONS = {
   no_carrier: 'The port has no carrier: the wire is unplugged or the far end is down.',
   dev_down: 'The interface is administratively down.',
   qdisc_full: 'The transmit queue was full (tail drop).',
-  dev_hard_header: 'No link header could be built for the packet.',
   // Switch.
   bridge_same_port: 'The switch learned the target on the very port the frame came from.',
   bridge_port_down: 'The target is on a port without carrier.',
@@ -60,7 +59,6 @@ export const DROP_REASONS = {
   icmp_unknown_type: 'An ICMP type that we do not handle: silently dropped (RFC 1122 §3.2.2).',
   icmp_ignored: 'An echo request while net.ipv4.icmp_echo_ignore_all is set.',
   icmp_broadcast: 'An echo request to a broadcast address is ignored.',
-  icmp_no_socket: 'An ICMP message that no socket or protocol here wanted.',
   // UDP, raw and packet sockets.
   udp_too_short: 'Shorter than a UDP header.',
   udp_bad_length: 'The UDP length does not fit the packet.',

@@ -14,11 +14,15 @@ import {
 } from './netdev.ts';
 import { PfifoFast, type Qdisc } from './qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
+import type { SysctlNumber } from './sysctl.ts';
 
 /** RFC 791: every module must forward 68 octets; Linux: ETH_MIN_MTU. */
 export const MTU_MIN = 68;
 /** Linux: loopback and veth take up to 65535; jumbo cards 9000. */
 const MTU_MAX = 65_535;
+
+/** Linux: net.core.netdev_max_backlog, packets that loop back and wait for the softirq. */
+const BACKLOG_PACKETS_MAX = 1_000;
 
 /** NETDEV_REGISTER, NETDEV_UP, NETDEV_GOING_DOWN …; `change` is carrier. */
 export type DeviceEvent = 'register' | 'up' | 'down' | 'change' | 'mtu' | 'mac' | 'unregister';
@@ -27,6 +31,7 @@ export class NetDevices {
   /** Packets that loop back, and the softirq that takes them up (softnet_data). */
   backlog: SkBuff[] = [];
   readonly softirq: Timer;
+  readonly backlogMax: SysctlNumber;
   private spare: SkBuff[] = [];
   private readonly host: Host;
   private readonly indexed: (NetDevice | undefined)[] = [undefined];
@@ -34,6 +39,8 @@ export class NetDevices {
 
   constructor(host: Host) {
     this.host = host;
+    this.backlogMax = host.sysctl.number('net.core.netdev_max_backlog', BACKLOG_PACKETS_MAX, { min: 0 });
+    host.sysctl.readOnly('net.core.default_qdisc', () => 'pfifo_fast');
     this.softirq = host.clock.timer(() => processBacklog(host));
   }
 

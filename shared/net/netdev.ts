@@ -20,9 +20,6 @@ import { ipReceive } from './ip-input.ts';
 import type { Qdisc } from './qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
 
-/** Linux: net.core.netdev_max_backlog, packets that loop back and wait for the softirq. */
-const BACKLOG_PACKETS_MAX = 1_000;
-
 /** What `startXmit` answers: `busy` puts the packet back, and the driver calls wake() when there is room. */
 export type XmitAnswer = 'ok' | 'busy';
 
@@ -255,8 +252,8 @@ function deliver(host: Host, dev: NetDevice, skb: SkBuff, type: number): void {
 
 /** A packet that this host sends to itself: up the stack in the next softirq. Consumes `skb`. (Linux: netif_rx) */
 export function netifRx(host: Host, skb: SkBuff): void {
-  const { backlog } = host.devices;
-  if (backlog.length >= BACKLOG_PACKETS_MAX) return host.skbs.drop(skb, 'cpu_backlog');
+  const { backlog, backlogMax } = host.devices;
+  if (backlog.length >= backlogMax.value) return host.skbs.drop(skb, 'cpu_backlog');
   backlog.push(skb);
   if (backlog.length === 1) host.devices.softirq.arm(0);
 }
