@@ -57,7 +57,7 @@ class Dig {
     const { flags } = lookup;
     const given = lookup.server === undefined ? '' : '; (1 server found)\n';
     const words = ['', ...context.argv.slice(1)].join(' ');
-    const greeting = `\n; <<>> DiG ${DIG_VERSION} <<>>${words}\n${given}${flags.comments || flags.trace ? ';; global options: +cmd\n' : ''}`;
+    const greeting = `\n; <<>> DiG ${DIG_VERSION} <<>>${words}\n${given};; global options: +cmd\n`;
     this.greeting = isFirst && flags.cmd && !flags.short ? greeting : '';
   }
 
