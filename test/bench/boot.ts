@@ -1,16 +1,18 @@
 /** How long labs/url-to-page takes to come up, and what its processes take of memory, beside bare Node processes. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProcessEngine } from '../../services/lab/engine-processes.ts';
 import { planOf } from '../../services/lab/labs.ts';
 import { findPorts } from '../../services/lab/ports.ts';
+import { logFolder } from '../../shared/device/running-lab.ts';
 import type { Figure } from './harness.ts';
 import { bareProcesses, pssMb } from './machine.ts';
 
 async function bootLab(): Promise<{ seconds: number; pss: number[] }> {
   const plan = planOf('url-to-page');
   const runtime = mkdtempSync(join(tmpdir(), 'wirelab-bench-'));
+  mkdirSync(logFolder(runtime, plan.name), { recursive: true });
   const ports = await findPorts(plan.devices.length + 1, undefined);
   const quiet = { onReady: () => {}, onDied: () => {}, onDown: () => {} };
   const start = performance.now();
