@@ -1,5 +1,5 @@
 /**
- * The files of /proc that belong to no protocol: version, uptime, and a folder per process (fs/proc/array.c). Those of
+ * The files of /proc that belong to no protocol: version, uptime, and a folder per process (fs/proc/array.c); /dev/null. Those of
  * the network stand with the part they show.
  */
 import { SECOND } from '../platform.ts';
@@ -15,6 +15,11 @@ const PROCESS_FILES = ['cmdline', 'comm', 'stat'] as const;
 export function procInit(host: Host): void {
   const uptime = (): string => ((host.clock.now() - host.bootedAt) / SECOND).toFixed(2);
   host.procfs.register('/proc/uptime', () => `${uptime()} ${uptime()}\n`);
+  host.procfs.register(
+    '/dev/null',
+    () => '',
+    () => undefined,
+  );
   host.procfs.register('/proc/version', () => 'Linux version 6.12.0-wirelab (wirelab) #1 SMP wirelab\n');
   host.procfs.register('/proc/sys/kernel/hostname', () => `${host.name}\n`);
   host.procfs.registerFolder('/proc', {

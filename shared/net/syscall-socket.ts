@@ -2,6 +2,7 @@
  * The socket system calls (Linux: net/socket.c, inet_stream_connect, inet_accept). Here user data crosses into the kernel
  * and back, so here those copies are counted; and here causes pass: what a thread received last is what it sends for.
  */
+import { formatIpv4 } from '../header/address.ts';
 import { isErrno, type Result, SyscallError } from './errno.ts';
 import { SocketFile } from './file.ts';
 import type { Process } from './process.ts';
@@ -100,6 +101,11 @@ export async function connectSocket(caller: Caller, fd: Fd, address: SockAddress
   const file = socketFile(caller, 'connect', fd);
   const sk = file.sk;
   if (caller.cause !== 0) sk.cause = caller.cause;
+  const { trace } = sk.host;
+  if (trace.on) {
+    const to = `${formatIpv4(address.address)}:${address.port}`;
+    trace.mark('sys_enter_connect', caller.cause, { fd, to, program: sk.processName });
+  }
   const answer = sk.proto.connect(sk, address);
   if (answer === undefined) return;
   if (answer !== 'EINPROGRESS' && !(answer === 'EALREADY' && !file.nonblock)) throw new SyscallError('connect', answer);
@@ -176,7 +182,8 @@ export function receiveNow(caller: Caller, sk: Sock, into: Uint8Array, flags: nu
     counters.copies.kernelToUser++;
     counters.copiedBytes.kernelToUser += copied;
     const { trace } = sk.host;
-    if (trace.on) {
+    // Datagrams mark it themselves, with the packet's identity.
+    if (trace.on && sk.type === 'stream') {
       trace.mark('skb_copy_datagram', sk.cause, { protocol: sk.proto.name, length: copied, program: sk.processName });
     }
   }

@@ -100,7 +100,7 @@ class PageReader {
     if (name === 'br') this.breakLine(false);
     if (closing) return;
     if (name === 'li') this.line = '* ';
-    if (/^h[1-6]$/.test(name)) this.line = `${'#'.repeat(Number(name.slice(1)))} `;
+    if (/^h[1-6]$/.test(name)) this.line += `${'#'.repeat(Number(name.slice(1)))} `;
     if (name === 'hr') this.lines.push('-'.repeat(COLUMNS));
     if (name === 'td' || name === 'th') this.line += ' ';
     if (name === 'img') this.image(attributes);
@@ -133,6 +133,8 @@ class PageReader {
   }
 
   private breakLine(blank: boolean): void {
+    // A list's star waits for the item's first text, whatever blocks it stands in.
+    if (this.line === '* ') return;
     if (this.preformatted) this.lines.push(...this.line.split('\n'));
     else if (this.line.trim() !== '') this.lines.push(...wrap(this.line.trim()));
     this.line = '';
