@@ -64,6 +64,19 @@ export function featureNamed(word: string): string | undefined {
   return SWITCHED[word];
 }
 
+/** What the kernel calls a feature of ours. */
+const KERNEL_NAMES: Readonly<Record<string, string>> = {
+  tso: 'tx-tcp-segmentation',
+  gso: 'tx-generic-segmentation',
+  gro: 'rx-gro',
+  txChecksum: 'tx-checksum-ip-generic',
+  rxChecksum: 'rx-checksum',
+};
+
+export function kernelName(feature: string): string {
+  return KERNEL_NAMES[feature] ?? feature;
+}
+
 export function featureText(features: Readonly<Record<string, boolean>>): string {
   const lines = LINES.map(([name, key]) => {
     const value = features[key];

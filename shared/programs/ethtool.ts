@@ -6,7 +6,7 @@ import { formatMac } from '../header/address.ts';
 import { type Errno, errorText, isErrno } from '../net/errno.ts';
 import type { NetlinkTable } from '../net/netlink.ts';
 import type { ProgramContext } from '../net/syscalls.ts';
-import { featureNamed, featureText } from './ethtool-features.ts';
+import { featureNamed, featureText, kernelName } from './ethtool-features.ts';
 import { Failure, program } from './failure.ts';
 
 type Card = Exclude<NetlinkTable['ETHTOOL']['answer'], Errno>;
@@ -220,8 +220,8 @@ async function setFeatures(context: ProgramContext, dev: string, words: readonly
   if (followed.length === 0 && refused.length === 0) return;
   const state = (name: string) => (after[name] ? 'on' : 'off');
   const lines = [
-    ...refused.map((name) => `${name}: ${state(name)} [requested ${features[name] ? 'on' : 'off'}]\n`),
-    ...followed.map((name) => `${name}: ${state(name)} [not requested]\n`),
+    ...refused.map((name) => `${kernelName(name)}: ${state(name)} [requested ${features[name] ? 'on' : 'off'}]\n`),
+    ...followed.map((name) => `${kernelName(name)}: ${state(name)} [not requested]\n`),
   ];
   await context.out(`Actual changes:\n${lines.join('')}`);
 }
