@@ -6,7 +6,6 @@ import type { SockAddress } from '../net/sock.ts';
 import type { Fd, Syscalls } from '../net/syscalls.ts';
 import { SECOND } from '../platform.ts';
 import { DnsStream } from './dns-socket.ts';
-import { errnoOf } from './failure.ts';
 
 /** BIND's recursive-clients: questions worked on at once; more are dropped, the asker tries again. */
 const WORKING_MAX = 1_000;
@@ -32,25 +31,11 @@ export type Handler = (sys: Syscalls, asked: Asked) => Promise<readonly Uint8Arr
 export async function serveDns(sys: Syscalls, address: SockAddress, handler: Handler): Promise<void> {
   const udp = sys.socket('inet', 'dgram');
   sys.bind(udp, address);
-  const tcp = listenTcp(sys, address);
-  const serving = [serveUdp(sys.thread(0), udp, handler)];
-  if (tcp !== undefined) serving.push(serveTcp(sys.thread(0), tcp, handler));
-  await Promise.all(serving);
-}
-
-/** undefined: a kernel without TCP; then UDP alone is served. */
-function listenTcp(sys: Syscalls, address: SockAddress): Fd | undefined {
-  let fd: Fd;
-  try {
-    fd = sys.socket('inet', 'stream');
-  } catch (error) {
-    if (errnoOf(error) === 'ESOCKTNOSUPPORT') return undefined;
-    throw error;
-  }
-  sys.setsockopt(fd, 'SOL_SOCKET', 'SO_REUSEADDR', 1);
-  sys.bind(fd, address);
-  sys.listen(fd, BACKLOG);
-  return fd;
+  const tcp = sys.socket('inet', 'stream');
+  sys.setsockopt(tcp, 'SOL_SOCKET', 'SO_REUSEADDR', 1);
+  sys.bind(tcp, address);
+  sys.listen(tcp, BACKLOG);
+  await Promise.all([serveUdp(sys.thread(0), udp, handler), serveTcp(sys.thread(0), tcp, handler)]);
 }
 
 async function serveUdp(sys: Syscalls, fd: Fd, handler: Handler): Promise<void> {

@@ -34,7 +34,8 @@ export class DnsDatagram {
     server: SockAddress,
     options: { source?: SockAddress; failed?: (errno: Errno) => void } = {},
   ): Promise<DnsDatagram | undefined> {
-    const fd = sys.socket('inet', 'dgram', 0, { nonblock: true });
+    const fd = openSocket(sys, 'dgram', options.failed);
+    if (fd === undefined) return undefined;
     try {
       if (options.source !== undefined) sys.bind(fd, options.source);
       await sys.connect(fd, server);
@@ -73,6 +74,20 @@ export class DnsDatagram {
 
   close(): void {
     this.sys.close(this.fd);
+  }
+}
+
+/** A socket, unless the process has too many. */
+function openSocket(
+  sys: Syscalls,
+  type: 'dgram' | 'stream',
+  failed: ((errno: Errno) => void) | undefined,
+): Fd | undefined {
+  try {
+    return sys.socket('inet', type, 0, { nonblock: true });
+  } catch (error) {
+    failed?.(errnoOf(error));
+    return undefined;
   }
 }
 
@@ -125,7 +140,8 @@ export async function connectStream(
   timeout: Micros,
   failed?: (errno: Errno) => void,
 ): Promise<DnsStream | 'timeout' | 'unreachable'> {
-  const fd = sys.socket('inet', 'stream', 0, { nonblock: true });
+  const fd = openSocket(sys, 'stream', failed);
+  if (fd === undefined) return 'unreachable';
   try {
     await sys.connect(fd, server);
   } catch (error) {

@@ -76,7 +76,7 @@ export class NameServerProgram {
     if (chaos !== undefined)
       return { reply: chaos, kind: chaos.rcode === RCODE.NOERROR ? 'answer' : 'refused', zone: undefined };
     const answer = answerFromZones(this.zones, question, query);
-    const wantsMore = answer.kind === 'refused' || answer.kind === 'referral';
+    const wantsMore = answer.kind === 'refused' || (answer.kind === 'referral' && query.recursionDesired);
     if (this.resolver === undefined || !wantsMore) return { reply: replyOf(answer, recursionAvailable), ...answer };
     const reply = await answerRecursively(this.resolver, query, question, resolverIo(sys));
     return { reply, kind: kindOf(reply), zone: undefined };

@@ -159,4 +159,77 @@ www.server.com.		300	IN	A	192.0.2.80
       err: '/etc/bad.zone:4:6: "1.2.3.400" is not an IPv4 address\nnamed: zone bad/IN: not loaded due to errors.\n',
     });
   });
+
+  test('an answer longer than 512 octets is cut, and asked for again over TCP', async () => {
+    const { out } = await lab.run('www', 'dig +noedns big.server.com TXT');
+    expect(out).toMatch(/^;; Truncated, retrying in TCP mode\.\n/);
+    expect(out).toContain('flags: qr rd ra; QUERY: 1, ANSWER: 6, AUTHORITY: 0, ADDITIONAL: 0');
+    expect(out).toContain(';; SERVER: 198.51.100.18#53(198.51.100.18) (TCP)');
+    const cut = await lab.run('www', 'dig +noedns +ignore +noall +comments big.server.com TXT');
+    expect(cut.out).toContain('flags: qr tc rd ra; QUERY: 1, ANSWER: 0');
+  });
+
+  test('a zone is transferred with its SOA at both ends; others are refused', async () => {
+    const { out } = await lab.run('www', 'dig @192.0.2.12 axfr server.com');
+    const rows = out.split('\n').filter((line) => line.includes('\tIN\t'));
+    expect(rows).toHaveLength(15);
+    expect(rows[0]).toBe(rows.at(-1));
+    expect(out).toContain(';; XFR size: 15 records (messages 1, bytes 947)');
+    expect((await lab.run('www', 'dig @192.0.2.12 axfr nosuch.com')).out).toContain('; Transfer failed.');
+  });
+
+  test('rndc shows what named remembers, and makes it forget', async () => {
+    await lab.run('www', 'dig +short www.server.com');
+    const seconds = async (): Promise<number> => {
+      const { out } = await lab.run('local-dns', 'rndc dumpdb -cache');
+      return Number(/^www\.server\.com\.\s+(\d+)\tIN A\t192\.0\.2\.80$/m.exec(out)?.[1] ?? -1);
+    };
+    const before = await seconds();
+    await lab.advance(5_000_000);
+    expect(before - (await seconds())).toBe(5);
+    expect((await lab.run('local-dns', 'rndc flush')).status).toBe(0);
+    expect(await seconds()).toBe(-1);
+    expect(await lab.run('alice', 'rndc status')).toMatchObject({
+      status: 1,
+      err: 'rndc: connect failed: 127.0.0.1#953: connection refused\n',
+    });
+  });
+
+  test('resolvectl shows what the host remembers, counting down, and empties it', async () => {
+    await lab.run('alice', 'getent hosts web.server.com');
+    await lab.advance(4_000_000);
+    const { out } = await lab.run('alice', 'resolvectl show-cache');
+    expect(out).toMatch(
+      /^web\.server\.com IN CNAME www\.server\.com\. \(ttl 29[0-6]s\)\nwww\.server\.com IN A 192\.0\.2\.80 \(ttl 29[0-6]s\)$/m,
+    );
+    expect((await lab.run('alice', 'resolvectl query web.server.com')).out).toMatch(
+      /^web\.server\.com: 192\.0\.2\.80\n {16}\(www\.server\.com\)\n/,
+    );
+    await lab.run('alice', 'resolvectl flush-caches');
+    expect((await lab.run('alice', 'resolvectl show-cache')).out).toBe('Scope protocol=dns\n');
+    expect(await lab.run('alice', 'resolvectl query nosuch.server.com')).toMatchObject({
+      status: 1,
+      err: "nosuch.server.com: resolve call failed: Name 'nosuch.server.com' not found\n",
+    });
+  });
+
+  test('questions of two hosts at once keep their causes apart, down to the authoritative server', async () => {
+    const causes = new Map<string, Set<number>>();
+    const stop = lab.lab.device('server-dns').host.trace.listen((event) => {
+      const name = String(event.fields['name'] ?? '');
+      if (event.point === 'named:query') causes.set(name, (causes.get(name) ?? new Set()).add(event.cause));
+    });
+    const sink = { stdout: () => {}, stderr: () => {} };
+    const started = [101, 102].map((cause) =>
+      lab.lab.device('www').host.processes.spawn('dig', ['dig', `c${cause}.shops.server.com`], { ...sink, cause }),
+    );
+    let ended = 0;
+    for (const { exited } of started) void exited.then(() => ended++);
+    await lab.clock.until(() => ended === 2, 30_000_000);
+    expect([...causes]).toEqual([
+      ['c101.shops.server.com', new Set([101])],
+      ['c102.shops.server.com', new Set([102])],
+    ]);
+    stop();
+  });
 });
