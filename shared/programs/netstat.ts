@@ -142,7 +142,8 @@ function socketLine(record: SocketRecord, flags: Flags, names: Names): string {
   const words = [
     left(record.protocol, 4),
     right(record.receiveQueue, 7),
-    right(record.sendQueue, 6),
+    // /proc/net/tcp has no place for a listener's backlog.
+    right(record.state === 'LISTEN' ? 0 : record.sendQueue, 6),
     left(wide(end(record.localAddress, record.localPort, true)), ADDRESS_WIDTH),
     left(wide(end(record.remoteAddress, record.remotePort, false)), ADDRESS_WIDTH),
     left(stateText(record), 11),

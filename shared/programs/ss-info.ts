@@ -19,6 +19,13 @@ function field(info: Info, name: string): number {
   return typeof value === 'number' ? value : value === true ? 1 : 0;
 }
 
+/** tcp_get_info fills in little for a listener: what its connections will start with. */
+const LISTENER_FIELDS = ['congestion', 'ca_name', 'cong', 'snd_cwnd', 'unacked', 'reordering'];
+
+export function listenerInfo(info: Info): Info {
+  return Object.fromEntries(Object.entries(info).filter(([name]) => LISTENER_FIELDS.includes(name)));
+}
+
 export function tcpInfoText(info: Info, options: boolean, numeric: boolean): string {
   const n = (name: string) => field(info, name);
   const words: string[] = [];

@@ -9,7 +9,7 @@ import { Failure, program } from './failure.ts';
 import { HostNames, protocolName, Services } from './names.ts';
 import { getopt, type ParsedLine } from './options.ts';
 import { readSocketFilter } from './ss-filter.ts';
-import { tcpInfoText, timerText } from './ss-info.ts';
+import { listenerInfo, tcpInfoText, timerText } from './ss-info.ts';
 import { ALL_STATES, CONNECTED, kernelState, shownState } from './ss-state.ts';
 import { socketSummary } from './ss-summary.ts';
 import { renderSockets, type SocketRow } from './ss-table.ts';
@@ -227,7 +227,8 @@ function extraOf(record: SocketRecord, { flags }: Show): string {
 /** -m and -i. */
 function secondLine(record: SocketRecord, flags: ReadonlySet<string>): string {
   let text = '';
-  if (flags.has('m')) {
+  // A connection in TIME-WAIT has no buffers left.
+  if (flags.has('m') && Object.keys(record.memory).length > 0) {
     const fields = [
       ['r', 'rmem_alloc'],
       ['rb', 'rcvbuf'],
@@ -242,6 +243,11 @@ function secondLine(record: SocketRecord, flags: ReadonlySet<string>): string {
     const memory = fields.map(([label, name]) => `${label}${record.memory[label] ?? record.memory[name] ?? 0}`);
     text += ` skmem:(${memory.join(',')})`;
   }
-  if (flags.has('i') && record.info !== undefined) text += tcpInfoText(record.info, flags.has('o'), flags.has('n'));
+  if (flags.has('i') && record.info !== undefined)
+    text += tcpInfoText(
+      record.state === 'LISTEN' ? listenerInfo(record.info) : record.info,
+      flags.has('o'),
+      flags.has('n'),
+    );
   return text;
 }

@@ -107,6 +107,13 @@ LISTEN 0      128          0.0.0.0:80        0.0.0.0:*
     expect((await run('ss -tno state syn-sent')).out).toContain('10.0.1.77:80   timer:(on,008ms,0)\n');
   });
 
+  test('a listener has only what its connections will start with', async () => {
+    const { run, answer } = host();
+    const info = { ca_name: 'cubic', rto: 1_000_000, snd_mss: 536, snd_cwnd: 10, sacked: 128 };
+    answer({ SOCK_DIAG: () => [socket({ state: 'LISTEN', info })] });
+    expect((await run('ss -tlni')).out.split('\n')[2]).toBe('\t cubic cwnd:10');
+  });
+
   test('-H leaves the header out, and with it its widths', async () => {
     expect((await host().run('ss -Htn')).out).toBe(
       `SYN-SENT 0      1      10.0.0.1:41146 10.0.1.77:80
