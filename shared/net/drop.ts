@@ -65,7 +65,6 @@ export const DROP_REASONS = {
   udp_bad_checksum: 'The UDP checksum did not match.',
   no_socket: 'No socket for this address and port.',
   socket_rcvbuf: "The socket's receive buffer is full.",
-  socket_filter: 'The socket is connected to somebody else.',
   socket_closed: 'The socket was closed while the packet waited in it.',
   // TCP.
   tcp_header: 'The TCP header is cut short or its offset field is wrong.',

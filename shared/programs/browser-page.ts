@@ -6,6 +6,8 @@ import { parseUrl } from './url.ts';
 
 /** Files that one page may pull in. */
 const RESOURCES_MAX = 100;
+/** Of one page; what follows is not read. */
+const HTML_CHARACTERS_MAX = 1_048_576;
 const COLUMNS = 78;
 
 export interface PageResource {
@@ -52,10 +54,15 @@ interface Tag {
   readonly attributes: ReadonlyMap<string, string>;
 }
 
-export function readPage(html: string, base: string): Page {
+/** Comments, declarations, tags with their attributes, text. Each repetition has a bound, so that no page takes for ever. */
+const TOKEN =
+  /<!--[\s\S]*?(?:-->|$)|<[!?][^>]{0,1000}>|<(\/?)([a-zA-Z][a-zA-Z0-9-]{0,30})((?:"[^"]{0,4000}"|'[^']{0,4000}'|[^"'>]){0,1000})>|([^<]+|<)/g;
+
+export function readPage(source: string, base: string): Page {
+  const html = source.slice(0, HTML_CHARACTERS_MAX);
+  const lower = html.toLowerCase();
   const reader = new PageReader(base);
-  const token =
-    /<!--[\s\S]*?(?:-->|$)|<[!?][^>]*>|<(\/?)([a-zA-Z][a-zA-Z0-9-]*)((?:"[^"]*"|'[^']*'|[^"'>])*)>|([^<]+|<)/g;
+  const token = new RegExp(TOKEN);
   for (let match = token.exec(html); match !== null; match = token.exec(html)) {
     const [, slash = '', name, attributes = '', text] = match;
     if (text !== undefined) reader.text(text);
@@ -64,7 +71,7 @@ export function readPage(html: string, base: string): Page {
     reader.tag(tag);
     // Nothing inside these is markup.
     if (!tag.closing && (tag.name === 'script' || tag.name === 'style')) {
-      const end = html.toLowerCase().indexOf(`</${tag.name}`, token.lastIndex);
+      const end = lower.indexOf(`</${tag.name}`, token.lastIndex);
       token.lastIndex = end < 0 ? html.length : end;
     }
   }
