@@ -8,6 +8,7 @@ import type { ProcessState, ProcessStatus } from '../../shared/device/ipc.ts';
 import type { DeviceState } from '../../shared/device/state.ts';
 import { closest } from '../../shared/lab/closest.ts';
 import type { DeviceKind, WirePlan } from '../../shared/lab/plan-types.ts';
+import { assert } from '../../shared/platform.ts';
 import { DeviceLink } from './device-link.ts';
 
 export interface DeviceView {
@@ -50,11 +51,14 @@ export const nameOf = (port: PortRef): string => `${port.device}:${port.port}`;
 
 export class Lab {
   readonly plan: GatewayPlan;
+  /** Unix time of lab time 0, microseconds. */
+  readonly clockOrigin: number;
   readonly links: ReadonlyMap<string, DeviceLink>;
   private statuses: ReadonlyMap<string, ProcessStatus> = new Map();
 
-  constructor(plan: GatewayPlan, token: string) {
+  constructor(plan: GatewayPlan, token: string, clockOrigin = 0) {
     this.plan = plan;
+    this.clockOrigin = clockOrigin;
     this.links = new Map(plan.devices.map((device) => [device.name, new DeviceLink(device, token)]));
   }
 
@@ -117,7 +121,7 @@ export class Lab {
   }
 
   async view(): Promise<LabView> {
-    const devices = await Promise.all(this.plan.devices.map((device) => this.viewOf(device)));
+    const devices = await Promise.all(this.plan.devices.map((device) => this.viewOf(device.name)));
     const portOf = (end: PortRef) =>
       devices.find((device) => device.name === end.device)?.detail?.ports.find((port) => port.name === end.port);
     const wires = this.plan.wires.map((wire) => {
@@ -139,7 +143,10 @@ export class Lab {
     for (const link of this.links.values()) link.close();
   }
 
-  private async viewOf(device: GatewayPlan['devices'][number]): Promise<DeviceView> {
+  async viewOf(wanted: string): Promise<DeviceView> {
+    const link = this.link(wanted);
+    const device = this.plan.devices.find((other) => other.name === wanted);
+    assert(device !== undefined, 'every link has a device');
     const status = this.statuses.get(device.name);
     const { name, kind, index, control } = device;
     const known = { name, kind, index, control, ended: status?.ended ?? '' };
@@ -147,7 +154,7 @@ export class Lab {
       return { ...known, state: status.state, pid: status.pid, detail: null };
     }
     try {
-      const detail = await this.link(name).get<DeviceState>('/state');
+      const detail = await link.get<DeviceState>('/state');
       return { ...known, state: 'up', pid: detail.pid, detail };
     } catch {
       return { ...known, state: status === undefined ? 'dead' : 'silent', pid: status?.pid ?? 0, detail: null };

@@ -10,7 +10,7 @@ import { SupervisorLink } from './supervisor-link.ts';
 
 async function main(config: GatewayConfig): Promise<void> {
   const log = createLogger({ device: 'gateway', level: config.logLevel });
-  const lab = new Lab(config.plan, config.token);
+  const lab = new Lab(config.plan, config.token, config.clockOrigin);
   const up = new Set(config.plan.devices.map((device) => device.name));
   let gateway: Gateway | undefined;
   const supervisor = new SupervisorLink((statuses) => {

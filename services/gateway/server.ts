@@ -124,6 +124,12 @@ function guard(app: FastifyInstance, token: string): void {
   });
 }
 
+const deviceParams = {
+  type: 'object',
+  properties: { device: { type: 'string', maxLength: 64 } },
+  required: ['device'],
+} as const;
+
 function readingRoutes(
   app: FastifyInstance,
   lab: Lab,
@@ -138,6 +144,11 @@ function readingRoutes(
     garbage: Object.fromEntries(garbage.counts),
   }));
   app.get('/api/devices', { schema: { summary: 'Devices of the lab.' } }, async () => (await lab.view()).devices);
+  app.get<{ Params: { device: string } }>(
+    '/api/devices/:device',
+    { schema: { summary: 'One device.', params: deviceParams } },
+    async (request) => await lab.viewOf(request.params.device),
+  );
   app.get('/api/openapi.json', { schema: { summary: 'This description.' } }, describe);
 }
 
@@ -147,11 +158,6 @@ const impairBody = {
   type: 'object',
   properties: { target: targetSchema, impairment: { type: 'object', additionalProperties: true } },
   required: ['target', 'impairment'],
-} as const;
-const deviceParams = {
-  type: 'object',
-  properties: { device: { type: 'string', maxLength: 64 } },
-  required: ['device'],
 } as const;
 
 function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults, supervisor: SupervisorLink): void {

@@ -25,7 +25,7 @@ export function serveCapture(lab: Lab, fanIn: FanIn, socket: WebSocket, url: URL
       name: `${device.name}:${port}`,
     })),
   );
-  socket.send(JSON.stringify({ ports } satisfies CaptureHello));
+  socket.send(JSON.stringify({ ports, clockOrigin: lab.clockOrigin } satisfies CaptureHello));
   const paths = new Map([...wanted].map(([device, names]) => [device, `/capture?ports=${names.join(',')}`]));
   let lost = 0;
   const stop = fanIn.watch(paths, {

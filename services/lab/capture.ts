@@ -110,7 +110,7 @@ export async function capture(
     const said = JSON.parse(text) as Partial<CaptureHello> & { attached?: true; error?: EmuErrorBody };
     if (said.error !== undefined) failure = fromGateway(said.error);
     if (said.ports !== undefined) {
-      sorter = new Sorter({ ports: said.ports }, output, client.lab.clockOrigin);
+      sorter = new Sorter({ ports: said.ports }, output, said.clockOrigin ?? client.lab.clockOrigin);
       ports = said.ports.map((port) => port.name);
     }
     // Every device reports: from here on nothing is missed.

@@ -23,7 +23,7 @@ const ASK_MS_MAX = 10_000;
 
 /** Only the project's name says what is meant: no compose file of the current folder may mix in. */
 function projectOptions(lab: string): IDockerComposeOptions {
-  return { cwd: tmpdir(), composeOptions: ['-p', `${PROJECT}${lab.toLowerCase()}`] };
+  return { cwd: tmpdir(), composeOptions: ['--ansi', 'never', '-p', `${PROJECT}${lab.toLowerCase()}`] };
 }
 
 function gatewayService(services: readonly string[]): string {

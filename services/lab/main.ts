@@ -72,6 +72,8 @@ async function lifecycle(verb: LifecycleVerb, device: string, options: Common): 
   const client = await gateway(options);
   if (client.lab.engine === 'docker') {
     const { composeLifecycle } = await import('./engine-docker.ts');
+    // Compose says nothing about a service that it does not know; the gateway names the closest one.
+    await client.get(`/api/devices/${encodeURIComponent(device)}`);
     await composeLifecycle(client.lab.lab, verb, device);
   } else {
     await client.post(`/api/devices/${encodeURIComponent(device)}/${verb}`);

@@ -23,6 +23,8 @@ export interface CapturePort {
 }
 
 export interface CaptureHello {
+  /** Unix time of lab time 0, microseconds; from the gateway. */
+  readonly clockOrigin?: number;
   readonly ports: readonly CapturePort[];
 }
 
