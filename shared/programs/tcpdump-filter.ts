@@ -38,7 +38,10 @@ export function readFrameFilter(words: readonly string[], services: Services): F
     .replace(/([()!]|&&|\|\|)/g, ' $1 ')
     .split(/\s+/)
     .filter((word) => word !== '');
-  return tokens.length === 0 ? () => true : new FrameFilter(tokens, services).whole();
+  if (tokens.length === 0) return () => true;
+  const test = new FrameFilter(tokens, services).whole();
+  // Every test may read the link header; what is shorter matches nothing.
+  return (view, size) => size >= ETHERNET.SIZE && test(view, size);
 }
 
 class FrameFilter {
