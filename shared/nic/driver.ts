@@ -132,13 +132,14 @@ class Driver implements DeviceOps, Napi {
 
   /** Receive at most `budget` packets and free what was sent (e1000e_poll). */
   poll(budget: number): number {
+    const { trace } = this.host;
+    const first = trace.on ? this.nic.irq.identify() : undefined;
     const work = this.cleanRx(budget);
     this.gro.flushAll();
     // What the stack posted while it had the packets and no `more` came to ring for it.
     this.nic.doorbell();
     this.cleanTx();
-    const { trace } = this.host;
-    if (trace.on) trace.point('napi_poll', undefined, { dev: this.name, work, budget });
+    if (trace.on) trace.point('napi_poll', first, { dev: this.name, work, budget });
     return work;
   }
 

@@ -201,7 +201,7 @@ class Load {
 
   private exchange(url: ParsedUrl, address: Ipv4, extra: Readonly<Record<string, string>>): Promise<Answer> {
     const { sys } = this;
-    sys.mark('browser:request', { method: 'GET', host: url.authority, path: url.path });
+    const written = (): void => sys.mark('browser:request', { method: 'GET', host: url.authority, path: url.path });
     return new Promise((resolve, reject) => {
       const request = http.request({
         agent: this.agent,
@@ -211,6 +211,7 @@ class Load {
         headers: { Host: url.authority, 'User-Agent': USER_AGENT, Accept: '*/*', ...extra },
       });
       request.on('error', reject);
+      request.on('socket', (socket) => (socket.connecting ? socket.once('connect', written) : written()));
       request.on('response', (response) => {
         const chunks: Uint8Array[] = [];
         let bytes = 0;

@@ -23,7 +23,7 @@ export interface Connection {
 
 export function connectionSteps(evidence: Evidence): Draft[] {
   return connectionsOf(evidence).flatMap((connection, i) => {
-    if (i > 0) return another(evidence, connection);
+    if (i > 0) return [...another(evidence, connection), ...transfer(evidence, connection)];
     return [
       ...handshake(evidence, connection),
       ...transfer(evidence, connection),
@@ -107,23 +107,24 @@ function handshake(evidence: Evidence, connection: Connection): Draft[] {
 /** Each state that either end's socket came into. */
 function states(evidence: Evidence, connection: Connection): Draft[] {
   const drafts: Draft[] = [];
+  const far = farEnds(evidence, connection);
   for (const event of evidence.events) {
     if (event.point !== 'inet_sock_set_state') continue;
-    const ends = `${String(event.fields['local'])} ${String(event.fields['remote'])}`;
-    const isClient = event.device === connection.client && ends.includes(`:${connection.port}`);
-    const isServer =
-      event.device !== connection.client && ends.startsWith(`${connection.server}:${connection.serverPort}`);
+    const [local, remote] = [String(event.fields['local']), String(event.fields['remote'])];
+    const isClient = event.device === connection.client && local.endsWith(`:${connection.port}`);
+    const isServer = event.device !== connection.client && far.has(`${event.device} ${remote}`);
     if (!isClient && !isServer) continue;
-    drafts.push({
-      ...TEXT.state(event.fields),
-      at: event.at,
-      device: event.device,
-      place: 'transport',
-      event,
-      frame: evidence.frameOf(event),
-    });
+    const base = { at: event.at, device: event.device, place: 'transport' as const };
+    drafts.push({ ...TEXT.state(event.fields), ...base, event, frame: evidence.frameOf(event) });
   }
   return drafts;
+}
+
+/** The client's address and port as each device sees them that its SYN came to: NAT changes them on the way. */
+function farEnds(evidence: Evidence, connection: Connection): Set<string> {
+  const syns = connection.frames.filter((frame) => frame.direction === 'out' && isSyn(frame));
+  const seen = syns.flatMap((syn) => evidence.appearances(syn)).filter((frame) => frame.direction === 'in');
+  return new Set(seen.map((frame) => `${frame.device} ${textOf(frame, 'ip.src')}:${numberOf(frame, 'tcp.srcport')}`));
 }
 
 /** Data by MSS in each direction, and what had to be sent again. */
@@ -154,27 +155,38 @@ function transfer(evidence: Evidence, connection: Connection): Draft[] {
   return drafts;
 }
 
-/** FIN, ACK, FIN, ACK, as they were; fewer when one segment did two of them. */
+/** FIN, ACK, FIN, ACK; two of them may travel in one segment, and then the story says so. */
 function close(evidence: Evidence, connection: Connection): Draft[] {
   const drafts: Draft[] = [];
-  const fins = connection.frames.filter((frame) => numberOf(frame, 'tcp.flags.fin') === 1);
   const tell = (frame: SeenFrame, text: { title: string; text: string }): void => {
     const sent = evidence.appearances(frame)[0] ?? frame;
     const event = transmitEvent(evidence, sent);
-    if (event !== undefined)
-      drafts.push({ ...text, at: sent.at, device: sent.device, place: 'transport', event, frame: sent });
+    if (event === undefined) return;
+    drafts.push({ ...text, at: sent.at, device: sent.device, place: 'transport', event, frame: sent });
   };
-  fins.slice(0, 2).forEach((fin, i) => {
-    const end = (numberOf(fin, 'tcp.seq') + numberOf(fin, 'tcp.len') + 1) >>> 0;
-    tell(fin, TEXT.fin(fin, i));
-    const ack = connection.frames.find(
-      (frame) => frame.direction !== fin.direction && frame.at >= fin.at && numberOf(frame, 'tcp.ack') === end,
-    );
-    if (ack !== undefined && numberOf(ack, 'tcp.flags.fin') === 0) tell(ack, TEXT.finAck(ack));
-  });
+  const isFin = (frame: SeenFrame): boolean => numberOf(frame, 'tcp.flags.fin') === 1;
+  const first = connection.frames.find(isFin);
+  const second = connection.frames.find((frame) => isFin(frame) && frame.direction !== first?.direction);
+  const firstAck = first === undefined ? undefined : ackOf(connection, first);
+  if (first !== undefined) tell(first, TEXT.fin(first, '1'));
+  const isJoint = firstAck !== undefined && firstAck === second;
+  if (firstAck !== undefined && !isJoint) tell(firstAck, TEXT.finAck(firstAck, '2'));
+  if (second !== undefined) {
+    tell(second, TEXT.fin(second, isJoint ? '2 and 3' : '3'));
+    const secondAck = ackOf(connection, second);
+    if (secondAck !== undefined) tell(secondAck, TEXT.finAck(secondAck, '4'));
+  }
   const reset = connection.frames.find((frame) => numberOf(frame, 'tcp.flags.reset') === 1);
   if (reset !== undefined) tell(reset, TEXT.reset(reset));
   return drafts;
+}
+
+/** The first segment from the other side that acknowledges a FIN. */
+function ackOf(connection: Connection, fin: SeenFrame): SeenFrame | undefined {
+  const end = (numberOf(fin, 'tcp.seq') + numberOf(fin, 'tcp.len') + 1) >>> 0;
+  return connection.frames.find(
+    (frame) => frame.direction !== fin.direction && frame.at >= fin.at && numberOf(frame, 'tcp.ack') === end,
+  );
 }
 
 function another(evidence: Evidence, connection: Connection): Draft[] {

@@ -19,7 +19,7 @@ export interface RecordedFrame {
   readonly device: string;
   readonly port: string;
   readonly direction: 'in' | 'out';
-  /** Its number in its direction on the wire, the same at both ends. */
+  /** Its number among those that this end sent, or received. */
   readonly number: number;
   /** Lab time, microseconds. */
   readonly at: number;
@@ -92,14 +92,10 @@ export class Evidence {
     return events.filter((event) => event.device === device);
   }
 
-  /** The same frame at the far end of its wire, when it arrived. */
+  /** The same packet as it came in at the far end of the wire, when it arrived. Not by number: impairments renumber. */
   arrival(frame: SeenFrame): SeenFrame | undefined {
     return this.appearances(frame).find(
-      (other) =>
-        other.wire === frame.wire &&
-        other.number === frame.number &&
-        other.direction === 'in' &&
-        other.device !== frame.device,
+      (other) => other.wire === frame.wire && other.direction === 'in' && other.device !== frame.device,
     );
   }
 

@@ -89,12 +89,15 @@ const PROGRAMS = {
       : `${of(f, 'name')} ${of(f, 'type')}: find out, starting from the nearest zone it knows.`,
   }),
   serverIterates: (f: TraceFields): Sentence => ({
-    title: `It asks a server of the zone ${of(f, 'zone')}`,
-    text: `An iterative question to ${of(f, 'server')}, which serves ${of(f, 'zone')}: ${of(f, 'name')} ${of(f, 'type')}?`,
+    title:
+      of(f, 'name') === '.'
+        ? 'It asks a root server who the root servers are'
+        : `It asks a server of ${zoneText(of(f, 'zone'))}`,
+    text: `An iterative question (RD=0) to ${of(f, 'server')}: ${of(f, 'name')} ${of(f, 'type')}?`,
   }),
   serverAnswers: (f: TraceFields, role: DnsRole | null): Sentence => {
     const kind = KINDS[of(f, 'kind')] ?? of(f, 'rcode');
-    const zone = of(f, 'kind') === 'referral' ? ` ${of(f, 'zone')}` : '';
+    const zone = of(f, 'kind') === 'referral' ? ` ${zoneText(of(f, 'zone'))}` : '';
     const records = f['records'] === undefined ? '' : `: ${of(f, 'records')}`;
     return {
       title: `${capital(roleName(role))} answers`,
@@ -190,10 +193,10 @@ const TRANSPORT = {
     title: 'Handshake 3 of 3: ACK',
     text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq')} Ack=${numberOf(f, 'tcp.ack')}: both ends can send and receive.`,
   }),
-  state: (f: TraceFields): Sentence => ({
-    title: `${of(f, 'from')} → ${of(f, 'to')}`,
-    text: `The socket ${of(f, 'local')} – ${of(f, 'remote')} is now in ${of(f, 'to')}.`,
-  }),
+  state: (f: TraceFields): Sentence => {
+    const [from, to] = [rfcState(of(f, 'from')), rfcState(of(f, 'to'))];
+    return { title: `${from} → ${to}`, text: `The socket ${of(f, 'local')} – ${of(f, 'remote')} is now in ${to}.` };
+  },
   segments: (count: number, bytes: number, largest: number, mss: number): Sentence => ({
     title: `The response travels in ${count} segments`,
     text: `${bytes} bytes of messages, cut into segments of at most ${largest} bytes: the MSS of ${mss} less the TCP options.`,
@@ -206,13 +209,13 @@ const TRANSPORT = {
     title: 'Another connection for what the page needs',
     text: `From port ${port}, with a handshake of its own.`,
   }),
-  fin: (f: SeenFrame, i: number): Sentence => ({
-    title: `Close ${i * 2 + 1} of 4: FIN`,
-    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq')}: ${i === 0 ? 'I have nothing more to send.' : 'and neither have I.'}`,
+  fin: (f: SeenFrame, which: string): Sentence => ({
+    title: `Close ${which} of 4: ${which === '2 and 3' ? 'ACK and FIN in one segment' : 'FIN'}`,
+    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq')}: ${which === '1' ? 'I have nothing more to send.' : 'and neither have I.'}`,
   }),
-  finAck: (f: SeenFrame): Sentence => ({
-    title: 'The FIN is acknowledged',
-    text: `${endpoints(f)}, Ack=${numberOf(f, 'tcp.ack')}.`,
+  finAck: (f: SeenFrame, which: string): Sentence => ({
+    title: `Close ${which} of 4: ACK`,
+    text: `${endpoints(f)}, Ack=${numberOf(f, 'tcp.ack')}: your FIN has come.`,
   }),
   reset: (f: SeenFrame): Sentence => ({ title: 'The connection is reset', text: `${endpoints(f)}, RST.` }),
 };
@@ -253,6 +256,16 @@ function unwrapped(point: string, frame: SeenFrame, fields: TraceFields): Senten
 }
 
 export const TEXT = { ...PROGRAMS, ...LINKS, ...TRANSPORT, unwrapped };
+
+function zoneText(zone: string): string {
+  return zone === '.' ? 'the root zone' : `the zone ${zone}`;
+}
+
+/** RFC 9293's name of a state; Linux writes CLOSE, SYN_SENT and SYN_RECV. */
+function rfcState(linux: string): string {
+  const names: Readonly<Record<string, string>> = { CLOSE: 'CLOSED', SYN_RECV: 'SYN-RCVD', NEW_SYN_RECV: 'SYN-RCVD' };
+  return names[linux] ?? linux.replace(/_WAIT(\d)/, '-WAIT-$1').replace(/_/g, '-');
+}
 
 function endpoints(f: SeenFrame): string {
   return `${textOf(f, 'ip.src')}:${numberOf(f, 'tcp.srcport')} → ${textOf(f, 'ip.dst')}:${numberOf(f, 'tcp.dstport')}`;
