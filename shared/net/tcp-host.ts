@@ -105,7 +105,10 @@ export class Tcp {
       const sk = this.toWake.shift()!;
       sk.wakePending = false;
       if (this.host.trace.on && sk.wait.size > 0) {
-        this.host.trace.mark('sock_def_readable', sk.cause, { protocol: 'TCP', port: sk.localPort });
+        const fields = { protocol: 'TCP', port: sk.localPort, pid: sk.pid, program: sk.processName };
+        const newest = sk.receiveQueue.at(-1);
+        if (newest === undefined) this.host.trace.mark('sock_def_readable', sk.cause, fields);
+        else this.host.trace.point('sock_def_readable', newest, fields);
       }
       sk.wake();
     }

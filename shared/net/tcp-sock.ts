@@ -331,7 +331,7 @@ export function inCwndReduction(sk: TcpSock): boolean {
 /** The window as it is on offer now (tcp_receive_window). */
 export function receiveWindow(sk: TcpSock): number {
   const window = (sk.rcvWup + sk.rcvWnd - sk.rcvNxt) | 0;
-  return window < 0 ? 0 : window;
+  return Math.max(0, window);
 }
 
 /** First sequence number beyond the peer's window (tcp_wnd_end). */
