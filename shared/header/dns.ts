@@ -73,7 +73,7 @@ export interface DnsMessage extends DnsHeader {
   readonly answers: readonly ResourceRecord[];
   readonly authorities: readonly ResourceRecord[];
   readonly additionals: readonly ResourceRecord[];
-  readonly edns?: Edns;
+  readonly edns?: Edns | undefined;
 }
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -124,11 +124,26 @@ export function decodeDns(bytes: Uint8Array): DnsMessage | Malformed {
     }
   }
   const [answers = [], authorities = [], additionals = []] = sections;
-  const message = { ...header, questions, answers, authorities, additionals };
-  if (opt === undefined) return message;
-  const edns = readEdns(opt);
-  if (isMalformed(edns)) return edns;
-  return { ...message, rcode: header.rcode | ((opt.ttl >>> 24) << 4), edns };
+  const edns = opt === undefined ? undefined : readEdns(opt);
+  if (edns !== undefined && isMalformed(edns)) return edns;
+  // Written out: a spread costs more than all the rest of a small message.
+  return {
+    id: header.id,
+    response: header.response,
+    opcode: header.opcode,
+    authoritative: header.authoritative,
+    truncated: header.truncated,
+    recursionDesired: header.recursionDesired,
+    recursionAvailable: header.recursionAvailable,
+    authenticData: header.authenticData,
+    checkingDisabled: header.checkingDisabled,
+    rcode: opt === undefined ? header.rcode : header.rcode | ((opt.ttl >>> 24) << 4),
+    questions,
+    answers,
+    authorities,
+    additionals,
+    edns,
+  };
 }
 
 function readRecord(view: DataView, at: number, end: number): { record: ResourceRecord; next: number } | Malformed {
