@@ -1,7 +1,8 @@
 /**
- * The files of one host. Three trees in one name space:
+ * The files of one host, in one name space:
  * - in memory and writable: /etc, /tmp, and whatever a program writes elsewhere;
  * - made when read: /proc and /sys (procfs.ts);
+ * - /dev/null, which takes all and gives nothing;
  * - the lab's folder, seen as /lab, the working directory of every program. It is the lower layer of an overlay: what a
  *   program writes there stands in memory above it, and the folder itself never changes.
  * Paths are normalised before anything is looked up, so `..` never leads out of the lab's folder into the machine.
@@ -20,7 +21,9 @@ const FILES_MAX = 1_024;
 const FILE_BYTES_MAX = 64 * 1_048_576;
 const TOTAL_BYTES_MAX = 128 * 1_048_576;
 
-const FOLDERS = ['/', '/etc', '/proc', '/sys', '/tmp', LAB_FOLDER] as const;
+const DEV_NULL = '/dev/null';
+const NOTHING = new Uint8Array(0);
+const FOLDERS = ['/', '/dev', '/etc', '/proc', '/sys', '/tmp', LAB_FOLDER] as const;
 const FOLDERS_MAX = 256;
 
 const encoder = new TextEncoder();
@@ -65,6 +68,7 @@ export class Filesystem {
   writeFile(path: string, bytes: Uint8Array): Errno | undefined {
     const at = this.resolve(path);
     if (at === undefined) return 'ENAMETOOLONG';
+    if (at === DEV_NULL) return undefined;
     const made = this.procfs.lookup(at);
     if (made !== undefined) return made.write === undefined ? 'EACCES' : made.write(new TextDecoder().decode(bytes));
     if (isGenerated(at)) return 'EACCES';
@@ -133,6 +137,7 @@ export class Filesystem {
   }
 
   private lookup(at: string): Uint8Array | undefined {
+    if (at === DEV_NULL) return NOTHING;
     const made = this.procfs.lookup(at);
     if (made !== undefined) return encoder.encode(made.read());
     const file = this.files.get(at);

@@ -47,3 +47,10 @@ test('a file needs a folder to stand in, and a folder is no file', () => {
   expect(filesystem.readFile('/etc')).toBe('EISDIR');
   expect(filesystem.writeFile('/etc', new Uint8Array())).toBe('EISDIR');
 });
+
+test('/dev/null takes all and gives nothing', () => {
+  const { filesystem } = testHost().host;
+  expect(filesystem.writeFile('/dev/null', new Uint8Array(1_000))).toBeUndefined();
+  expect(filesystem.readFile('/dev/null')).toEqual(new Uint8Array());
+  expect(filesystem.readDirectory('/dev')).toEqual(['null']);
+});
