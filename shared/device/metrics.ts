@@ -99,6 +99,12 @@ export function renderMetrics(device: Device, garbage: ReadonlyMap<string, numbe
     Object.entries(skbs.copies).map(([cause, count]) => [{ ...own, cause }, count]),
   );
   page.metric(
+    'copied_bytes_total',
+    'counter',
+    'Octets that those copies moved; a clone moves none.',
+    Object.entries(skbs.copiedBytes).map(([cause, count]) => [{ ...own, cause }, count]),
+  );
+  page.metric(
     'garbage_total',
     'counter',
     'Connections closed because what came in made no sense.',
