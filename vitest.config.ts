@@ -16,7 +16,7 @@ export default defineConfig({
       project('conformance'),
       project('fuzz', 60_000),
       project('e2e', 60_000, oneByOne),
-      project('tidy', 60_000, { include: ['test/tidy.test.ts', 'test/tidy/**/*.test.ts'] }),
+      project('tidy', 60_000),
       project('long', 3_600_000, oneByOne),
       project('docker', 600_000, oneByOne),
       project('browser', 120_000, oneByOne),

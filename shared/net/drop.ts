@@ -1,6 +1,7 @@
 /**
  * Why a packet was dropped: one list, one plain sentence each, named after Linux's SKB_DROP_REASON_* where it has one.
- * A drop counts under its reason and can be traced; there is no other way to lose a packet. A test reaches each reason.
+ * A drop counts under its reason and can be traced; there is no other way to lose a packet. README.md shows the list as a
+ * table; a test holds the two together, and each reason to a place that uses it.
  */
 export const DROP_REASONS = {
   // Card and driver.
@@ -84,9 +85,6 @@ export const DROP_REASONS = {
   tcp_rcvbuf: 'The receive buffer is full, even after pruning.',
   tcp_zero_window: 'Data came while our window is closed.',
   tcp_time_wait: 'The connection is in TIME-WAIT.',
-  tcp_minttl: 'The TTL is below what the socket asks for.',
-  // Memory.
-  no_memory: 'No buffer was left.',
 } as const;
 
 export type DropReason = keyof typeof DROP_REASONS;
