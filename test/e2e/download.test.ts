@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { seededRandom } from '../../shared/device/random.ts';
+import { Wirelab } from '../kit/wirelab.ts';
+
+const SEED = 20_261_122;
+const BYTES = 20_000_000;
+const LAB = `
+name: download
+seed: ${SEED}
+devices:
+  alice: { kind: host, eth0: 10.0.0.1/24 }
+  bob:   { kind: host, eth0: 10.0.0.2/24, run: [ httpd site/ ] }
+  carol: { kind: host, eth0: 10.0.0.3/24 }
+  sw:    { kind: switch }
+wires:
+  - alice:eth0 -- sw:p1: { delay: 5ms, loss: 2%, duplicate: 1%, reorder: 1% }
+  - bob:eth0 -- sw:p2
+  - carol:eth0 -- sw:p3
+`;
+
+function randomBytes(size: number): Uint8Array {
+  const random = seededRandom(SEED);
+  const words = new Uint32Array(size / 4);
+  for (let i = 0; i < words.length; i++) words[i] = random.u32();
+  return new Uint8Array(words.buffer);
+}
+
+describe(`20 MB over real processes, seed ${SEED}`, () => {
+  const wirelab = new Wirelab();
+  const file = randomBytes(BYTES);
+  const digest = createHash('sha256').update(file).digest('hex');
+
+  /** Download as a user does, and the digest of what came. */
+  const download = (
+    device: string,
+  ): { done: Promise<{ status: number | null; digest: string; size: number }>; size: () => number } => {
+    const hash = createHash('sha256');
+    let size = 0;
+    const command = wirelab.start(['exec', device, '--', 'curl', '-sS', 'http://10.0.0.2/file.bin']);
+    command.process.stdout?.on('data', (chunk: Buffer) => {
+      hash.update(chunk);
+      size += chunk.length;
+    });
+    const done = command.done.then(({ status, stderr }) => {
+      expect(stderr).toBe('');
+      return { status, digest: hash.digest('hex'), size };
+    });
+    return { done, size: () => size };
+  };
+
+  beforeAll(async () => {
+    const folder = wirelab.lab('download', LAB);
+    mkdirSync(join(folder, 'site'));
+    writeFileSync(join(folder, 'site', 'file.bin'), file);
+    expect((await wirelab.run(['up', folder, '--detach'])).stderr).toBe('');
+  });
+  afterAll(() => wirelab.end());
+
+  test('arrives byte for byte through 2 % loss, 1 % duplicates, 5 ms delay and disorder', async () => {
+    expect(await download('alice').done).toEqual({ status: 0, digest, size: BYTES });
+    const nstat = await wirelab.run(['exec', 'bob', '--', 'nstat', '-a', '-z', 'TcpRetransSegs']);
+    expect(Number(/TcpRetransSegs\s+(\d+)/.exec(nstat.stdout)?.[1])).toBeGreaterThan(0);
+  }, 60_000);
+
+  test('survives a wire that is out for five seconds in the middle', async () => {
+    await wirelab.run(['exec', 'bob', '--', 'true']);
+    const { done, size } = download('carol');
+    await expect.poll(size, { timeout: 20_000, interval: 2 }).toBeGreaterThan(BYTES / 20);
+    expect((await wirelab.run(['unplug', 'carol:eth0'])).status).toBe(0);
+    const before = size();
+    expect(before).toBeLessThan(BYTES);
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    expect((await wirelab.run(['plug', 'carol:eth0'])).status).toBe(0);
+    expect(await done).toEqual({ status: 0, digest, size: BYTES });
+  }, 60_000);
+
+  test('leaves no packet in memory and no connection but those in TIME-WAIT', async () => {
+    for (const device of ['alice', 'bob', 'carol', 'sw']) {
+      const { stdout } = await wirelab.run(['exec', device, '--', 'cat', '/proc/net/sockstat']);
+      expect([device, stdout]).toEqual([device, expect.stringMatching(/TCP: inuse [0-2] orphan 0 tw \d+/)]);
+    }
+  });
+});
