@@ -215,4 +215,6 @@ async function fail(error: unknown): Promise<void> {
     process.stderr.write(known.message.replace(/^(?!wirelab: |.+:\d+:\d+: )/, 'wirelab: ').replace(/\n*$/, '\n'));
 }
 
+// A reader that has gone (`wirelab ps | head -1`) is no error of ours.
+process.stdout.on('error', () => {});
 await main(process.argv);
