@@ -100,7 +100,9 @@ describe('a journey in url-to-page', () => {
     expect(all).toMatch(/IP: for my address/);
     expect(all).toMatch(/TCP: for a connection of mine/);
     expect(all).toMatch(/Close 1 of 4: FIN/);
-    expect(all).toMatch(/Close 3 of 4: FIN/);
+    // A server that closes at once acknowledges with its own FIN, as Linux's does.
+    expect(all).toMatch(/Close (3 of 4: FIN|2 and 3 of 4: ACK and FIN in one segment)/);
+    expect(all).toMatch(/Close 4 of 4: ACK/);
     expect(routers(first)).toEqual(
       expect.arrayContaining(['home-router', 'isp-router', 'core1', 'core3', 'server-router']),
     );
@@ -136,6 +138,8 @@ describe('a journey in url-to-page', () => {
       const options = ['eth.check_fcs', 'ip.check_checksum', 'tcp.check_checksum', 'udp.check_checksum'].flatMap(
         (name) => ['-o', `${name}:TRUE`],
       );
+      // Every segment is in the capture once for each wire end: nothing to put together from.
+      options.push('-o', 'tcp.desegment_tcp_streams:FALSE');
       const bad =
         '_ws.malformed || eth.fcs.status == 0 || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0';
       const run = spawnSync('tshark', ['-r', file, ...options, '-Y', bad], { encoding: 'utf8' });
