@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const COMMAND = fileURLToPath(new URL('../../services/lab/wirelab.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const COMMAND_MS_MAX = 30_000;
+const COMMAND_MS_MAX = 120_000;
 const POLL_MS = 10;
 
 export interface Outcome {
