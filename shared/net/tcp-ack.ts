@@ -238,6 +238,8 @@ export function tcpAck(sk: TcpSock, segment: Segment, flag: number): AckAnswer {
   const priorSndUna = sk.sndUna;
   const { ack, seq } = segment;
   const answer = ackAcceptable(sk, segment, flag);
+  // The timestamp of a segment in the window counts whatever it acknowledges.
+  if ((answer === 'ok' || answer === 'old') && (flag & ACK_FLAG.UPDATE_TS_RECENT) !== 0) replaceTsRecent(sk, seq);
   if (answer === 'old') oldAck(sk, segment, state);
   if (answer !== 'ok') return answer;
   if (seqAfter(ack, priorSndUna)) {
@@ -248,7 +250,6 @@ export function tcpAck(sk: TcpSock, segment: Segment, flag: number): AckAnswer {
   const priorPackets = sk.packetsOut;
   const priorDelivered = sk.delivered;
   const priorLost = sk.lost;
-  if ((flag & ACK_FLAG.UPDATE_TS_RECENT) !== 0) replaceTsRecent(sk, seq);
   if ((flag & ACK_FLAG.SLOWPATH) === 0 && (state.flag & ACK_FLAG.SND_UNA_ADVANCED) !== 0) {
     // Header prediction: the window is the same, only the number moved.
     sk.sndWl1 = seq;

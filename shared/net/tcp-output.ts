@@ -23,7 +23,9 @@ export function windowTest(sk: TcpSock, segment: Segment, mss: number): boolean 
 }
 
 /** How many segments cwnd lets go, no more than half of it in one packet (tcp_cwnd_test). */
-function cwndTest(sk: TcpSock): number {
+function cwndTest(sk: TcpSock, segment: Segment): number {
+  // The last FIN does not wait for cwnd.
+  if ((segment.flags & TCP_FLAG.FIN) !== 0 && segment.count <= 1) return 1;
   const inFlight = packetsInFlight(sk);
   if (inFlight >= sk.sndCwnd) return 0;
   return Math.min(Math.max(sk.sndCwnd >> 1, 1), sk.sndCwnd - inFlight);
@@ -117,13 +119,13 @@ export function writeXmit(sk: TcpSock, mss: number, nonagle: number, pushOne: nu
   let sent = 0;
   limits.cwnd = limits.rwnd = false;
   for (let segment = sk.writeQueue.head; segment !== undefined; segment = sk.writeQueue.head) {
-    let quota = cwndTest(sk);
+    setCount(segment, mss);
+    let quota = cwndTest(sk, segment);
     if (quota === 0) {
       if (pushOne !== 2) break;
       quota = 1;
     }
     quota = Math.min(quota, segmentsMax);
-    setCount(segment, mss);
     if (!windowTest(sk, segment, mss)) {
       limits.rwnd = true;
       break;

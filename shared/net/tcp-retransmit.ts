@@ -30,7 +30,9 @@ function tryCollapse(sk: TcpSock, to: Segment, space: number): void {
 export function resendSegment(sk: TcpSock, segment: Segment, segments: number, reason: string): Errno | undefined {
   if (seqBefore(segment.seq, sk.sndUna)) {
     if (seqBefore(segment.endSeq, sk.sndUna)) return 'EINVAL';
+    const before = segment.count;
     trimHead(sk, segment, (sk.sndUna - segment.seq) >>> 0);
+    adjustCounts(sk, segment, before - segment.count);
   }
   const mss = currentMss(sk);
   let window = (windowEnd(sk) - segment.seq) | 0;
@@ -70,8 +72,9 @@ export function resendSegment(sk: TcpSock, segment: Segment, segments: number, r
 export function retransmitSegment(sk: TcpSock, segment: Segment, segments: number, reason: string): Errno | undefined {
   const error = resendSegment(sk, segment, segments, reason);
   if (error === undefined) {
+    // After an undo a retransmission may still be under way: it counts once.
+    if ((segment.sacked & SACKED.RETRANS) === 0) sk.retransOut += segment.count;
     segment.sacked |= SACKED.RETRANS | SACKED.EVER_RETRANS;
-    sk.retransOut += segment.count;
   }
   if (sk.retransStamp === 0) sk.retransStamp = segment.sentAt || sk.host.clock.now();
   if (sk.undoRetrans < 0) sk.undoRetrans = 0;

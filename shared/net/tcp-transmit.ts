@@ -202,14 +202,18 @@ export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: b
     skbs.counters.cloned++;
     skbs.counters.copies.clone++;
   }
-  clone.gsoSize = segment.count > 1 ? segment.mss : 0;
-  clone.gsoSegments = segment.count > 1 ? segment.count : 0;
+  if (segment.count > 1) {
+    clone.gsoSize = segment.mss;
+    clone.gsoSegments = segment.count;
+  }
   if (retransmission) {
     clone.parent = skb.traceNumber;
     clone.traceNumber = trace.number();
   }
   const now = clock.now();
-  const error = sendDown(sk, clone, segment.seq, segment.flags, segment.count);
+  // PSH on every large packet: the receiver's GRO passes it on without waiting for more.
+  const flags = segment.count > 1 ? segment.flags | TCP_FLAG.PSH : segment.flags;
+  const error = sendDown(sk, clone, segment.seq, flags, segment.count);
   if (error !== undefined) return error;
   // For RACK: when it was last sent, in sending order (tcp_update_skb_after_send).
   segment.sentAt = now;

@@ -31,7 +31,8 @@ export function tcpSpace(sk: TcpSock): number {
 
 /** What a received packet costs the buffer (truesize): its pages and the bookkeeping. */
 export function truesizeOf(skb: SkBuff): number {
-  let size = SKB_OVERHEAD + Math.min(skb.head.bytes.length, 2_048);
+  // A large head is charged for what stands in it, an ordinary one whole.
+  let size = SKB_OVERHEAD + Math.max(2_048, skb.tail);
   for (const frag of skb.frags) size += Math.min(frag.pages.bytes.length, Math.max(2_048, frag.length));
   return size;
 }
@@ -47,7 +48,10 @@ export interface InitialWindow {
 
 /** `space` from fullSpace of the sock or its listener, `mss` less the options of every segment. */
 export function selectInitialWindow(sk: TcpSock, space: number, mss: number, scaleOk: boolean): InitialWindow {
-  let clamp = sk.windowClamp === 0 ? U16_MAX * 2 ** WINDOW_SCALE_MAX : sk.windowClamp;
+  let clamp = sk.windowClamp;
+  // A buffer that the program chose bounds the window for good.
+  if (sk.rcvbufLocked && (clamp > space || clamp === 0)) clamp = space;
+  if (clamp === 0) clamp = U16_MAX * 2 ** WINDOW_SCALE_MAX;
   space = Math.min(Math.max(space, 0), clamp);
   if (space > mss) space -= space % mss;
   const window = Math.min(space, U16_MAX);
