@@ -1,7 +1,7 @@
 /** A lab of labs/, or of a test's own text, in this process on a manual clock. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PackedLab } from '../../services/lab/engine-packed.ts';
 import { loadLab } from '../../shared/lab/find.ts';
@@ -47,7 +47,13 @@ export function testLab(lab: string, options: { readonly seed?: number } = {}): 
 
 /** `lab`: a name in labs/, or the text of a lab file. */
 export function planFrom(lab: string, options: { readonly seed?: number } = {}): LabPlan {
-  return loadLab(lab.includes('\n') ? written(lab) : lab, { labsFolder: LABS, cwd: LABS, ...options });
+  const file = lab.includes('\n') ? written(lab) : undefined;
+  try {
+    return loadLab(file ?? lab, { labsFolder: LABS, cwd: LABS, ...options });
+  } finally {
+    // A lab that is only text has no files of its own.
+    if (file !== undefined) rmSync(dirname(file), { recursive: true });
+  }
 }
 
 function written(text: string): string {
