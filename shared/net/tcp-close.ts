@@ -32,7 +32,8 @@ export function setState(sk: TcpSock, state: TcpState): void {
     sk.tcp.removeListener(sk);
     if (!sk.portLocked) sk.tcp.unbind(sk);
   }
-  if (trace.on) {
+  // What is in TIME-WAIT goes on in a small sock: only the full one ends here, and the connection is not closed.
+  if (trace.on && from !== 'TIME_WAIT') {
     trace.mark('inet_sock_set_state', sk.cause, {
       protocol: 'TCP',
       from,

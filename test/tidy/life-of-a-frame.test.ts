@@ -1,43 +1,16 @@
 /** shared/net/README.md says where each step of a frame's life is; here its tables are held against the code. */
 import { existsSync } from 'node:fs';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DROP_REASONS } from '../../shared/net/drop.ts';
+import { allSteps, cells, lifeLines as lines, quoted, type Step } from '../kit/life.ts';
 import { ROOT, textOf, trackedFiles } from '../kit/sources.ts';
 
-const DOCUMENT = 'shared/net/README.md';
-const lines = textOf(DOCUMENT).split('\n');
 /** All code of the shared rooms but the list of reasons itself. */
 const shared = trackedFiles('.ts')
   .filter((path) => path.startsWith('shared/') && path !== 'shared/net/drop.ts')
   .map(textOf)
   .join('\n');
-
-interface Step {
-  readonly title: string;
-  readonly number: number;
-  readonly files: readonly string[];
-  readonly functions: readonly string[];
-}
-
-const cells = (line: string): string[] => line.split(/(?<!\\)\|/).map((cell) => cell.trim());
-const quoted = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '');
-
-/** Rows of the tables with the columns Step, What happens, File, Function, In Linux. */
-function readSteps(): Step[] {
-  const steps: Step[] = [];
-  let title = '';
-  for (const line of lines) {
-    if (line.startsWith('## ')) title = line.slice(3);
-    const [, step, , file = '', functions = ''] = cells(line);
-    if (!/^\d+$/.test(step ?? '')) continue;
-    const files = [...file.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)].map((match) =>
-      posix.join(posix.dirname(DOCUMENT), match[2] ?? ''),
-    );
-    steps.push({ title, number: Number(step), files, functions: quoted(functions) });
-  }
-  return steps;
-}
 
 /** `name` as a function of the file, or `Class.name` as a method of a class in it. */
 function isDefined(code: string, name: string): boolean {
@@ -47,7 +20,7 @@ function isDefined(code: string, name: string): boolean {
   return new RegExp(`^  (private |protected |override |static |async |get )*${method}\\(`, 'm').test(body);
 }
 
-const steps = readSteps();
+const steps = allSteps();
 
 describe('the life of a frame', () => {
   test('has its tables, numbered without a gap', () => {
