@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CommandLine } from '../kit/command.ts';
+import { Wirelab } from '../kit/wirelab.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const LATER = { timeout: 10_000 };
@@ -16,13 +16,13 @@ const FLAGS = [
 ];
 
 describe.skipIf(!existsSync(CHROMIUM))('the page of a running lab (skipped where there is no Chromium)', () => {
-  const wirelab = new CommandLine();
+  const wirelab = new Wirelab();
   let browser: Browser;
   let page: Page;
   const problems: string[] = [];
 
   beforeAll(async () => {
-    const address = wirelab.up('two-hosts');
+    const address = await wirelab.up('two-hosts');
     browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     page.on('pageerror', (error) => problems.push(error.message));
@@ -31,7 +31,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the page of a running lab (skipped where
   });
   afterAll(async () => {
     await browser?.close();
-    wirelab.end();
+    await wirelab.end();
   });
 
   test('it shows the lab’s devices and that their wires have carrier', async () => {
@@ -42,7 +42,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the page of a running lab (skipped where
   });
 
   test('frames of a ping appear in the list, and a selected one shows its layers in both models', async () => {
-    wirelab.exec('alice', 'ping', '-c', '2', '10.0.0.2');
+    await wirelab.exec('alice', 'ping', '-c', '2', '10.0.0.2');
     await page.waitForSelector('tr.ICMP');
     await page.locator('tr.ICMP').first().click();
     const layers = await page.locator('#detail summary').allTextContents();
@@ -63,16 +63,16 @@ describe.skipIf(!existsSync(CHROMIUM))('the page of a running lab (skipped where
     if (at === null) throw new Error('the first wire is drawn');
     await page.mouse.click(at.x + at.width / 2, at.y + at.height / 2);
     await expect.poll(() => page.locator('svg .wire.down').count(), LATER).toBe(1);
-    expect(wirelab.exec('alice', 'ip', 'link', 'show', 'eth0')).toContain('NO-CARRIER');
+    expect(await wirelab.exec('alice', 'ip', 'link', 'show', 'eth0')).toContain('NO-CARRIER');
     await page.locator('svg .hit').first().press('Enter');
     await expect.poll(() => page.locator('svg .wire.down').count(), LATER).toBe(0);
-    expect(wirelab.exec('alice', 'ip', 'link', 'show', 'eth0')).not.toContain('NO-CARRIER');
+    expect(await wirelab.exec('alice', 'ip', 'link', 'show', 'eth0')).not.toContain('NO-CARRIER');
   });
 
   test('a killed device is shown as dead, and the page goes on', async () => {
-    wirelab.good('kill', 'bob');
+    await wirelab.good('kill', 'bob');
     await page.waitForSelector('svg .device.dead');
-    wirelab.good('start', 'bob');
+    await wirelab.good('start', 'bob');
     await expect.poll(() => page.locator('svg .device.dead').count(), LATER).toBe(0);
   });
 

@@ -7,9 +7,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { CommandLine } from '../kit/command.ts';
 import { type Block, blocksOf, missingFrom, runScript, scriptOf } from '../kit/documents.ts';
 import { ROOT, textOf, trackedFiles } from '../kit/sources.ts';
+import { Wirelab } from '../kit/wirelab.ts';
 
 const BLOCK_MS_MAX = 60_000;
 /** Commands that are tried elsewhere, and where. */
@@ -22,18 +22,20 @@ const ELSEWHERE: readonly (readonly [command: RegExp, where: string])[] = [
 ];
 
 const DOCUMENTS = trackedFiles('.md').filter((path) => path === 'README.md' || /^labs\/[^/]+\/README\.md$/.test(path));
-const commands = new CommandLine();
+const commands = new Wirelab();
 const folder = mkdtempSync(join(tmpdir(), 'wirelab-docs-'));
 const environment = {
-  ...commands.environment,
+  ...process.env,
+  XDG_RUNTIME_DIR: commands.folder,
+  NO_COLOR: '1',
   NODE: process.execPath,
   WIRELAB: join(ROOT, 'services/lab/wirelab.js'),
   NODE_OPTIONS: '',
 };
 const passedBy = new Set<RegExp>();
 
-afterAll(() => {
-  commands.end();
+afterAll(async () => {
+  await commands.end();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -62,7 +64,7 @@ describe.each(DOCUMENTS)('%s', (document) => {
   const cwd = join(folder, document.replaceAll('/', '-'));
   mkdirSync(cwd);
   symlinkSync(join(ROOT, 'labs'), join(cwd, 'labs'));
-  afterAll(() => void commands.run('down'));
+  afterAll(() => commands.run(['down']));
 
   test.each(trials(document).map((trial) => [trial.title, trial] as const))('%s', async (_, { text, sample }) => {
     const { status, out, err } = await runScript(scriptOf(text), cwd, environment, BLOCK_MS_MAX);

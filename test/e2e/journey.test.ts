@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CommandLine } from '../kit/command.ts';
 import { Gateway } from '../kit/gateway.ts';
 import { type ReadPacket, readPcapng } from '../kit/pcapng.ts';
+import { until, Wirelab } from '../kit/wirelab.ts';
 
 /** The parts of a story that the tests look at (services/gateway/journey/story.ts). */
 interface Step {
@@ -34,31 +33,26 @@ interface Story {
 }
 
 const URL = 'http://www.server.com/';
-const COMMAND = join(import.meta.dirname, '../../services/lab/wirelab.js');
 
 describe('a journey in url-to-page', () => {
-  const wirelab = new CommandLine();
-  const file = join(wirelab.runtime, 'journey.pcapng');
-  let capture: ChildProcess;
+  const wirelab = new Wirelab();
+  const file = join(wirelab.folder, 'journey.pcapng');
   let packets: ReadPacket[] = [];
   let first: Story;
   let address = '';
-  const tell = (device: string, url: string): Story =>
-    JSON.parse(wirelab.run('journey', device, url, '--json').stdout) as Story;
+  const tell = async (device: string, url: string): Promise<Story> =>
+    JSON.parse((await wirelab.run(['journey', device, url, '--json'])).stdout) as Story;
   const titles = (story: Story): string[] => story.steps.map((step) => step.title);
   const routers = (story: Story): string[] =>
     story.steps.filter((step) => step.event.point === 'ip_forward').map((step) => step.device);
 
   beforeAll(async () => {
-    address = wirelab.up('url-to-page');
-    capture = spawn('node', [COMMAND, 'capture', 'all', '-w', file], {
-      env: wirelab.environment,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    await once(capture.stderr ?? capture, 'data');
-    first = tell('alice', URL);
-    capture.kill('SIGINT');
-    await once(capture, 'exit');
+    address = await wirelab.up('url-to-page');
+    const capture = wirelab.start(['capture', 'all', '-w', file]);
+    await until(() => capture.stderr().includes('capturing'));
+    first = await tell('alice', URL);
+    capture.process.kill('SIGINT');
+    await capture.done;
     packets = readPcapng(readFileSync(file));
   }, 60_000);
   afterAll(() => wirelab.end());
@@ -149,53 +143,46 @@ describe('a journey in url-to-page', () => {
     },
   );
 
-  test('with hot caches nobody is asked', () => {
-    const story = tell('alice', URL);
+  test('with hot caches nobody is asked', async () => {
+    const story = await tell('alice', URL);
     expect(titles(story)).toContain('The browser’s DNS cache knows the address');
     expect(titles(story)).not.toContain('The root server is asked');
     expect(story.exitStatus).toBe(0);
   });
 
-  test('a name that does not exist ends at the TLD’s or the authoritative server’s NXDOMAIN', () => {
-    const story = tell('alice', 'http://nobody.server.com/');
+  test('a name that does not exist ends at the TLD’s or the authoritative server’s NXDOMAIN', async () => {
+    const story = await tell('alice', 'http://nobody.server.com/');
     expect(story.exitStatus).not.toBe(0);
     expect(story.steps.map((step) => step.text).join('\n')).toMatch(/does not exist \(NXDOMAIN\)/);
     expect(titles(story)).not.toContain('Handshake 1 of 3: SYN');
   });
 
-  test('a page with no path is the server’s default document', () => {
-    const story = tell('bob', 'http://www.server.com');
+  test('a page with no path is the server’s default document', async () => {
+    const story = await tell('bob', 'http://www.server.com');
     expect(story.steps.find((step) => step.title === 'The URL is parsed')?.text).toMatch(/default document/);
     expect(story.steps.find((step) => step.title === 'The server answers with a file')?.text).toMatch(/index\.html/);
   });
 
-  test('with a backbone wire unplugged the packets go round the other way', () => {
-    wirelab.good('unplug', 'core1:eth2--core3:eth1');
-    const story = tell('bob', URL);
-    wirelab.good('plug', 'core1:eth2--core3:eth1');
+  test('with a backbone wire unplugged the packets go round the other way', async () => {
+    await wirelab.good('unplug', 'core1:eth2--core3:eth1');
+    const story = await tell('bob', URL);
+    await wirelab.good('plug', 'core1:eth2--core3:eth1');
     expect(routers(first)).not.toContain('core2');
     expect(routers(story)).toContain('core2');
     expect(story.exitStatus).toBe(0);
   });
 
   test('a SYN that is lost is told as lost, and where, and that it was sent again', async () => {
-    tell('bob', URL);
+    await tell('bob', URL);
     const gateway = new Gateway(address);
     await gateway.impair('core3:eth0', { loss: 1 });
     const syn = gateway.whenTraced('bob', 'tcp_transmit_skb');
-    const child = spawn('node', [COMMAND, 'journey', 'bob', URL, '--json'], {
-      env: wirelab.environment,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const chunks: Buffer[] = [];
-    child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
-    const exited = once(child, 'exit');
+    const journey = wirelab.run(['journey', 'bob', URL, '--json']);
     await syn;
     // The first SYN needs some 10 ms to the lossy wire; its retransmission comes a second later.
     await new Promise((resolve) => setTimeout(resolve, 300));
     await gateway.impair('core3:eth0', {});
-    await exited;
-    const story = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Story;
+    const story = JSON.parse((await journey).stdout) as Story;
     expect(titles(story)).toContain('The SYN is lost');
     expect(titles(story)).toContain('SYN again (retransmission 1)');
     expect(story.exitStatus).toBe(0);

@@ -85,6 +85,25 @@ export class Wirelab {
     return JSON.parse(stdout) as PsRow[];
   }
 
+  /** Run, expect status 0, resolve with standard output. */
+  async good(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.run(args);
+    if (status !== 0) throw new Error(`wirelab ${args.join(' ')}: status ${status}\n${stderr}${stdout}`);
+    return stdout;
+  }
+
+  /** A program on a device. */
+  exec(device: string, ...argv: string[]): Promise<string> {
+    return this.good('exec', device, '--', ...argv);
+  }
+
+  /** Bring a lab up in the background; resolves with the address of its dashboard, token and all. */
+  async up(lab: string): Promise<string> {
+    const address = /http:\/\/127\.0\.0\.1:\d+\/\S*/.exec(await this.good('up', lab, '--detach'))?.[0];
+    if (address === undefined) throw new Error('up printed no dashboard address');
+    return address;
+  }
+
   /** Take down whatever is up, and clear up. */
   async end(): Promise<void> {
     for (const file of this.leftovers()) {
