@@ -3,21 +3,15 @@
  * `services [NAME|PORT…]`. Exit status 0, 1 for an unknown database, 2 when a key was not found.
  */
 import { formatIpv4, parseIpv4 } from '../header/address.ts';
-import { nameWithoutDot, parseName } from '../header/dns-name.ts';
-import { rdataName } from '../header/dns-rdata.ts';
-import { CLASS, TYPE } from '../header/dns-type.ts';
-import type { ProgramContext, Syscalls } from '../net/syscalls.ts';
-import { reverseName } from './dig-options.ts';
+import type { ProgramContext } from '../net/syscalls.ts';
 import { Failure, program } from './failure.ts';
-import { lookUpAddresses, RESOLVED_ADDRESS } from './getaddrinfo.ts';
-import { hostsByAddress, hostsLines } from './hosts-file.ts';
-import { askServers, readResolvConf } from './stub.ts';
+import { lookUpAddresses } from './getaddrinfo.ts';
+import { namesOf } from './getnameinfo.ts';
+import { hostsLines } from './hosts-file.ts';
 import { linesOf } from './text.ts';
 
 const KEY_WIDTH = 16;
 const SERVICE_WIDTH = 22;
-/** resolved waits as long as it takes; so do we. */
-const RESOLVED_SECONDS = 30;
 
 export const getent = program(async (context: ProgramContext) => {
   const [database, ...keys] = context.argv.slice(1).filter((word) => !word.startsWith('-'));
@@ -59,8 +53,8 @@ async function listHosts({ sys, out }: ProgramContext): Promise<number> {
 async function hosts({ sys, out }: ProgramContext, key: string): Promise<boolean> {
   const address = parseIpv4(key);
   if (address !== undefined) {
-    const names = hostsByAddress(sys, address) ?? (await pointer(sys, key));
-    if (names === undefined || names.length === 0) return false;
+    const names = await namesOf(sys, address);
+    if (names.length === 0) return false;
     await out(`${key.padEnd(KEY_WIDTH - 1)} ${names.join(' ')}\n`);
     return true;
   }
@@ -70,20 +64,6 @@ async function hosts({ sys, out }: ProgramContext, key: string): Promise<boolean
   for (const one of found.addresses)
     await out(`${formatIpv4(one).padEnd(KEY_WIDTH - 1)} ${found.canonicalName}${alias}\n`);
   return true;
-}
-
-/** The name that an address's PTR record gives: resolved first, as for names. */
-async function pointer(sys: Syscalls, key: string): Promise<string[] | undefined> {
-  const name = parseName(reverseName(key));
-  if (typeof name !== 'string') return undefined;
-  const question = { name, type: TYPE.PTR, class: CLASS.IN };
-  const conf = readResolvConf(sys);
-  const resolved = { ...conf, servers: [RESOLVED_ADDRESS], attempts: 1, timeout: RESOLVED_SECONDS };
-  let outcome = await askServers(sys, resolved, question);
-  if (outcome === 'unreachable') outcome = await askServers(sys, conf, question);
-  if (typeof outcome === 'string') return undefined;
-  const targets = outcome.answers.filter((record) => record.type === TYPE.PTR).map(({ data }) => rdataName(data));
-  return targets.filter((target) => target !== undefined).map(nameWithoutDot);
 }
 
 async function addresses({ sys, out }: ProgramContext, key: string): Promise<boolean> {

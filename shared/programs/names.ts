@@ -74,7 +74,7 @@ export class Services {
   }
 }
 
-/** Names by address from /etc/hosts. Left out: PTR questions, which would make every listing wait for a server. */
+/** Names by address from /etc/hosts, for listings: PTR questions (getnameinfo.ts) would make each wait for a server. */
 export class HostNames {
   private readonly names = new Map<Ipv4, string>();
 

@@ -9,8 +9,8 @@ import { POLL } from '../net/sock.ts';
 import type { ProgramContext, Syscalls } from '../net/syscalls.ts';
 import type { Micros } from '../platform.ts';
 import { errnoOf, Failure, program } from './failure.ts';
+import { AddressNames } from './getnameinfo.ts';
 import { icmpText } from './icmp-text.ts';
-import { HostNames } from './names.ts';
 import { type PingOptions, readPingOptions, STAMP_SIZE } from './ping-options.ts';
 import { type PingEvent, PingSocket } from './ping-socket.ts';
 import { PingStatistics, tripTime } from './ping-statistics.ts';
@@ -39,7 +39,7 @@ class Ping {
   private readonly options: PingOptions;
   private readonly target: Ipv4;
   private readonly statistics = new PingStatistics();
-  private readonly names: HostNames;
+  private readonly names: AddressNames;
   private readonly socket: PingSocket;
   private interrupted = false;
   private startedAt: Micros = 0;
@@ -55,7 +55,7 @@ class Ping {
     this.sys = context.sys;
     this.options = options;
     this.target = target;
-    this.names = new HostNames(context.sys);
+    this.names = new AddressNames(context.sys);
     this.socket = new PingSocket(context.sys, options, target);
   }
 
@@ -232,7 +232,7 @@ class Ping {
         if (options.quiet) return;
         if (options.flood) return this.context.out('\bE');
         return this.print(
-          `From ${this.show(event.from)} icmp_seq=${event.sequence} ${icmpText(event.type, event.code, event.info)}\n`,
+          `From ${await this.show(event.from)} icmp_seq=${event.sequence} ${icmpText(event.type, event.code, event.info)}\n`,
         );
       case 'local': {
         statistics.errors++;
@@ -256,7 +256,7 @@ class Ping {
     const ident = options.verbose ? ` ident=${this.socket.ident}` : '';
     const time = took === undefined ? '' : ` time=${tripTime(took)} ms`;
     const notes = `${duplicate ? ' (DUP!)' : ''}${event.corrupted ? ' (BAD CHECKSUM!)' : ''}`;
-    const head = `${event.size} bytes from ${this.show(event.from)}: icmp_seq=${event.sequence}`;
+    const head = `${event.size} bytes from ${await this.show(event.from)}: icmp_seq=${event.sequence}`;
     await this.print(`${options.audible ? '\x07' : ''}${head}${ident} ttl=${event.ttl}${time}${notes}\n`);
   }
 
@@ -268,8 +268,8 @@ class Ping {
     await this.context.out(`[${Math.floor(now / 1_000_000)}.${micros}] ${text}`);
   }
 
-  private show(address: Ipv4): string {
-    const name = this.options.numeric ? undefined : this.names.name(address);
+  private async show(address: Ipv4): Promise<string> {
+    const name = this.options.numeric ? undefined : await this.names.name(address);
     return name === undefined ? formatIpv4(address) : `${name} (${formatIpv4(address)})`;
   }
 

@@ -120,6 +120,23 @@ abstract class Receiver {
     this.view = new DataView(this.buffer.buffer);
   }
 
+  abstract receive(): void;
+
+  /**
+   * Send by a socket that all probes share. It may first report what an earlier probe met: that is read, and it is tried
+   * again (do_send() of traceroute leaves it to the error queue, too).
+   */
+  protected async transmit(probe: Probe, fd: Fd, bytes: Uint8Array): Promise<void> {
+    const to = { address: this.route.target, port: 0 };
+    try {
+      await this.route.sys.send(fd, bytes, { to });
+    } catch (error) {
+      errnoOf(error);
+      this.receive();
+      if (!probe.done) await this.route.sys.send(fd, bytes, { to });
+    }
+  }
+
   protected next(fd: Fd, flags: number): ReceivedMessage | undefined {
     try {
       return this.route.sys.tryRecv(fd, this.buffer, flags);
@@ -221,7 +238,7 @@ class IcmpMethod extends Receiver implements Method {
   }
 
   async send(probe: Probe): Promise<void> {
-    const { sys, target } = this.route;
+    const { sys } = this.route;
     const view = new DataView(this.packet.buffer);
     view.setUint8(ICMP.TYPE, ICMP_TYPE.ECHO_REQUEST);
     view.setUint16(ICMP.SEQUENCE, (this.first + probe.index) & 0xffff);
@@ -229,7 +246,7 @@ class IcmpMethod extends Receiver implements Method {
     view.setUint16(ICMP.CHECKSUM, finish(sumBytes(this.packet, 0, this.packet.length)));
     sys.setsockopt(this.fd, 'SOL_IP', 'IP_TTL', probe.ttl);
     probe.sentAt = sys.clockGettime();
-    await sys.send(this.fd, this.packet, { to: { address: target, port: 0 } });
+    await this.transmit(probe, this.fd, this.packet);
   }
 
   descriptors(): Fd[] {
@@ -277,10 +294,10 @@ class TcpMethod extends Receiver implements Method {
   }
 
   async send(probe: Probe): Promise<void> {
-    const { sys, target } = this.route;
+    const { sys } = this.route;
     sys.setsockopt(this.fd, 'SOL_IP', 'IP_TTL', probe.ttl);
     probe.sentAt = sys.clockGettime();
-    await sys.send(this.fd, this.segment(probe), { to: { address: target, port: 0 } });
+    await this.transmit(probe, this.fd, this.segment(probe));
   }
 
   private sequenceOf(probe: Probe): number {

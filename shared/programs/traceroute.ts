@@ -8,7 +8,7 @@ import { POLL } from '../net/sock.ts';
 import type { ProgramContext, Syscalls } from '../net/syscalls.ts';
 import type { Micros } from '../platform.ts';
 import { errnoOf, Failure, program } from './failure.ts';
-import { HostNames } from './names.ts';
+import { AddressNames } from './getnameinfo.ts';
 import { resolveHost } from './resolve.ts';
 import { readTraceOptions, TRACEROUTE_USAGE, type TraceOptions } from './traceroute-options.ts';
 import { type Method, type Probe, type Route, traceMethod } from './traceroute-probe.ts';
@@ -103,7 +103,7 @@ class Tracer {
   private readonly context: ProgramContext;
   private readonly route: Route;
   private readonly method: Method;
-  private readonly names: HostNames;
+  private readonly names: AddressNames;
   /** First probe that is not printed yet, and one past the last that matters. */
   private start = 0;
   private end: number;
@@ -112,7 +112,7 @@ class Tracer {
     this.context = context;
     this.route = route;
     this.method = traceMethod(route);
-    this.names = new HostNames(context.sys);
+    this.names = new AddressNames(context.sys);
     this.end = route.probes.length;
   }
 
@@ -133,12 +133,14 @@ class Tracer {
     const { options } = this.route;
     let wakeAt: Micros | undefined;
     let underWay = 0;
+    // Once a pass, as do_it() does: looking a name up takes time, in which replies may have come that nobody has read.
+    const now = this.context.sys.clockGettime();
     for (let n = this.start; n < this.end && underWay < options.simultaneous; n++) {
       const probe = this.route.probes[n];
       if (probe === undefined) break;
       if (n === this.start && !probe.done && probe.sentAt !== undefined) {
         const expires = probe.sentAt + this.patience(probe);
-        if (expires > this.context.sys.clockGettime()) wakeAt = expires;
+        if (expires > now) wakeAt = expires;
         else probe.done = true;
       }
       if (probe.done) {
@@ -195,7 +197,7 @@ class Tracer {
     const before = turn === 0 ? undefined : this.route.probes[probe.index - 1];
     let text = turn === 0 ? `\n${String(probe.ttl).padStart(2)} ` : '';
     if (probe.from === undefined) text += ' *';
-    else if (before === undefined || before.from !== probe.from) text += ` ${this.show(probe.from)}`;
+    else if (before === undefined || before.from !== probe.from) text += ` ${await this.show(probe.from)}`;
     if (probe.receivedAt !== undefined && probe.sentAt !== undefined) {
       text += `  ${((probe.receivedAt - probe.sentAt) / 1_000).toFixed(3)} ms`;
     }
@@ -203,8 +205,8 @@ class Tracer {
     await this.context.out(text);
   }
 
-  private show(address: Ipv4): string {
+  private async show(address: Ipv4): Promise<string> {
     const number = formatIpv4(address);
-    return this.route.options.numeric ? number : `${this.names.name(address) ?? number} (${number})`;
+    return this.route.options.numeric ? number : `${(await this.names.name(address)) ?? number} (${number})`;
   }
 }

@@ -127,3 +127,20 @@ test('with the wire from core1 to core2 out the DNS tree is found by core3', asy
   expect((await run('alice', 'dig +short www.server.com')).out).toBe('192.0.2.80\n');
   lab.stop();
 });
+
+test('ping and traceroute show names, asked of the DNS backwards, and -n keeps them from asking', async () => {
+  const { run, advance, lab } = testLab('url-to-page');
+  const way = await run('alice', 'traceroute -I -q 1 www.server.com');
+  expect([...way.out.matchAll(/^ *[0-9]+ {2}(\S+ \S+)/gm)].map(([, hop]) => hop)).toEqual([
+    'home-router (192.168.1.1)',
+    'isp-router.isp.net (198.51.100.1)',
+    'core1.backbone.net (203.0.113.1)',
+    'core3.backbone.net (203.0.113.14)',
+    'server-router.server.net (203.0.113.18)',
+    'www.server.com (192.0.2.80)',
+  ]);
+  await advance(PAUSE);
+  expect((await run('alice', 'ping -c 1 www.server.com')).out).toContain('bytes from www.server.com (192.0.2.80): ');
+  expect((await run('alice', 'ping -n -c 1 www.server.com')).out).toContain('bytes from 192.0.2.80: ');
+  lab.stop();
+});
