@@ -6,8 +6,16 @@ export interface Point {
 
 const ROUNDS = 400;
 
-/** Positions from 0 to 1 for each name. */
-export function layout(names: readonly string[], links: readonly (readonly [string, string])[]): Map<string, Point> {
+/** Neighbours on the page stand at least so far apart that their names can be read. */
+const APART_PIXELS = 92;
+const MARGIN = { x: 70, top: 38, bottom: 52 } as const;
+
+/** Where each name stands on a page of that size, in pixels. */
+export function layout(
+  names: readonly string[],
+  links: readonly (readonly [string, string])[],
+  page: { readonly width: number; readonly height: number },
+): Map<string, Point> {
   const points = names.map((_, i): Point => {
     const angle = (i / names.length) * 2 * Math.PI;
     return { x: Math.cos(angle), y: Math.sin(angle) };
@@ -15,7 +23,25 @@ export function layout(names: readonly string[], links: readonly (readonly [stri
   const joined = links.map(([a, b]) => [names.indexOf(a), names.indexOf(b)] as const);
   for (let round = 0; round < ROUNDS; round++) relax(points, joined, 0.1 * (1 - round / ROUNDS));
   turn(points);
-  return scaled(names, points);
+  place(points, page);
+  for (let round = 0; round < ROUNDS; round++) keepApart(points, page);
+  return new Map(names.map((name, i) => [name, points[i] ?? { x: 0, y: 0 }]));
+}
+
+function keepApart(points: readonly Point[], page: { readonly width: number; readonly height: number }): void {
+  for (const [i, a] of points.entries()) {
+    for (const b of points.slice(i + 1)) {
+      const distance = Math.hypot(b.x - a.x, b.y - a.y) || 1;
+      const push = Math.max(0, APART_PIXELS - distance) / distance / 4;
+      const [dx, dy] = [(b.x - a.x) * push, (b.y - a.y) * push];
+      a.x -= dx;
+      a.y -= dy;
+      b.x += dx;
+      b.y += dy;
+    }
+    a.x = Math.min(page.width - MARGIN.x, Math.max(MARGIN.x, a.x));
+    a.y = Math.min(page.height - MARGIN.bottom, Math.max(MARGIN.top, a.y));
+  }
 }
 
 /** Turn the picture so that its longest side lies along the page (its principal axis). */
@@ -59,14 +85,22 @@ function relax(points: Point[], joined: readonly (readonly [number, number])[], 
   });
 }
 
-function scaled(names: readonly string[], points: readonly Point[]): Map<string, Point> {
-  const spread = (values: readonly number[]): ((v: number) => number) => {
+function place(points: readonly Point[], page: { readonly width: number; readonly height: number }): void {
+  const scale = (values: readonly number[], from: number, to: number): ((v: number) => number) => {
     const low = Math.min(...values);
     const size = Math.max(...values) - low;
     // All in one line: the middle.
-    return (v) => (size < 1e-6 ? 0.5 : (v - low) / size);
+    return (v) => (size < 1e-6 ? (from + to) / 2 : from + ((v - low) / size) * (to - from));
   };
-  const x = spread(points.map((point) => point.x));
-  const y = spread(points.map((point) => point.y));
-  return new Map(names.map((name, i) => [name, { x: x(points[i]?.x ?? 0), y: y(points[i]?.y ?? 0) }]));
+  const x = scale(
+    points.map((point) => point.x),
+    MARGIN.x,
+    page.width - MARGIN.x,
+  );
+  const y = scale(
+    points.map((point) => point.y),
+    MARGIN.top,
+    page.height - MARGIN.bottom,
+  );
+  for (const point of points) Object.assign(point, { x: x(point.x), y: y(point.y) });
 }

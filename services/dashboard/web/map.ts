@@ -70,13 +70,8 @@ export class TopologyMap {
     const { width, height } = this.svg.getBoundingClientRect();
     this.svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     const links = lab.wires.map((wire) => [deviceOf(wire.a), deviceOf(wire.b)] as const);
-    const placed = layout(
-      lab.devices.map((device) => device.name),
-      links,
-    );
-    this.points = new Map(
-      [...placed].map(([name, { x, y }]) => [name, { x: 70 + x * (width - 140), y: 38 + y * (height - 90) }]),
-    );
+    const names = lab.devices.map((device) => device.name);
+    this.points = layout(names, links, { width, height });
     for (const wire of lab.wires) this.drawWire(wire);
     for (const device of lab.devices) this.drawDevice(device);
   }
