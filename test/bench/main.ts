@@ -4,8 +4,9 @@
  *   npm run bench              all of it
  *   npm run bench -- goodput   only what is named: goodput, ping, boot
  *   … --json FILE              the JSON there instead of on standard output
+ *   … --readme                 the table into README.md, between its marks
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { BenchLab } from './bench-lab.ts';
 import { bootFigures } from './boot.ts';
 import { type Figure, json, pairs, table } from './harness.ts';
@@ -49,6 +50,18 @@ async function ping(lab: BenchLab, relay: Relay): Promise<Figure> {
   };
 }
 
+/** Replace what stands between the marks. */
+function intoReadme(text: string): void {
+  const path = 'README.md';
+  const marks = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
+  const before = readFileSync(path, 'utf8');
+  if (!marks.test(before)) throw new Error(`${path} has no place for the table: <!-- bench --> and <!-- /bench -->`);
+  writeFileSync(
+    path,
+    before.replace(marks, (_, open: string, close: string) => `${open}${text}\n${close}`),
+  );
+}
+
 async function main(argv: readonly string[]): Promise<void> {
   const file = argv.includes('--json') ? argv[argv.indexOf('--json') + 1] : undefined;
   const named = argv.filter((word) => !word.startsWith('--') && word !== file);
@@ -68,6 +81,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (wanted('boot')) figures.push(...(await bootFigures(3)));
   const machine = machineName();
   process.stdout.write(`\n${machine}\n\n${table(figures)}\n\n`);
+  if (argv.includes('--readme')) intoReadme(`${machine}\n\n${table(figures)}`);
   if (file === undefined) process.stdout.write(`${json(figures, machine)}\n`);
   else writeFileSync(file, `${json(figures, machine)}\n`);
 }
