@@ -3,18 +3,26 @@ import { type Dissection, dissect } from '../../../shared/header/dissect.ts';
 import { placeOf } from '../../../shared/header/layers.ts';
 import type { Frame } from './api.ts';
 
-/** Rows kept; older ones go. */
+/** Rows shown, and frames kept for another filter; older ones go. */
 const ROWS_MAX = 1_000;
+const KEPT_MAX = 10_000;
 /** Frames that may wait for the next picture; a burst beyond it is counted, not shown. */
 const WAITING_MAX = 2_000;
 
+interface Listed {
+  readonly number: number;
+  readonly frame: Frame;
+  readonly dissection: Dissection;
+}
+
 export class FrameList {
   paused = false;
-  filter = '';
   skipped = 0;
   private readonly body: HTMLTableSectionElement;
   private readonly detail: HTMLElement;
-  private waiting: { frame: Frame; dissection: Dissection }[] = [];
+  private waiting: Listed[] = [];
+  private kept: Listed[] = [];
+  private words: readonly string[] = [];
   private count = 0;
 
   constructor(body: HTMLTableSectionElement, detail: HTMLElement) {
@@ -25,45 +33,51 @@ export class FrameList {
   add(frame: Frame, dissection: Dissection): void {
     if (this.paused) return;
     if (this.waiting.length >= WAITING_MAX) this.skipped++;
-    else this.waiting.push({ frame, dissection });
+    else this.waiting.push({ number: ++this.count, frame, dissection });
   }
 
   clear(): void {
+    this.kept = [];
     this.body.replaceChildren();
-    this.count = 0;
+  }
+
+  /** Show only frames that have all these words in their columns. */
+  filter(text: string): void {
+    this.words = text.toLowerCase().split(/\s+/);
+    this.body.replaceChildren();
+    this.show(this.kept);
   }
 
   /** Show what came since the last picture. */
   flush(): void {
+    if (this.waiting.length === 0) return;
     this.waiting.sort((one, other) => one.frame.time - other.frame.time);
-    const rows = this.waiting
-      .filter(({ frame, dissection }) => this.matches(frame, dissection))
-      .map(({ frame, dissection }) => this.row(frame, dissection));
+    this.kept = [...this.kept, ...this.waiting].slice(-KEPT_MAX);
+    this.show(this.waiting);
     this.waiting = [];
-    if (rows.length === 0) return;
+  }
+
+  private show(listed: readonly Listed[]): void {
+    const rows = listed.filter((each) => this.matches(each)).slice(-ROWS_MAX);
     const scroll = this.body.closest('.scroll');
     const isAtEnd = scroll !== null && scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 40;
-    this.body.append(...rows.slice(-ROWS_MAX));
+    this.body.append(...rows.map((each) => this.row(each)));
     while (this.body.rows.length > ROWS_MAX) this.body.deleteRow(0);
     if (isAtEnd && scroll !== null) scroll.scrollTop = scroll.scrollHeight;
   }
 
-  private matches(frame: Frame, { source, target, protocol, info }: Dissection): boolean {
-    if (this.filter === '') return true;
+  private matches({ frame, dissection: { source, target, protocol, info } }: Listed): boolean {
     const text = `${frame.end} ${source} ${target} ${protocol} ${info}`.toLowerCase();
-    return this.filter
-      .toLowerCase()
-      .split(/\s+/)
-      .every((word) => text.includes(word));
+    return this.words.every((word) => text.includes(word));
   }
 
-  private row(frame: Frame, dissection: Dissection): HTMLTableRowElement {
+  private row({ number, frame, dissection }: Listed): HTMLTableRowElement {
     const { source, target, protocol, info } = dissection;
     const row = document.createElement('tr');
     row.className = protocol;
     row.tabIndex = 0;
     const cells = [
-      ++this.count,
+      number,
       (frame.time / 1e6).toFixed(6),
       frame.end,
       frame.direction === 'out' ? '→' : '←',

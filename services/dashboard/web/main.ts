@@ -51,7 +51,7 @@ function paint(): void {
 }
 
 element<HTMLInputElement>('filter').oninput = (event) => {
-  list.filter = (event.target as HTMLInputElement).value;
+  list.filter((event.target as HTMLInputElement).value);
 };
 element('clear').addEventListener('click', () => list.clear());
 element('pause').addEventListener('click', (event) => {
