@@ -3,6 +3,7 @@
  * what was sent again, and the close. The first connection is told in full, the others in a sentence.
  */
 import type { TraceEvent } from '../../../shared/net/trace.ts';
+import { type Connection, connectionsOf, isSyn } from './connections.ts';
 import { dropSteps, lostOn, pathSteps } from './path.ts';
 import { type Evidence, numberOf, type SeenFrame, textOf } from './recording.ts';
 import { serverSteps } from './server.ts';
@@ -11,15 +12,6 @@ import { TEXT } from './text.ts';
 
 /** A journey tells this many retransmissions one by one. */
 const RETRANSMISSIONS_TOLD_MAX = 5;
-
-export interface Connection {
-  readonly client: string;
-  readonly port: number;
-  readonly server: string;
-  readonly serverPort: number;
-  /** Frames at the client's own port, both ways. */
-  readonly frames: readonly SeenFrame[];
-}
 
 export function connectionSteps(evidence: Evidence): Draft[] {
   return connectionsOf(evidence).flatMap((connection, i) => {
@@ -31,28 +23,6 @@ export function connectionSteps(evidence: Evidence): Draft[] {
       ...serverSteps(evidence, connection),
     ];
   });
-}
-
-function connectionsOf(evidence: Evidence): Connection[] {
-  const client = evidence.recording.device;
-  const connections = new Map<number, Connection & { frames: SeenFrame[] }>();
-  for (const frame of evidence.frames) {
-    if (frame.device !== client || !frame.dissection.layers.some((layer) => layer.protocol === 'tcp')) continue;
-    const isOut = frame.direction === 'out';
-    const port = numberOf(frame, isOut ? 'tcp.srcport' : 'tcp.dstport');
-    const known = connections.get(port);
-    if (known !== undefined) known.frames.push(frame);
-    else if (isOut && isSyn(frame)) {
-      connections.set(port, {
-        client,
-        port,
-        server: textOf(frame, 'ip.dst'),
-        serverPort: numberOf(frame, 'tcp.dstport'),
-        frames: [frame],
-      });
-    }
-  }
-  return [...connections.values()];
 }
 
 function handshake(evidence: Evidence, connection: Connection): Draft[] {
@@ -231,10 +201,6 @@ function mssOf(connection: Connection): number {
 
 function isSynEvent(event: TraceEvent): boolean {
   return String(event.fields['flags'] ?? '').includes('SYN') || event.fields['reason'] === 'syn';
-}
-
-function isSyn(frame: SeenFrame): boolean {
-  return numberOf(frame, 'tcp.flags.syn') === 1 && numberOf(frame, 'tcp.flags.ack') === 0;
 }
 
 function isSynAck(frame: SeenFrame): boolean {

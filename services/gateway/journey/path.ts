@@ -3,7 +3,7 @@
  * route, the TTL, the two MAC addresses and what NAT changed. A wire on which it was lost is named.
  */
 import type { TraceEvent } from '../../../shared/net/trace.ts';
-import { type Evidence, numberOf, type SeenFrame, textOf } from './recording.ts';
+import { type Evidence, type SeenFrame, textOf } from './recording.ts';
 import type { Draft } from './step.ts';
 import { TEXT } from './text.ts';
 
@@ -86,19 +86,4 @@ function routerSteps(evidence: Evidence, seen: SeenFrame, events: readonly Trace
     });
   }
   return drafts;
-}
-
-/** `TTL 64 → 63` and the MACs of both sides, for the sentence about a hop. */
-export function hopChange(
-  seen: SeenFrame,
-  sent: SeenFrame | undefined,
-): { ttlIn: number; ttlOut: number; macsIn: string; macsOut: string; out: string } {
-  const macs = (frame: SeenFrame): string => `${textOf(frame, 'eth.src')} → ${textOf(frame, 'eth.dst')}`;
-  return {
-    ttlIn: numberOf(seen, 'ip.ttl'),
-    ttlOut: sent === undefined ? numberOf(seen, 'ip.ttl') - 1 : numberOf(sent, 'ip.ttl'),
-    macsIn: macs(seen),
-    macsOut: sent === undefined ? 'not sent' : macs(sent),
-    out: sent?.port ?? '?',
-  };
 }

@@ -1,7 +1,7 @@
 /** The request at the server: each layer takes off its header and hands the rest up, until a process wakes. */
 import type { PlaceName } from '../../../shared/header/layers.ts';
 import type { TraceEvent } from '../../../shared/net/trace.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connections.ts';
 import { type Evidence, textOf } from './recording.ts';
 import type { Draft } from './step.ts';
 import { TEXT } from './text.ts';

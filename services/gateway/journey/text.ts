@@ -4,7 +4,7 @@ import type { PlaceName } from '../../../shared/header/layers.ts';
 import type { DnsRole } from '../../../shared/lab/plan-types.ts';
 import { DROP_REASONS, type DropReason } from '../../../shared/net/drop.ts';
 import type { TraceFields } from '../../../shared/net/trace.ts';
-import { hopChange } from './path.ts';
+import { hopChange } from './hop.ts';
 import { numberOf, type SeenFrame, textOf } from './recording.ts';
 
 interface Sentence {
