@@ -1,8 +1,8 @@
 /**
  * The lab as containers, through the `docker-compose` package. A Compose lab has no state file: it is found by asking
  * Compose for projects called wirelab-NAME, its published port is Compose's answer, and its token is read from the
- * gateway's container (`docker compose exec gateway cat`, one file, once a command). So a lab that was brought up by a
- * plain `docker compose up` is driven by the same commands as one of `wirelab up --docker`.
+ * gateway's volume (`docker compose cp`, which runs nothing in a container). So a lab that was brought up by a plain
+ * `docker compose up` is driven by the same commands as one of `wirelab up --docker`.
  */
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
@@ -51,7 +51,7 @@ async function openComposeLab(lab: string): Promise<RunningLab> {
   const gateway = gatewayService(services.map((line) => line.trim()));
   const [port, token] = await Promise.all([
     bounded(execCompose('port', [gateway, String(GATEWAY_PORT)], options)),
-    bounded(execCompose('exec', ['-T', gateway, 'cat', TOKEN_FILE], options)),
+    bounded(execCompose('cp', [`${gateway}:${TOKEN_FILE}`, '-'], options)),
   ]);
   return {
     lab,
@@ -63,8 +63,14 @@ async function openComposeLab(lab: string): Promise<RunningLab> {
     since: 0,
     clockOrigin: 0,
     gateway: `http://${port.out.trim()}`,
-    token: token.out.trim(),
+    token: fileOfTar(token.out),
   };
+}
+
+/** The content of the one file in a tar archive: a head of 512 octets with the size in octal at 124, then the file. */
+function fileOfTar(archive: string): string {
+  const size = Number.parseInt(archive.slice(124, 136), 8);
+  return archive.slice(512, 512 + size).trim();
 }
 
 export async function composeUp(
