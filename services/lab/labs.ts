@@ -1,7 +1,6 @@
 /** Labs on the disk, as the command names them: labs/ of this project, or the path of a lab file. */
 import { existsSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, relative } from 'node:path';
 import { kernelSettings } from '../../shared/device/settings.ts';
 import { composeYaml } from '../../shared/lab/compose.ts';
 import { LAB_FILE, LabError, listLabs, loadLab } from '../../shared/lab/find.ts';
@@ -9,16 +8,10 @@ import type { LabPlan } from '../../shared/lab/plan-types.ts';
 import { programs } from '../../shared/programs/registry.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { columns } from './ps.ts';
+import { projectRoot } from './root.ts';
 
 /** What `up` brings up when it is told nothing and the current folder has no lab of its own. */
 const LAB_DEFAULT = 'url-to-page';
-
-/** The project's root: the nearest folder above this file with a package.json. */
-export function projectRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
-}
 
 export const labsFolder = (): string => join(projectRoot(), 'labs');
 

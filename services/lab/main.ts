@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { LifecycleVerb } from '../../shared/device/ipc.ts';
 import { CommandError, EXIT } from './exit.ts';
+import { projectVersion } from './root.ts';
 import { HELP, TEXT } from './text.ts';
 
 const SEED_MAX = 0xffff_ffff;
@@ -152,9 +153,11 @@ function useCommands(program: Command): void {
     .addOption(labOption())
     .passThroughOptions()
     .action(async (device: string, argv: string[], options: Common) => {
-      const [client, { execOn }] = await Promise.all([gateway(options), import('./exec.ts')]);
       // `exec alice -- ping …`: what comes after the device is passed through with its `--`.
-      process.exitCode = await execOn(client, device, argv[0] === '--' ? argv.slice(1) : argv);
+      const words = argv[0] === '--' ? argv.slice(1) : argv;
+      if (words.length === 0) throw new CommandError(TEXT.noProgram, EXIT.BAD_USE);
+      const [client, { execOn }] = await Promise.all([gateway(options), import('./exec.ts')]);
+      process.exitCode = await execOn(client, device, words);
     });
   program
     .command('journey')
@@ -183,6 +186,7 @@ function useCommands(program: Command): void {
 
 function build(): Command {
   const program = new Command('wirelab');
+  program.version(projectVersion(), '-V, --version', HELP.version);
   program.description(HELP.about).enablePositionalOptions().exitOverride().showSuggestionAfterError();
   program.configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'wirelab: ')) });
   lifecycleCommands(program);

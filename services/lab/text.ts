@@ -1,6 +1,7 @@
 /** Every sentence that the command says to people, in one place. */
 
 export const HELP = {
+  version: 'print the version of wirelab',
   about: 'A network emulator in which every device is its own process, joined by wires you can unplug.',
   lab: 'the lab that is meant, when more than one is up',
   up: 'bring a lab up: by name (see labs), or the path of a lab file or its folder',
@@ -55,6 +56,7 @@ export const TEXT = {
   captureToTerminal:
     'capture writes binary pcapng: give a file with -w, or pipe it, as in `wirelab capture all | tshark -r -`',
   portTaken: (problem: string, who: string) => `${problem} (it is for ${who}); try another --base-port`,
+  noProgram: "missing required argument 'cmd'",
   badNumber: (option: string, least: number, most: number, found: string) =>
     `${option}: expected a whole number from ${least} to ${most}, found ${found}`,
   labGood: (lab: string, devices: number, wires: number) => `${lab}: good, ${devices} devices and ${wires} wires`,

@@ -19,8 +19,9 @@ import { GatewayClient } from './client.ts';
 import { composeDown, composeUp } from './engine-docker.ts';
 import { GATEWAY, ProcessEngine } from './engine-processes.ts';
 import { CommandError, EXIT } from './exit.ts';
-import { defaultLab, planOf, projectRoot } from './labs.ts';
+import { defaultLab, planOf } from './labs.ts';
 import { findPorts, PortTaken } from './ports.ts';
+import { projectRoot } from './root.ts';
 import { TEXT } from './text.ts';
 
 /** Real time for a lab to go down; each process bounds its own end by 2 s. */

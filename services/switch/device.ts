@@ -1,6 +1,6 @@
 /** A switch: ports without addresses that pass frames on unchanged. It has a host for its commands, and no IP. */
 import { Switch } from '../../shared/bridge/switch.ts';
-import { setUp } from '../../shared/device/configure.ts';
+import { loopbackUp, setUp } from '../../shared/device/configure.ts';
 import type { Device, DeviceParts } from '../../shared/device/device.ts';
 import { assemble } from '../../shared/device/kernel.ts';
 import type { DevicePlan } from '../../shared/lab/plan-types.ts';
@@ -11,6 +11,7 @@ export function build(plan: DevicePlan, parts: DeviceParts): Device {
   return assemble(plan, parts, {
     ports,
     configure: (host) => {
+      loopbackUp(host);
       for (const port of plan.ports) setUp(host, port.name);
     },
     residents: plan.run,

@@ -36,7 +36,6 @@ class BridgeDevice {
     this.dev = bridgeMaster(host, name, { mac, mtu, startXmit: (skb) => this.startXmit(skb) });
     for (const port of ports) {
       port.master = this.dev.ifindex;
-      port.promiscuous = true;
       port.receiveHandler = (skb) => this.receive(port, skb);
       this.fdb.addPermanent(port.mac, port);
     }

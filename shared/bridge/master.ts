@@ -3,7 +3,8 @@ import { MAC_ZERO, type Mac } from '../header/address.ts';
 import { MTU_DEFAULT } from '../header/ethernet.ts';
 import type { Host } from '../net/host.ts';
 import type { DeviceOps, NetDevice } from '../net/netdev.ts';
-import { makeNetDevice } from '../net/netdev-registry.ts';
+import { MTU_MAX, makeNetDevice } from '../net/netdev-registry.ts';
+import { NoQueue } from '../net/qdisc.ts';
 import type { NamedPort } from './decide.ts';
 import type { Fdb } from './fdb.ts';
 
@@ -35,6 +36,8 @@ export function bridgeMaster(host: Host, name: string, options: MasterOptions = 
     kind: 'bridge',
     mac: options.mac ?? MAC_ZERO,
     mtu: options.mtu ?? MTU_DEFAULT,
+    mtuMax: MTU_MAX,
+    qdisc: new NoQueue(),
     ops,
     // Nothing is cut or summed above the ports: whichever card sends it will.
     features: { tso: true, gso: true, gro: false, txChecksum: true, rxChecksum: false },

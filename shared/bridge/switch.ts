@@ -24,9 +24,12 @@ import { EgressQueue } from './egress-queue.ts';
 import { Fdb } from './fdb.ts';
 import { answerFdbQuestions, bridgeMaster } from './master.ts';
 import { portStatistics, syncCounters } from './port-statistics.ts';
+import { tapPort } from './port-tap.ts';
 
 /** What `ethtool` says of a port. */
 const SPEED_MBIT = 10_000;
+/** 02:b2:…, four more octets from the name. (IEEE 802 §8.4: the second bit says who gave the address) */
+const LOCALLY_ADMINISTERED = 0x02b2_0000_0000;
 /** Linux: BR_MAX_PORTS. */
 const PORTS_MAX = 1_024;
 
@@ -57,7 +60,7 @@ export class SwitchPort implements PhyListener, DeviceOps {
     this.owner = owner;
     this.host = host;
     this.name = options.name;
-    this.dev = makeNetDevice(host, { name: options.name, mtu: options.mtu, ops: this });
+    this.dev = makeNetDevice(host, { name: options.name, kind: 'port', mtu: options.mtu, ops: this });
     this.phy = new Phy(host, this, this.dev);
   }
 
@@ -83,6 +86,8 @@ export class SwitchPort implements PhyListener, DeviceOps {
   }
   open(): void {
     this.phy.setPortUp(true);
+    // The far end may have kept its side up: then no change of the wire will tell.
+    if (this.phy.carrier) this.owner.portCarrier(this, true);
   }
   stop(): void {
     this.phy.setPortUp(false);
@@ -118,7 +123,7 @@ export class Switch {
 
   constructor(host: Host) {
     this.host = host;
-    this.master = bridgeMaster(host, 'br0');
+    this.master = bridgeMaster(host, 'br0', { mac: ownMac(host) });
     answerFdbQuestions(host, this.fdb);
   }
 
@@ -137,6 +142,7 @@ export class Switch {
   /** A good frame came in by `port`. (Linux: br_handle_frame) */
   receive(port: SwitchPort, batch: FrameBatch, i: number, at: number): void {
     if (this.now < 0) this.now = this.host.clock.now();
+    if (this.host.packetTaps.size > 0) tapPort(this.host, port.dev, 'in', batch, i, at);
     const source = readMac(batch.view, at + ETHERNET.SOURCE);
     const target = readMac(batch.view, at + ETHERNET.TARGET);
     const { trace } = this.host;
@@ -236,6 +242,9 @@ export class Switch {
   private send(port: SwitchPort, batch: FrameBatch, from: number, to: number): void {
     const source = this.runSource;
     assert(source !== undefined, 'frames come from a port');
+    if (this.host.packetTaps.size > 0) {
+      for (let i = from; i < to; i++) tapPort(this.host, port.dev, 'out', batch, i);
+    }
     const narrow = port.phy.mtu < source.phy.mtu;
     if (port.phy.ready && port.queue.length === 0 && !narrow) {
       port.phy.forwardRun(batch, from, to);
@@ -259,6 +268,15 @@ export class Switch {
     port.dev.counters.txDropped++;
     port.phy.refuse(reason, batch, i);
   }
+}
+
+/**
+ * The address of the switch itself: Linux's bridge takes one of its ports', which have none here, or makes one up. From
+ * the name, so that it is the same every time.
+ */
+function ownMac(host: Host): Mac {
+  const name = new TextEncoder().encode(host.name);
+  return (LOCALLY_ADMINISTERED + host.platform.crc32(name, 0, name.length)) as Mac;
 }
 
 function identityOf(batch: FrameBatch, i: number): Identified {

@@ -2,7 +2,7 @@
  * What a machine's start scripts do: addresses, routes, sysctls, address translation, and the files of /etc, as the
  * plan says. The plan was checked, so a refusal of the kernel is a bug of ours and stops the device with its name.
  */
-import { formatIpv4, IPV4_LOOPBACK, type Ipv4, parseCidr, parseIpv4 } from '../header/address.ts';
+import { broadcastOf, formatIpv4, IPV4_LOOPBACK, type Ipv4, parseCidr, parseIpv4 } from '../header/address.ts';
 import type { DevicePlan, RoutePlan } from '../lab/plan-types.ts';
 import type { Errno } from '../net/errno.ts';
 import type { Host } from '../net/host.ts';
@@ -11,13 +11,14 @@ import { assert } from '../platform.ts';
 import type { AddressRow } from './device.ts';
 
 const LOOPBACK_PREFIX = 8;
+/** A /31 is two hosts and nothing else (RFC 3021). */
+const BROADCAST_PREFIX_MAX = 30;
 
 /** Bring `lo` and the ports up with their addresses, then the rest. `deviceOf`: the net device that carries a port's. */
 export function configureIp(host: Host, plan: DevicePlan, deviceOf: (port: string) => string = (port) => port): void {
   for (const [name, value] of Object.entries(plan.sysctl))
     must(host.sysctl.set(name, value), `sysctl ${name}=${value}`);
-  addAddress(host, 'lo', IPV4_LOOPBACK, LOOPBACK_PREFIX);
-  setUp(host, 'lo');
+  loopbackUp(host);
   for (const port of plan.ports) {
     for (const text of port.addresses) {
       const cidr = parseCidr(text);
@@ -29,6 +30,12 @@ export function configureIp(host: Host, plan: DevicePlan, deviceOf: (port: strin
   for (const route of plan.routes) addRoute(host, route, deviceOf);
   if (plan.nat !== null) masquerade(host, plan.nat.outside);
   writeEtc(host, plan);
+}
+
+/** `lo` with its address: what even a switch's machine has. */
+export function loopbackUp(host: Host): void {
+  addAddress(host, 'lo', IPV4_LOOPBACK, LOOPBACK_PREFIX);
+  setUp(host, 'lo');
 }
 
 export function setUp(host: Host, name: string): void {
@@ -47,7 +54,13 @@ export function addressRows(host: Host): AddressRow[] {
 function addAddress(host: Host, name: string, address: Ipv4, prefix: number): void {
   const dev = host.devices.byName(name);
   assert(dev !== undefined, `${name} was made`);
-  must(host.inet.addAddress(dev, address, { prefix }), `address ${formatIpv4(address)}/${prefix} on ${name}`);
+  // As ifupdown gives it to `ip addr add`, where the link broadcasts and the subnet has an address for that.
+  const broadcasts = dev.kind !== 'loopback' && prefix <= BROADCAST_PREFIX_MAX;
+  const broadcast = broadcasts ? broadcastOf(address, prefix) : undefined;
+  must(
+    host.inet.addAddress(dev, address, { prefix, broadcast }),
+    `address ${formatIpv4(address)}/${prefix} on ${name}`,
+  );
 }
 
 function addRoute(host: Host, route: RoutePlan, deviceOf: (port: string) => string): void {

@@ -23,6 +23,7 @@ export function loopbackInit(host: Host): NetDevice {
   const dev: NetDevice = makeNetDevice(host, {
     name: 'lo',
     kind: 'loopback',
+    mtuMax: LOOPBACK_MTU,
     mtu: LOOPBACK_MTU,
     ops,
     carrier: true,

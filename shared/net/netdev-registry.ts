@@ -18,8 +18,10 @@ import type { SysctlNumber } from './sysctl.ts';
 
 /** RFC 791: every module must forward 68 octets; Linux: ETH_MIN_MTU. */
 export const MTU_MIN = 68;
-/** Linux: loopback and veth take up to 65535; jumbo cards 9000. */
-const MTU_MAX = 65_535;
+/** Linux: ETH_MAX_MTU, for devices that need not fit a cable. */
+export const MTU_MAX = 65_535;
+/** What a cable carries at most: a jumbo frame. Also what a lab file may ask for. */
+export const MTU_MAX_CABLE = 9_000;
 
 /** Linux: net.core.netdev_max_backlog, packets that loop back and wait for the softirq. */
 const BACKLOG_PACKETS_MAX = 1_000;
@@ -102,7 +104,7 @@ export class NetDevices {
   }
 
   setMtu(dev: NetDevice, mtu: number): Errno | undefined {
-    if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > (dev.kind === 'loopback' ? 65_536 : MTU_MAX)) return 'EINVAL';
+    if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > dev.mtuMax) return 'EINVAL';
     dev.mtu = mtu;
     this.notify('mtu', dev);
     return undefined;
@@ -148,6 +150,8 @@ export interface NetDeviceOptions {
   readonly name: string;
   readonly ops: DeviceOps;
   readonly mtu: number;
+  /** MTU_MAX_CABLE when left out. */
+  readonly mtuMax?: number;
   readonly kind?: NetDevice['kind'];
   readonly mac?: Mac;
   readonly features?: Partial<Features>;
@@ -166,6 +170,7 @@ export function makeNetDevice(host: Host, options: NetDeviceOptions): NetDevice 
     mac,
     permanentMac: mac,
     mtu: options.mtu,
+    mtuMax: options.mtuMax ?? MTU_MAX_CABLE,
     up: false,
     carrier: options.carrier ?? false,
     promiscuous: false,

@@ -77,13 +77,18 @@ export interface DeviceOps {
   };
 }
 
+/** `port`: a switch's, which has no MAC address of its own. */
+export type DeviceKind = 'ether' | 'loopback' | 'bridge' | 'port';
+
 export interface NetDevice {
   readonly name: string;
   readonly ifindex: number;
-  readonly kind: 'ether' | 'loopback' | 'bridge';
+  readonly kind: DeviceKind;
   mac: Mac;
   readonly permanentMac: Mac;
   mtu: number;
+  /** The largest MTU that the driver takes (max_mtu). */
+  readonly mtuMax: number;
   /** IFF_UP. */
   up: boolean;
   /** IFF_LOWER_UP, from the card. */

@@ -5,16 +5,18 @@
 import type { Ipv4, Mac } from '../header/address.ts';
 import type { Micros } from '../platform.ts';
 import type { Errno } from './errno.ts';
-import type { LinkCounters } from './netdev.ts';
+import type { DeviceKind, LinkCounters } from './netdev.ts';
 
 export interface LinkRecord {
   ifindex: number;
   name: string;
-  kind: 'ether' | 'loopback' | 'bridge';
+  kind: DeviceKind;
   mac: Mac;
   mtu: number;
+  mtuMax: number;
   up: boolean;
   carrier: boolean;
+  /** IFF_PROMISC as a user set it; a bridge's port hears everything without showing it. */
   promiscuous: boolean;
   qdisc: string;
   queueLength: number;
@@ -29,6 +31,8 @@ export interface AddressRecord {
   prefix: number;
   broadcast: Ipv4 | undefined;
   scope: 'global' | 'link' | 'host';
+  /** IFA_F_SECONDARY: not the first of its subnet on the device. */
+  secondary: boolean;
 }
 
 export type RouteType = 'unicast' | 'local' | 'broadcast' | 'multicast' | 'unreachable' | 'blackhole' | 'prohibit';

@@ -27,6 +27,7 @@ function registerLinks(host: Host): void {
       kind: dev.kind,
       mac: dev.mac,
       mtu: dev.mtu,
+      mtuMax: dev.mtuMax,
       up: dev.up,
       carrier: dev.carrier,
       promiscuous: dev.promiscuous,
@@ -54,13 +55,14 @@ function registerAddresses(host: Host): void {
   const { netlink, inet, devices } = host;
   netlink.register('RTM_GETADDR', () =>
     inet.list().flatMap((part) =>
-      part.addresses.map(({ dev, address, prefix, broadcast, scope }) => ({
+      part.addresses.map(({ dev, address, prefix, broadcast, scope, secondary }) => ({
         ifindex: dev.ifindex,
         dev: dev.name,
         address,
         prefix,
         broadcast,
         scope,
+        secondary,
       })),
     ),
   );

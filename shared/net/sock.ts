@@ -6,7 +6,7 @@
 import type { Ipv4 } from '../header/address.ts';
 import type { Errno, Result } from './errno.ts';
 import type { Host } from './host.ts';
-import type { SkBuff } from './skbuff.ts';
+import type { PacketType, SkBuff } from './skbuff.ts';
 
 export type SocketType = 'stream' | 'dgram' | 'raw';
 export type Family = 'inet' | 'packet';
@@ -58,7 +58,7 @@ export interface ReceivedMessage {
   /** IP_RECVERR: what an ICMP error said. */
   extendedError?: { errno: Errno; type: number; code: number; info: number; offender: Ipv4 };
   /** Packet sockets: outgoing or not. */
-  packetType?: string;
+  packetType?: PacketType;
 }
 
 export interface SendOptions {

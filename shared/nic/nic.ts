@@ -38,6 +38,8 @@ export interface NicCounters {
 export interface NicSettings extends PhyOptions {
   readonly mac: Mac;
   readonly promiscuous: boolean;
+  /** Not 0: a bridge's port, which hears everything. */
+  readonly master: number;
   readonly features: { readonly rxChecksum: boolean };
 }
 
@@ -168,7 +170,7 @@ export class Nic implements PhyListener {
       this.counters.rxMulticast++;
       return true;
     }
-    if (settings.promiscuous) return true;
+    if (settings.promiscuous || settings.master !== 0) return true;
     this.counters.rxOtherHost++;
     return false;
   }

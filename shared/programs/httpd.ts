@@ -7,8 +7,7 @@
  * If-None-Match, so that a browser may keep what it has; connections stay open for more requests. One line of access log
  * per request on standard output, with the second of lab time in place of a date.
  *
- * Left out: a Date header (RFC 9110 §6.6.1: a server without a clock sends none; lab time has no year), several ranges,
- * listings of folders, compression.
+ * Left out: several ranges, listings of folders, compression.
  */
 import { createHash } from 'node:crypto';
 import http from 'node:http';
@@ -16,6 +15,7 @@ import { SyscallError } from '../net/errno.ts';
 import type { ProgramContext, Syscalls } from '../net/syscalls.ts';
 import { SECOND } from '../platform.ts';
 import { Failure, program } from './failure.ts';
+import { httpDate } from './lab-date.ts';
 import { listenStream, SocketStream } from './node.ts';
 import { getopt } from './options.ts';
 
@@ -87,8 +87,10 @@ function answer(
   sys.mark('httpd:request', { method, path: url });
   const found = find(sys, folder, method, url, request.headers);
   sys.mark('httpd:file', { path: found.path, bytes: found.bytes.length, status: found.status });
+  // Node would read the machine's clock; the lab has its own.
   response.sendDate = false;
   response.writeHead(found.status, {
+    Date: httpDate(sys.clockRealtime()),
     Server: 'wirelab-httpd',
     ...found.headers,
     ...(found.status === 304 ? {} : { 'Content-Length': String(found.bytes.length) }),

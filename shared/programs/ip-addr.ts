@@ -187,7 +187,7 @@ function addressesText(ip: Ip, link: LinkRecord, addresses: readonly AddressReco
 
 function addressLines(ip: Ip, record: AddressRecord): string {
   const broadcast = record.broadcast === undefined ? '' : ` brd ${formatIpv4(record.broadcast)}`;
-  const where = `scope ${record.scope} ${record.dev}`;
+  const where = `scope ${record.scope} ${record.secondary ? 'secondary ' : ''}${record.dev}`;
   const lifetimes = '       valid_lft forever preferred_lft forever';
   const inet = `inet ${formatIpv4(record.address)}/${record.prefix}${broadcast} ${where}`;
   return `    ${inet}${separator(ip)}${lifetimes}`;
@@ -203,6 +203,7 @@ function addressesJson(ip: Ip, link: LinkRecord, addresses: readonly AddressReco
           prefixlen: record.prefix,
           broadcast: record.broadcast === undefined ? undefined : formatIpv4(record.broadcast),
           scope: record.scope,
+          secondary: record.secondary ? true : undefined,
           label: record.dev,
           valid_life_time: FOREVER,
           preferred_life_time: FOREVER,

@@ -34,12 +34,14 @@ const LINK_USAGE = `Usage: ip link set { DEVICE | dev DEVICE }
 	ip link help
 `;
 
-/** What the cards of a lab can do, shown with -d. */
-const DETAILS = {
-  ether: { min_mtu: 68, max_mtu: 9_000, addrgenmode: 'eui64' },
-  bridge: { min_mtu: 68, max_mtu: 65_535, addrgenmode: 'eui64' },
-  loopback: { min_mtu: 0, max_mtu: 0, addrgenmode: undefined },
-} as const;
+/** RFC 791; Linux: ETH_MIN_MTU. */
+const MTU_MIN = 68;
+
+/** What a device can do, shown with -d. `lo` says of no limit that it has one. */
+function details(link: LinkRecord): { min_mtu: number; max_mtu: number; addrgenmode: 'eui64' | undefined } {
+  if (link.kind === 'loopback') return { min_mtu: 0, max_mtu: 0, addrgenmode: undefined };
+  return { min_mtu: MTU_MIN, max_mtu: link.mtuMax, addrgenmode: 'eui64' };
+}
 
 export async function ipLink(ip: Ip, words: Words): Promise<number> {
   const word = words.peek();
@@ -97,7 +99,7 @@ function mtuArgument(text: string): number {
 
 /** dev_validate_mtu, whose words reach the user through the kernel's extended acknowledgement. */
 function checkMtu(link: LinkRecord, mtu: number): void {
-  const { min_mtu, max_mtu } = DETAILS[link.kind];
+  const { min_mtu, max_mtu } = details(link);
   if (mtu < min_mtu) throw new Failure(2, 'Error: mtu less than device minimum.');
   if (max_mtu > 0 && mtu > max_mtu) throw new Failure(2, 'Error: mtu greater than device maximum.');
 }
@@ -171,22 +173,35 @@ export function linkHead(link: LinkRecord, mode: boolean): string {
   ].join(' ');
 }
 
+/** How many want to hear everything: who said so with `ip link`, and a bridge over its ports. */
+function promiscuity(link: LinkRecord): number {
+  return (link.promiscuous ? 1 : 0) + (link.master === undefined ? 0 : 1);
+}
+
 function broadcastMac(link: LinkRecord): string {
   return formatMac(link.kind === 'loopback' ? MAC_ZERO : MAC_BROADCAST);
 }
 
+/** A switch's port has no address: ARPHRD_NONE, as a tunnel without one. */
 export function linkType(link: LinkRecord): string {
+  if (link.kind === 'port') return 'none';
   return link.kind === 'loopback' ? 'loopback' : 'ether';
+}
+
+/** Nothing (no IFLA_ADDRESS) when the device has no address. */
+function addressOf(link: LinkRecord): string | undefined {
+  return link.kind === 'port' ? undefined : formatMac(link.mac);
 }
 
 /** `    link/ether …` and what -d adds to it, without the line's end. */
 export function linkLine(ip: Ip, link: LinkRecord): string {
-  const line = `    link/${linkType(link)} ${formatMac(link.mac)} brd ${broadcastMac(link)}`;
+  const address = addressOf(link);
+  const line = `    link/${linkType(link)} ${address === undefined ? '' : `${address} brd ${broadcastMac(link)}`}`;
   if (!ip.options.details) return line;
-  const { min_mtu, max_mtu, addrgenmode } = DETAILS[link.kind];
+  const { min_mtu, max_mtu, addrgenmode } = details(link);
   const mode = addrgenmode === undefined ? '' : `addrgenmode ${addrgenmode} `;
   const slave = link.master === undefined ? '' : `${separator(ip)}    bridge_slave state ${portState(link)} `;
-  return `${line} promiscuity ${link.promiscuous ? 1 : 0}  allmulti 0 minmtu ${min_mtu} maxmtu ${max_mtu} ${slave}${mode}numtxqueues 1 numrxqueues 1 `;
+  return `${line} promiscuity ${promiscuity(link)}  allmulti 0 minmtu ${min_mtu} maxmtu ${max_mtu} ${slave}${mode}numtxqueues 1 numrxqueues 1 `;
 }
 
 export function portState(link: LinkRecord): string {
@@ -195,7 +210,8 @@ export function portState(link: LinkRecord): string {
 
 function linkText(ip: Ip, link: LinkRecord): string {
   if (ip.options.brief) {
-    return `${briefHead(link)}${formatMac(link.mac)} <${linkFlags(link).join(',')}> \n`;
+    const address = addressOf(link);
+    return `${briefHead(link)}${address === undefined ? '' : `${address} `}<${linkFlags(link).join(',')}> \n`;
   }
   const end = separator(ip);
   const lines = [linkHead(link, true), linkLine(ip, link)];
@@ -211,11 +227,11 @@ export function briefHead(link: LinkRecord): string {
 export function linkJson(ip: Ip, link: LinkRecord, mode: boolean): { [key: string]: Json | undefined } {
   if (ip.options.brief) {
     const head = { ifname: link.name, operstate: operationalState(link) };
-    return mode ? { ...head, address: formatMac(link.mac), flags: linkFlags(link) } : head;
+    return mode ? { ...head, address: addressOf(link), flags: linkFlags(link) } : head;
   }
-  const { min_mtu, max_mtu, addrgenmode } = DETAILS[link.kind];
-  const details = {
-    promiscuity: link.promiscuous ? 1 : 0,
+  const { min_mtu, max_mtu, addrgenmode } = details(link);
+  const detailed = {
+    promiscuity: promiscuity(link),
     allmulti: 0,
     min_mtu,
     max_mtu,
@@ -235,9 +251,9 @@ export function linkJson(ip: Ip, link: LinkRecord, mode: boolean): { [key: strin
     group: 'default',
     txqlen: link.queueLength,
     link_type: linkType(link),
-    address: formatMac(link.mac),
-    broadcast: broadcastMac(link),
-    ...(ip.options.details ? details : {}),
+    address: addressOf(link),
+    broadcast: link.kind === 'port' ? undefined : broadcastMac(link),
+    ...(ip.options.details ? detailed : {}),
     ...(mode && ip.options.statistics > 0 ? statisticsJson(link.counters, ip.options.statistics > 1) : {}),
   };
 }

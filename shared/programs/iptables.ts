@@ -193,7 +193,7 @@ export const iptablesSave = program(async (context) => {
     if (only !== undefined && table !== only) continue;
     const chains = context.sys.netlink({ type: 'NFT_GETTABLE', table });
     if (isErrno(chains) || (only === undefined && isUntouched(chains))) continue;
-    await context.out(saveTable(table, chains, counters, labDate(context.sys.clockGettime())));
+    await context.out(saveTable(table, chains, counters, labDate(context.sys.clockRealtime())));
   }
   return 0;
 });

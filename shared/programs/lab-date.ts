@@ -1,6 +1,6 @@
 /**
- * Dates for the few outputs that have one. Lab time starts at 0 when the lab comes up, and that instant is shown as the
- * beginning of 1970 UTC: programs have no other clock.
+ * Dates for the few outputs that have one, from what clockRealtime() says. On a manual clock the lab comes up at the
+ * beginning of 1970 UTC.
  */
 import type { Micros } from '../platform.ts';
 
@@ -63,4 +63,11 @@ export function labDate(at: Micros): string {
 export function labDay(at: Micros): string {
   const { year, month, day } = civilDate(Math.floor(at / 1_000_000 / DAY_SECONDS));
   return `${year}-${two(month + 1)}-${two(day)}`;
+}
+
+/** IMF-fixdate, RFC 9110 §5.6.7: `Thu, 01 Jan 1970 00:00:05 GMT`. */
+export function httpDate(at: Micros): string {
+  const days = Math.floor(at / 1_000_000 / DAY_SECONDS);
+  const { year, month, day } = civilDate(days);
+  return `${DAYS[days % 7]}, ${two(day)} ${MONTHS[month]?.[0]} ${year} ${labTimeOfDay(at)} GMT`;
 }

@@ -1,6 +1,7 @@
 /** ps and kill: the processes of the host, from /proc, as `ps -ef` lists them. Options are taken and mean that, too. */
 import { SyscallError } from '../net/errno.ts';
 import type { ProgramContext, Signal, Syscalls } from '../net/syscalls.ts';
+import { SECOND } from '../platform.ts';
 
 const SIGNALS: Readonly<Record<string, Signal>> = { '1': 'SIGHUP', '2': 'SIGINT', '13': 'SIGPIPE', '15': 'SIGTERM' };
 const NAMES: readonly string[] = ['HUP', 'INT', 'PIPE', 'TERM'];
@@ -28,15 +29,16 @@ export async function ps({ sys, out }: ProgramContext): Promise<number> {
   const pids = sys.readDirectory('/proc').filter((name) => /^[0-9]+$/.test(name));
   const lines = pids.map((pid) => readProcess(sys, pid)).filter((line) => line !== undefined);
   lines.sort((a, b) => a.pid - b.pid);
+  const boot = (sys.clockRealtime() - sys.clockGettime()) / SECOND;
   await out('UID          PID    PPID  C STIME TTY          TIME CMD\n');
   for (const { pid, parent, startedAt, command } of lines) {
     const numbers = `${String(pid).padStart(7)} ${String(parent).padStart(7)}`;
-    await out(`root     ${numbers}  0 ${clockText(startedAt)} ?        00:00:00 ${command}\n`);
+    await out(`root     ${numbers}  0 ${clockText(boot + startedAt)} ?        00:00:00 ${command}\n`);
   }
   return 0;
 }
 
-/** Hours and minutes of lab time. */
+/** Hours and minutes of the day. */
 function clockText(seconds: number): string {
   const two = (n: number): string => String(Math.floor(n)).padStart(2, '0');
   return `${two((seconds / 3_600) % 24)}:${two((seconds / 60) % 60)}`;

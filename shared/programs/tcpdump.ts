@@ -1,8 +1,10 @@
 /**
- * tcpdump 4.99 on a packet socket: -i -c -n -e -v -q -S -t -x -X -A -w -D -p and filter expressions. Times are lab time.
+ * tcpdump 4.99 on a packet socket: -i -c -n -e -v -q -S -t -x -X -A -w -D -p and filter expressions.
  * Left out: -r (wirelab's own captures are pcapng files for Wireshark), -C, -G, -z, relative SACK blocks.
  */
 import { ETHERNET } from '../header/ethernet.ts';
+import type { PacketType } from '../net/skbuff.ts';
+import type { ReceivedMessage } from '../net/sock.ts';
 import { POLL } from '../net/sock.ts';
 import type { ProgramContext, Syscalls } from '../net/syscalls.ts';
 import type { Micros } from '../platform.ts';
@@ -24,6 +26,16 @@ const VERSION = 'tcpdump version 4.99.3\nlibpcap version 1.10.3 (with TPACKET_V3
 const TCPDUMP_USAGE = `${VERSION}Usage: tcpdump [-AeDhnpqStvxX] [ -c count ] [ -i interface ]
 		[ -s snaplen ] [ -w file ] [ expression ]
 `;
+
+/** How a packet came by, on `any` (print-sll.c: sll_pkttype_values). */
+const SIDES: Readonly<Record<PacketType, string>> = {
+  host: 'In ',
+  loopback: 'In ',
+  broadcast: 'B  ',
+  multicast: 'M  ',
+  otherhost: 'P  ',
+  outgoing: 'Out',
+};
 
 interface Options {
   readonly dev: string;
@@ -70,7 +82,9 @@ function deviceOf(sys: Syscalls, name: string | undefined): { dev: string; ifind
   const links = sys.netlink({ type: 'RTM_GETLINK' });
   if (name === 'any') return { dev: 'any', ifindex: 0 };
   const byNumber = name !== undefined && /^[0-9]+$/.test(name) ? links[Number(name) - 1] : undefined;
-  const chosen = links.find((link) => (name === undefined ? link.up && link.kind === 'ether' : link.name === name));
+  const chosen = links.find((link) =>
+    name === undefined ? link.up && (link.kind === 'ether' || link.kind === 'port') : link.name === name,
+  );
   const found = chosen ?? byNumber ?? (name === undefined ? links.find((link) => link.up) : undefined);
   if (found === undefined)
     throw new Failure(1, `tcpdump: ${name ?? 'eth0'}: No such device exists\n(No such device exists)`);
@@ -112,9 +126,7 @@ async function capture(context: ProgramContext, options: Options, filter: FrameT
     for (let message = sys.tryRecv(fd, buffer); message !== undefined; message = sys.tryRecv(fd, buffer)) {
       if (!filter(view, message.length)) continue;
       session.captured++;
-      const at = message.timestamp ?? sys.clockGettime();
-      const out = message.packetType === 'outgoing';
-      await session.take(buffer.slice(0, message.length), at, message.ifindex ?? 0, out);
+      await session.take(buffer.slice(0, message.length), message);
       if (session.captured >= options.count) break;
     }
   }
@@ -163,10 +175,14 @@ class Session {
     this.devices = new Map(context.sys.netlink({ type: 'RTM_GETLINK' }).map((link) => [link.ifindex, link.name]));
   }
 
-  async take(bytes: Uint8Array, at: Micros, ifindex: number, outgoing: boolean): Promise<void> {
+  async take(bytes: Uint8Array, { timestamp, ifindex = 0, packetType }: ReceivedMessage): Promise<void> {
     const { options } = this;
+    const { sys } = this.context;
+    // The kernel stamps packets with the clock that does not jump; people read the time of day.
+    const now = sys.clockGettime();
+    const at = (timestamp ?? now) + sys.clockRealtime() - now;
     if (options.file !== undefined) return this.record(bytes, at);
-    const side = options.dev === 'any' ? `${this.devices.get(ifindex) ?? '?'}  ${outgoing ? 'Out' : 'In '} ` : '';
+    const side = options.dev === 'any' ? `${this.devices.get(ifindex) ?? '?'}  ${SIDES[packetType ?? 'host']} ` : '';
     let text = `${this.time(at)}${side}${frameText(bytes, bytes.length, this.print)}`;
     const linkToo = options.times('x') > 1 || options.times('X') > 1;
     const from = linkToo ? 0 : ETHERNET.SIZE;

@@ -109,6 +109,7 @@ export function linkRecord(over: Partial<LinkRecord>): LinkRecord {
     kind: 'ether',
     mac: mac('02:00:00:00:00:0a'),
     mtu: 1_500,
+    mtuMax: 9_000,
     up: true,
     carrier: true,
     promiscuous: false,

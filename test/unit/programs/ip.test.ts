@@ -7,8 +7,24 @@ const LO = '1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN'
 const ETH0 = '2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc pfifo_fast state UP';
 
 const addresses: AddressRecord[] = [
-  { ifindex: 1, dev: 'lo', address: ip4('127.0.0.1'), prefix: 8, broadcast: undefined, scope: 'host' },
-  { ifindex: 2, dev: 'eth0', address: ip4('10.0.0.1'), prefix: 24, broadcast: ip4('10.0.0.255'), scope: 'global' },
+  {
+    ifindex: 1,
+    dev: 'lo',
+    address: ip4('127.0.0.1'),
+    prefix: 8,
+    broadcast: undefined,
+    scope: 'host',
+    secondary: false,
+  },
+  {
+    ifindex: 2,
+    dev: 'eth0',
+    address: ip4('10.0.0.1'),
+    prefix: 24,
+    broadcast: ip4('10.0.0.255'),
+    scope: 'global',
+    secondary: false,
+  },
 ];
 
 const route = (over: Partial<RouteRecord>): RouteRecord => ({
