@@ -47,7 +47,7 @@ export interface Route {
 
 export interface Method {
   send(probe: Probe): Promise<void>;
-  /** Descriptors to wait on. */
+  /** Descriptors to wait on: of what comes for a probe that is done nobody takes notice. */
   descriptors(): Fd[];
   /** Take what has come for any probe. */
   receive(): void;
@@ -196,7 +196,7 @@ class UdpMethod extends Receiver implements Method {
   }
 
   descriptors(): Fd[] {
-    return this.route.probes.flatMap((probe) => (probe.fd === undefined ? [] : [probe.fd]));
+    return this.route.probes.flatMap(({ fd, done }) => (fd === undefined || done ? [] : [fd]));
   }
 
   receive(): void {

@@ -54,6 +54,21 @@ test('a router that keeps silent is stars, and the trace goes on without waiting
   expect(clock.now()).toBeLessThan(200_000);
 });
 
+test('a target that answers a probe twice does not keep the program from sleeping while it waits for the first hop', async () => {
+  const { host, clock, run } = testHost({ RTM_GETLINK: () => [] });
+  fakeSockets(host, {
+    type: 'dgram',
+    protocol: 17,
+    sent: (socket, bytes) => {
+      if (socket.sk.ttl === 1) return undefined;
+      const from = { address: ip4('10.0.1.2'), port: 33_434 };
+      for (let i = 0; i < 3; i++) clock.after(2_000, () => socket.receive({ bytes, message: { from } }));
+      return undefined;
+    },
+  });
+  expect((await run('traceroute -n -q 1 10.0.1.2')).out).toMatch(/\n 1 {2}\*\n 2 {2}10\.0\.1\.2 {2}2\.000 ms\n$/);
+});
+
 test('an unreachable host ends the trace with !H', async () => {
   const { run } = path(['10.0.0.254'], { type: 3, code: 1 });
   expect((await run('traceroute -n -q 2 10.0.1.2')).out).toContain('\n 2  10.0.1.2  2.000 ms !H  2.000 ms !H\n');
