@@ -141,6 +141,17 @@ function watchCommands(program: Command): void {
       const [client, { capture }] = await Promise.all([gateway(options), import('./capture.ts')]);
       await capture(client, ports, options.write);
     });
+  program
+    .command('trace')
+    .argument('<device...>')
+    .description(HELP.trace)
+    .option('--skb <id>', HELP.traceSkb)
+    .option('--filter <expression>', HELP.traceFilter)
+    .addOption(labOption())
+    .action(async (devices: string[], options: Common & { skb?: string; filter?: string }) => {
+      const [client, { trace }] = await Promise.all([gateway(options), import('./trace.ts')]);
+      await trace(client, devices, options);
+    });
 }
 
 function useCommands(program: Command): void {

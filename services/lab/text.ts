@@ -26,6 +26,9 @@ export const HELP = {
   stop: 'stop a device in order',
   restart: 'stop a device and start it again',
   capture: 'record frames as pcapng: of ports (alice:eth0), of all ports of a device (alice), or of all',
+  trace: 'follow packets through the functions of devices, live; all for every device',
+  traceSkb: 'only this packet: DEVICE/NUMBER, as the lines show it',
+  traceFilter: 'only what this holds for: point==ip_forward && ttl<60, dev==eth0, tcp_v4_rcv || kfree_skb',
   captureFile: 'write to this file instead of standard output',
 } as const;
 
@@ -53,6 +56,11 @@ export const TEXT = {
   /** A packet's comment: its number in its direction on the wire, by which journeys cite it. */
   frameNumber: (number: number) => `frame ${number}`,
   captured: (frames: number, lost: number) => `${frames} frames captured${lost > 0 ? `, ${lost} lost` : ''}`,
+  tracing: (devices: string, missing: readonly string[]) =>
+    `tracing ${devices}${missing.length > 0 ? ` (no answer from ${missing.join(', ')})` : ''}; Ctrl-C ends it`,
+  eventsLost: (count: number) => `... ${count} events lost`,
+  traced: (shown: number, lost: number) => `${shown} events${lost > 0 ? `, ${lost} lost` : ''}`,
+  badSkb: (found: string) => `--skb: expected DEVICE/NUMBER, found ${found}`,
   captureToTerminal:
     'capture writes binary pcapng: give a file with -w, or pipe it, as in `wirelab capture all | tshark -r -`',
   portTaken: (problem: string, who: string) => `${problem} (it is for ${who}); try another --base-port`,

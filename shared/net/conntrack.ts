@@ -119,7 +119,7 @@ export class ConntrackTable {
   constructor(host: Host) {
     this.host = host;
     this.seed = host.random.fork('conntrack').u32();
-    this.timer = host.clock.timer(() => this.sweep());
+    this.timer = host.softTimer(() => this.sweep());
   }
 
   list(): Conntrack[] {

@@ -3,7 +3,7 @@
  * a host that runs a server program. Parts find each other here, so that no part makes another.
  */
 import { PROTOCOL } from '../header/ipv4.ts';
-import type { Clock, Micros, Platform, Random } from '../platform.ts';
+import type { Clock, Micros, Platform, Random, Timer } from '../platform.ts';
 import { ConntrackTable } from './conntrack.ts';
 import { etcInit } from './etc-files.ts';
 import { ethtoolInit } from './ethtool.ts';
@@ -52,6 +52,9 @@ export interface HostOptions {
   readonly platform: Platform;
 }
 
+/** The softirqs that a network has work for, by Linux's names. */
+export type Softirq = 'TIMER' | 'NET_TX' | 'NET_RX' | 'TASKLET';
+
 export class Host {
   readonly name: string;
   readonly clock: Clock;
@@ -78,6 +81,8 @@ export class Host {
   readonly packetTaps = new Set<PacketTap>();
   /** Transport protocols by number: ICMP is there, tcpInit and udpInit add theirs. */
   readonly protocols = new Map<number, ProtocolHandler>([[PROTOCOL.ICMP, icmpProtocol]]);
+  /** How often each ran: /proc/softirqs. */
+  readonly softirqs: Record<Softirq, number> = { TIMER: 0, NET_TX: 0, NET_RX: 0, TASKLET: 0 };
   readonly devices: NetDevices;
   readonly inet: Inet;
   readonly routes: Fib;
@@ -129,6 +134,18 @@ export class Host {
     rawInit(this);
     packetInit(this);
     this.procfs.registerFolder('/proc/sys', this.sysctl.folder);
+  }
+
+  /** A timer whose work is the kernel's own: it runs as a softirq, and is counted in /proc/softirqs as one. */
+  softTimer(fire: () => void, softirq: Softirq = 'TIMER'): Timer {
+    const { trace, softirqs } = this;
+    return this.clock.timer(() => {
+      const { context } = trace;
+      softirqs[softirq]++;
+      trace.context = 'softirq';
+      fire();
+      trace.context = context;
+    });
   }
 
   /** Sockets are numbered as in /proc/net/tcp's inode column. */

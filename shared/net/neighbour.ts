@@ -117,7 +117,7 @@ export class Neighbours {
   constructor(host: Host) {
     this.host = host;
     this.sysctls = registerSysctls(host);
-    this.collector = host.clock.timer(() => this.periodicWork());
+    this.collector = host.softTimer(() => this.periodicWork());
     host.devices.watch((event, dev) => {
       if (event === 'down' || event === 'unregister') this.flushDevice(dev, true);
       else if (event === 'change' && !dev.carrier && host.inet.either(dev.ifindex, 'arp_evict_nocarrier'))
@@ -137,8 +137,9 @@ export class Neighbours {
     const found = table.get(address | 0);
     if (found !== undefined) return found;
     if (!this.makeRoom()) return undefined;
-    const { clock } = this.host;
-    const made = new Neighbour(dev, address, clock.now(), (self) => clock.timer(() => this.onTimer(self)));
+    const { host } = this;
+    const { clock } = host;
+    const made = new Neighbour(dev, address, clock.now(), (self) => host.softTimer(() => this.onTimer(self)));
     // Not confirmed lately: a first answer counts as news (neigh->confirmed = jiffies - 2 * base_reachable).
     made.confirmed -= 2 * this.baseReachable;
     arpConstructor(made);

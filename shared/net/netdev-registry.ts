@@ -43,7 +43,7 @@ export class NetDevices {
     this.host = host;
     this.backlogMax = host.sysctl.number('net.core.netdev_max_backlog', BACKLOG_PACKETS_MAX, { min: 0 });
     host.sysctl.readOnly('net.core.default_qdisc', () => 'pfifo_fast');
-    this.softirq = host.clock.timer(() => processBacklog(host));
+    this.softirq = host.softTimer(() => processBacklog(host), 'NET_RX');
   }
 
   /** The ifindex for the next device; `lo` took 1. */

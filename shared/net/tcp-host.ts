@@ -72,7 +72,7 @@ export class Tcp {
 
   constructor(host: Host, parts: { tsqTasklet: (tcp: Tcp) => void; newSock: (tcp: Tcp) => TcpSock }) {
     this.host = host;
-    this.tsqTimer = host.clock.timer(() => parts.tsqTasklet(this));
+    this.tsqTimer = host.softTimer(() => parts.tsqTasklet(this), 'TASKLET');
     this.makeSock = parts.newSock;
     this.sysctl = tcpSysctlInit(host);
     const random = host.random.fork('tcp');

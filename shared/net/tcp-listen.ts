@@ -75,7 +75,7 @@ export class RequestSock {
     this.localPort = from.localPort;
     this.remoteAddress = from.remoteAddress;
     this.remotePort = from.remotePort;
-    this.timer = listener.host.clock.timer(() => requestTimer(this));
+    this.timer = listener.host.softTimer(() => requestTimer(this));
   }
 }
 

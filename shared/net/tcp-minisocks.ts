@@ -64,7 +64,7 @@ export class TimeWaitSock {
     this.tsRecentStamp = sk.tstampOk ? sk.tsRecentStamp : 0;
     this.enteredAt = sk.host.clock.now();
     this.cause = sk.cause;
-    this.timer = sk.host.clock.timer(() => killTimeWait(this));
+    this.timer = sk.host.softTimer(() => killTimeWait(this));
   }
 }
 

@@ -288,10 +288,10 @@ export class TcpSock extends Sock {
   constructor(host: Host, proto: Proto, tcp: Tcp, timers: TcpTimerHandlers) {
     super(host, { family: 'inet', type: 'stream', proto, protocol: 6 });
     this.tcp = tcp;
-    this.retransmitTimer = host.clock.timer(() => timers.retransmit(this));
-    this.delackTimer = host.clock.timer(() => timers.delack(this));
-    this.keepaliveTimer = host.clock.timer(() => timers.keepalive(this));
-    this.compressedAckTimer = host.clock.timer(() => timers.compressedAck(this));
+    this.retransmitTimer = host.softTimer(() => timers.retransmit(this));
+    this.delackTimer = host.softTimer(() => timers.delack(this));
+    this.keepaliveTimer = host.softTimer(() => timers.keepalive(this));
+    this.compressedAckTimer = host.softTimer(() => timers.compressedAck(this));
     this.ca = tcp.defaultCongestion();
     this.rcvbuf = tcp.sysctl.rmem.values[1] ?? this.rcvbuf;
     this.sndbuf = tcp.sysctl.wmem.values[1] ?? this.sndbuf;

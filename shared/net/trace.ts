@@ -16,8 +16,27 @@ export interface Identified {
   readonly cause: number;
 }
 
+/** What an sk_buff says of itself beside its identity; a frame that no sk_buff was made of has none of it. */
+interface Measured extends Identified {
+  readonly length: number;
+  readonly data: number;
+  readonly headroom: number;
+}
+
+/** Who runs: a program in its system call, a card's handler, or deferred work (in_hardirq, in_softirq). */
+export type TraceContext = 'process' | 'hardirq' | 'softirq' | 'ksoftirqd';
+
 export type TraceValue = string | number | boolean | readonly string[] | readonly number[];
 export type TraceFields = Readonly<Record<string, TraceValue>>;
+
+export interface TracedSkb {
+  readonly device: number;
+  readonly number: number;
+  /** Octets, frags included; where they begin in their pages; octets free in front (skb->len, skb->data, headroom). */
+  readonly len?: number;
+  readonly data?: number;
+  readonly headroom?: number;
+}
 
 export interface TraceEvent {
   readonly at: Micros;
@@ -25,7 +44,8 @@ export interface TraceEvent {
   /** Linux's name of the function or event, or `program:event` for what a program marks. */
   readonly point: string;
   /** The sk_buff's identity, when there is one. */
-  readonly skb?: { readonly device: number; readonly number: number };
+  readonly skb?: TracedSkb;
+  readonly context: TraceContext;
   readonly cause: number;
   readonly fields: TraceFields;
 }
@@ -33,6 +53,8 @@ export interface TraceEvent {
 export class Trace {
   /** True while somebody listens. */
   on = false;
+  /** Set by the CPU and by softirqs as they begin and end. */
+  context: TraceContext = 'process';
   /** Number for the next sk_buff that is born here. */
   private nextNumber = 1;
   readonly deviceIndex: number;
@@ -79,8 +101,15 @@ export class Trace {
   }
 
   private emit(point: string, skb: Identified | undefined, cause: number, fields: TraceFields): void {
-    const identity = skb === undefined ? {} : { skb: { device: skb.traceDevice, number: skb.traceNumber } };
-    const event: TraceEvent = { at: this.now(), device: this.device, point, ...identity, cause, fields };
+    const identity = skb === undefined ? {} : { skb: tracedSkb(skb) };
+    const { device, context } = this;
+    const event: TraceEvent = { at: this.now(), device, point, ...identity, context, cause, fields };
     for (const listener of this.listeners) listener(event);
   }
+}
+
+function tracedSkb(skb: Identified | Measured): TracedSkb {
+  const { traceDevice: device, traceNumber: number } = skb;
+  if (!('headroom' in skb)) return { device, number };
+  return { device, number, len: skb.length, data: skb.data, headroom: skb.headroom };
 }

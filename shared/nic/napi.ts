@@ -63,8 +63,10 @@ export class Cpu {
   /** The softirq under way: rounds so far, and when it began. */
   private rounds = 0;
   private softirqStart: Micros = 0;
-  /** What is left is ksoftirqd's. */
+  /** What is left is ksoftirqd's, and it has not run yet. */
   private deferred = false;
+  /** ksoftirqd runs, until the poll list is empty. */
+  private inKsoftirqd = false;
 
   constructor(host: Host) {
     this.host = host;
@@ -117,20 +119,28 @@ export class Cpu {
 
   /** Interrupts first, then the softirq, until there is nothing to do, time must pass, or ksoftirqd takes over. */
   private work(ksoftirqd: boolean): void {
+    const { trace } = this.host;
+    const { context } = trace;
     this.running = true;
     if (ksoftirqd) {
       this.deferred = false;
+      this.inKsoftirqd = true;
       this.rounds = 0;
       this.softirqStart = this.host.clock.now();
     }
     let wait: Micros = 0;
     for (;;) {
       const irq = this.interrupts.next();
-      if (irq !== undefined) wait = this.serve(irq);
-      else if (this.pollList.length > 0 && !this.deferred) wait = this.pollOne();
-      else break;
+      if (irq !== undefined) {
+        trace.context = 'hardirq';
+        wait = this.serve(irq);
+      } else if (this.pollList.length > 0 && !this.deferred) {
+        trace.context = this.inKsoftirqd ? 'ksoftirqd' : 'softirq';
+        wait = this.pollOne();
+      } else break;
       if (wait > 0) break;
     }
+    trace.context = context;
     this.running = false;
     if (wait > 0 || this.deferred) this.timer.arm(wait);
   }
@@ -173,6 +183,7 @@ export class Cpu {
     this.budget = -1;
     if (!squeezed) {
       this.rounds = 0;
+      this.inKsoftirqd = false;
       return;
     }
     this.softnet.timeSqueeze++;

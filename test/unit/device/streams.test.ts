@@ -106,6 +106,7 @@ describe('a trace stream', () => {
       at: 5,
       device: 'alice',
       point: 'browser:request',
+      context: 'process',
       cause: 7,
       fields: { path: '/' },
     });

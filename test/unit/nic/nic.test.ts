@@ -163,7 +163,7 @@ test('a packet’s identity and cause cross the wire beside its octets', () => {
   });
   send(1);
   clock.run(0);
-  expect(seen).toEqual([[{ device: 5, number: 1 }, 3]]);
+  expect(seen).toMatchObject([[{ device: 5, number: 1 }, 3]]);
 });
 
 test('ip link set down empties the rings, and nothing comes in until it is up again', () => {
