@@ -31,9 +31,12 @@ interface Output {
   close(): void;
 }
 
+function toStandardOutput(file: string | undefined): file is undefined | '-' {
+  return file === undefined || file === '-';
+}
+
 function openOutput(file: string | undefined): Output {
-  if (file === undefined || file === '-') {
-    if (process.stdout.isTTY) throw new CommandError(TEXT.captureToTerminal, EXIT.BAD_USE);
+  if (toStandardOutput(file)) {
     return { write: (bytes) => void process.stdout.write(bytes), close: () => {} };
   }
   try {
@@ -101,7 +104,8 @@ export async function capture(
   asked: readonly string[],
   file: string | undefined,
 ): Promise<void> {
-  const output = openOutput(file);
+  if (toStandardOutput(file) && process.stdout.isTTY) throw new CommandError(TEXT.captureToTerminal, EXIT.BAD_USE);
+  let output: Output | undefined;
   const socket = client.socket(`/api/capture?ports=${encodeURIComponent(asked.join(','))}`);
   let sorter: Sorter | undefined;
   let ports: readonly string[] = [];
@@ -110,6 +114,8 @@ export async function capture(
     const said = JSON.parse(text) as Partial<CaptureHello> & { attached?: true; error?: EmuErrorBody };
     if (said.error !== undefined) failure = fromGateway(said.error);
     if (said.ports !== undefined) {
+      // Not before: a port that is not there leaves no empty file behind.
+      output = openOutput(file);
       sorter = new Sorter({ ports: said.ports }, output, said.clockOrigin ?? client.lab.clockOrigin);
       ports = said.ports.map((port) => port.name);
     }
@@ -120,7 +126,15 @@ export async function capture(
   };
   socket.on('message', (data: RawData, binary: boolean) => {
     if (binary) sorter?.add(data as Buffer);
-    else onText(String(data));
+    else {
+      try {
+        onText(String(data));
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        failure = error;
+        socket.terminate();
+      }
+    }
   });
   socket.on('error', (error: NodeJS.ErrnoException) => {
     failure ??= client.unreachable(error.code ?? error.message);
@@ -134,7 +148,7 @@ export async function capture(
   await once(socket, 'close');
   clearInterval(writer);
   sorter?.flush(0);
-  output.close();
+  output?.close();
   if (failure !== undefined) throw failure;
   process.stderr.write(`${TEXT.captured(sorter?.frames ?? 0, sorter?.lost ?? 0)}\n`);
 }

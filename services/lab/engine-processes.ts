@@ -17,6 +17,8 @@ import { Child, type ChildEvents } from './child.ts';
 const GATEWAY_STARTS_MAX = 5;
 /** Real time for every wire to have carrier once all devices are up: wires dial at most 2 s apart. */
 const CARRIER_MS_MAX = 15_000;
+/** Real time for a device that was started to have its wires again: the far ends dial at most 2 s apart. */
+const REJOIN_MS_MAX = 2_500;
 const TOKEN_BYTES = 24;
 const LOOPBACK = '127.0.0.1';
 
@@ -48,7 +50,8 @@ export class ProcessEngine {
   private readonly gateway: Child;
   private readonly devices: ReadonlyMap<string, Child>;
   private readonly carriers = new Map<string, boolean>();
-  private carrierChanged: () => void = () => {};
+  /** Who waits for carriers. */
+  private readonly watchers = new Set<() => void>();
   private gatewayStarts = 0;
   private readyCount = 0;
   private stopping = false;
@@ -134,7 +137,20 @@ export class ProcessEngine {
     }
     if (verb === 'kill') await child.end('kill');
     if (verb === 'stop' || verb === 'restart') await child.end('stop');
-    if (verb === 'start' || verb === 'restart') await child.start();
+    if (verb === 'start' || verb === 'restart') {
+      await child.start();
+      // Back in the lab is more than running. A wire that is unplugged stays dark: nobody waits for that for long.
+      await this.carriersOf((dark) => !dark.some((end) => this.touches(end, name)), REJOIN_MS_MAX);
+    }
+  }
+
+  /** A wire end of the device, or the far end of one of its wires whose device runs. */
+  private touches(end: string, name: string): boolean {
+    return this.plan.wires.some(({ a, b }) => {
+      const other = a.device === name ? b : b.device === name ? a : undefined;
+      if (other === undefined || this.devices.get(other.device)?.pid === 0) return false;
+      return end === `${a.device}:${a.port}` || end === `${b.device}:${b.port}`;
+    });
   }
 
   /** End every device, then the gateway. */
@@ -151,18 +167,25 @@ export class ProcessEngine {
     this.listener.onReady(child.name, this.readyCount);
   }
 
-  private allCarriers(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(
-        () => reject(new Error(`no carrier within ${CARRIER_MS_MAX / 1_000} s at ${this.darkEnds().join(', ')}`)),
-        CARRIER_MS_MAX,
-      );
-      this.carrierChanged = () => {
-        if (this.darkEnds().length > 0) return;
-        clearTimeout(late);
-        resolve();
+  private async allCarriers(): Promise<void> {
+    if (await this.carriersOf((dark) => dark.length === 0, CARRIER_MS_MAX)) return;
+    throw new Error(`no carrier within ${CARRIER_MS_MAX / 1_000} s at ${this.darkEnds().join(', ')}`);
+  }
+
+  /** Wait for the ends without carrier to be as wanted: false when that took too long. */
+  private carriersOf(wanted: (dark: readonly string[]) => boolean, milliseconds: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (wanted(this.darkEnds())) end(true);
       };
-      this.carrierChanged();
+      const end = (answer: boolean): void => {
+        clearTimeout(late);
+        this.watchers.delete(look);
+        resolve(answer);
+      };
+      const late = setTimeout(() => end(false), milliseconds);
+      this.watchers.add(look);
+      look();
     });
   }
 
@@ -170,7 +193,8 @@ export class ProcessEngine {
     switch (message.type) {
       case 'carrier':
         this.carriers.set(`${child.name}:${message.port}`, message.up);
-        return this.carrierChanged();
+        for (const look of this.watchers) look();
+        return;
       case 'lifecycle':
         void this.lifecycle(message.verb, message.device).then(
           () => child.tell({ type: 'answer', id: message.id }),

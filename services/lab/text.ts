@@ -52,10 +52,12 @@ export const TEXT = {
   unplugged: (wire: string) => `${wire} is unplugged`,
   done: { kill: 'killed', start: 'started', stop: 'stopped', restart: 'restarted' },
   wentDown: (device: string) => `${device} went down`,
-  capturing: (ports: number, where: string) => `capturing ${ports} ports to ${where}; Ctrl-C ends it`,
+  capturing: (ports: number, where: string) =>
+    `capturing ${ports} port${ports === 1 ? '' : 's'} to ${where}; Ctrl-C ends it`,
   /** A packet's comment: its number in its direction on the wire, by which journeys cite it. */
   frameNumber: (number: number) => `frame ${number}`,
-  captured: (frames: number, lost: number) => `${frames} frames captured${lost > 0 ? `, ${lost} lost` : ''}`,
+  captured: (frames: number, lost: number) =>
+    `${frames} frame${frames === 1 ? '' : 's'} captured${lost > 0 ? `, ${lost} lost` : ''}`,
   tracing: (devices: string, missing: readonly string[]) =>
     `tracing ${devices}${missing.length > 0 ? ` (no answer from ${missing.join(', ')})` : ''}; Ctrl-C ends it`,
   eventsLost: (count: number) => `... ${count} events lost`,

@@ -19,7 +19,11 @@ export function build(plan: DevicePlan, parts: DeviceParts): Device {
   const forwarding = { ...plan, sysctl: { ...FORWARDING, ...plan.sysctl } };
   return assemble(forwarding, parts, {
     ports,
-    configure: (host, own) => configureIp(host, own, deviceOf),
+    configure: (host, own) => {
+      configureIp(host, own, deviceOf);
+      // What passes is counted from the start, for `iptables -L -v`.
+      host.tables.get('filter')?.register(host);
+    },
     residents: [...stubResolver(plan), ...plan.run],
     addresses: (host) => rows(host, plan),
   });

@@ -36,6 +36,7 @@ import { Snmp } from './snmp.ts';
 import { SockDiag, sockDiagInit } from './sock-diag.ts';
 import { SocketSwitch } from './socket.ts';
 import { Sysctl, type SysctlNumber } from './sysctl.ts';
+import { sysfsInit } from './sysfs.ts';
 import { tcpInit } from './tcp.ts';
 import { Trace } from './trace.ts';
 import { udpInit } from './udp.ts';
@@ -126,6 +127,7 @@ export class Host {
     nfnetlinkInit(this);
     ethtoolInit(this);
     procInit(this);
+    sysfsInit(this);
     procNetInit(this);
     sockDiagInit(this);
     udpInit(this);

@@ -205,6 +205,8 @@ export interface NetlinkTable {
   NFT_COMMAND: { query: { table: string; argv: readonly string[] }; answer: { error?: string; status?: number } };
   CT_GET: { query: object; answer: ConntrackRecord[] };
   CT_FLUSH: { query: object; answer: number };
+  /** Of the flows that were listed, by their original direction: how many were still there, and are gone. */
+  CT_DELETE: { query: { flows: readonly ConntrackRecord[] }; answer: number };
   ETHTOOL: {
     query: { dev: string };
     answer:

@@ -11,17 +11,29 @@ export function nfnetlinkInit(host: Host): void {
   const { netlink, tables, conntrack } = host;
   netlink.register('NFT_GETTABLE', ({ table }) => {
     const found = tables.get(table);
-    return found === undefined ? 'ENOENT' : listTable(found);
+    if (found === undefined) return 'ENOENT';
+    // As iptables does, whose first look at a table loads it: from then on its counters count. nat would begin to track.
+    if (found.name !== 'nat') found.register(host);
+    return listTable(found);
   });
   netlink.register('NFT_COMMAND', ({ table, argv }) => iptablesCommand(host, table, argv));
   netlink.register('CT_GET', () => conntrack.list().map((flow) => recordOf(host, flow)));
   netlink.register('CT_FLUSH', () => conntrack.flush());
+  netlink.register('CT_DELETE', ({ flows }) => {
+    const named = new Set(flows.map(keyText));
+    return conntrack.flush((flow) => named.has(keyText(recordOf(host, flow))));
+  });
   host.procfs.register('/proc/net/nf_conntrack', () =>
     conntrack
       .list()
       .map((flow) => `${lineOf(recordOf(host, flow))}\n`)
       .join(''),
   );
+}
+
+function keyText({ protocol, original: { source, target, sourcePort, targetPort, icmp } }: ConntrackRecord): string {
+  const end = icmp === undefined ? [sourcePort, targetPort] : [icmp.type, icmp.code, icmp.id];
+  return [protocol, source, target, ...end].join(' ');
 }
 
 function recordOf(host: Host, flow: Conntrack): ConntrackRecord {

@@ -2,7 +2,7 @@
 import { formatMac } from '../header/address.ts';
 import type { FdbRecord, LinkRecord } from '../net/netlink.ts';
 import type { ProgramContext } from '../net/syscalls.ts';
-import { Failure, program } from './failure.ts';
+import { errnoOf, Failure, program } from './failure.ts';
 import { choose, matches, USAGE_STATUS, Words } from './ip-common.ts';
 import { linkFlags, portState } from './ip-link.ts';
 import { type Json, writeJson } from './json.ts';
@@ -105,8 +105,7 @@ async function bridgeFdb(context: ProgramContext, options: Options, words: Words
     else if (next === 'state') kind = words.argument();
   }
   const master = bridgeName(context);
-  const entries = context.sys
-    .netlink({ type: 'FDB_GET' })
+  const entries = addressesOf(context)
     .filter((entry) => port === undefined || entry.port === port)
     .filter((entry) => kind === undefined || kind === 'all' || entry.permanent === (kind !== 'dynamic'));
   if (options.json) {
@@ -118,6 +117,16 @@ async function bridgeFdb(context: ProgramContext, options: Options, words: Words
     );
   } else await context.out(entries.map((entry) => fdbText(entry, options, port !== undefined, master)).join(''));
   return 0;
+}
+
+/** None on a machine without a bridge: its cards' own entries are multicast's, which is not here. */
+function addressesOf({ sys }: ProgramContext): readonly FdbRecord[] {
+  try {
+    return sys.netlink({ type: 'FDB_GET' });
+  } catch (error) {
+    if (errnoOf(error) !== 'EOPNOTSUPP') throw error;
+    return [];
+  }
 }
 
 /** The bridge that the ports belong to. */

@@ -1,5 +1,5 @@
 /**
- * conntrack(8) of conntrack-tools 1.4.7: -L, -F, -C, -S, -E and filters. Left out: -I, -U, -D, -G, marks, zones, labels.
+ * conntrack(8) of conntrack-tools 1.4.7: -L, -D, -F, -C, -S, -E and filters. Left out: -I, -U, -G, marks, zones, labels.
  * -E looks ten times a second what has changed, since the kernel here keeps no event queue.
  */
 import { formatIpv4, networkOf } from '../header/address.ts';
@@ -19,6 +19,7 @@ Usage: conntrack [commands] [options]
 
 Commands:
   -L [table] [options]		List conntrack or expectation table
+  -D [table] parameters		Delete conntrack or expectation
   -E [table] [options]		Show events
   -F [table]			Flush table
   -C [table]			Show counter
@@ -44,6 +45,8 @@ Common parameters and options:
 const COMMANDS: Readonly<Record<string, string>> = {
   '-L': 'L',
   '--dump': 'L',
+  '-D': 'D',
+  '--delete': 'D',
   '-F': 'F',
   '--flush': 'F',
   '-C': 'C',
@@ -86,6 +89,13 @@ export const conntrack = program(async (context) => {
       const what = line.table === 'expect' ? 'expectations' : 'flow entries';
       await err(`${NAME}: ${records.length} ${what} have been shown.\n`);
       return 0;
+    }
+    case 'D': {
+      const records = line.table === 'conntrack' ? chosen() : [];
+      sys.netlink({ type: 'CT_DELETE', flows: records });
+      await out(records.map((record) => `${entryText(record, line.extended, false)}\n`).join(''));
+      await err(`${NAME}: ${records.length} flow entries have been deleted.\n`);
+      return records.length > 0 ? 0 : 1;
     }
     case 'F':
       sys.netlink({ type: 'CT_FLUSH' });

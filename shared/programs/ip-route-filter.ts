@@ -2,7 +2,16 @@
 import { networkOf } from '../header/address.ts';
 import type { RouteRecord } from '../net/netlink.ts';
 import { Failure } from './failure.ts';
-import { type Ip, invalidArgument, matches, type Prefix, parsePrefix, requireLink, type Words } from './ip-common.ts';
+import {
+  type Ip,
+  invalidArgument,
+  matches,
+  type Prefix,
+  parsePrefix,
+  print,
+  requireLink,
+  type Words,
+} from './ip-common.ts';
 
 export interface RouteFilter {
   table: 'main' | 'local' | 'all';
@@ -96,10 +105,18 @@ export function hiddenByFilter(filter: RouteFilter) {
   };
 }
 
+const RULES = [
+  [0, 'local'],
+  [32_766, 'main'],
+  [32_767, 'default'],
+] as const;
+
 /** `ip rule`: the three rules that every Linux starts with; no lab has others. */
-export function ipRules(word: string | undefined): string {
+export function ipRules(ip: Ip, word: string | undefined): Promise<number> {
   if (word !== undefined && !['show', 'list', 'lst'].some((full) => matches(word, full))) {
     throw new Failure(2, 'RTNETLINK answers: Operation not supported');
   }
-  return '0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n';
+  const list = RULES.map(([priority, table]) => ({ priority, src: 'all', table }));
+  const text = () => list.map(({ priority, src, table }) => `${priority}:\tfrom ${src} lookup ${table}\n`).join('');
+  return print(ip, () => list, text);
 }

@@ -101,8 +101,7 @@ async function runObject(self: Ip, word: string, words: Words): Promise<number> 
     case 'link':
       return ipLink(self, words);
     case 'rule':
-      await self.context.out(ipRules(words.next()));
-      return 0;
+      return ipRules(self, words.next());
     case 'help':
       throw new Failure(USAGE_STATUS, IP_USAGE);
     case undefined:

@@ -133,3 +133,59 @@ test("tcpdump on a switch's port sees what comes in and what goes out there, and
   expect(lab.device('sw').host.skbs.counters.live).toBe(0);
   lab.stop();
 });
+
+test('/sys/class/net says of a device what scripts ask there', async () => {
+  const { run, lab } = testLab(LAN);
+  const read = async (device: string, path: string) => (await run(device, `cat /sys/class/net/${path}`)).out.trimEnd();
+  expect(await read('alice', 'eth0/carrier')).toBe('1');
+  expect(await read('alice', 'eth0/operstate')).toBe('up');
+  expect(await read('alice', 'eth0/mtu')).toBe('1500');
+  expect(await read('alice', 'eth0/flags')).toBe('0x1003');
+  expect(await read('alice', 'lo/type')).toBe('772');
+  lab.unplug('alice:eth0');
+  expect(await read('sw', 'p1/operstate')).toBe('down');
+  expect(await read('sw', 'p1/address')).toBe('');
+  const { out } = await run('alice', 'ip -j -s link show eth0');
+  expect(await read('alice', 'eth0/statistics/rx_packets')).toBe(String(JSON.parse(out)[0].stats64.rx.packets));
+  expect((await run('alice', 'cat /sys/class/net/eth9/mtu')).err).toMatch(/No such file/);
+  lab.stop();
+});
+
+test('a router counts what passes its filter from the start, a host from the first look', async () => {
+  const { run, lab } = testLab(HOME);
+  await run('alice', 'ip route add default via 192.168.1.1');
+  const policy = async (device: string, chain: string) =>
+    new RegExp(`${chain} \\(policy ACCEPT (\\d+) packets`).exec((await run(device, 'iptables -L -v -n')).out)?.[1];
+  expect(await policy('alice', 'OUTPUT')).toBe('0');
+  expect((await run('alice', 'ping -c 2 198.51.100.1')).status).toBe(0);
+  expect(await policy('r', 'FORWARD')).toBe('4');
+  expect(await policy('alice', 'OUTPUT')).toBe('2');
+  lab.stop();
+});
+
+test('bridge fdb on a machine without a bridge lists nothing, and ip -j rule is JSON', async () => {
+  const { run, lab } = testLab(LAN);
+  expect(await run('alice', 'bridge fdb show')).toMatchObject({ status: 0, out: '', err: '' });
+  expect(JSON.parse((await run('alice', 'bridge -j fdb')).out)).toEqual([]);
+  expect(JSON.parse((await run('alice', 'ip -j rule')).out)).toContainEqual({
+    priority: 32_766,
+    src: 'all',
+    table: 'main',
+  });
+  lab.stop();
+});
+
+test('conntrack -D deletes the flows that its filters choose, and says which', async () => {
+  const { run, lab } = testLab(HOME);
+  await run('alice', 'ip route add default via 192.168.1.1');
+  await run('alice', 'ping -c 1 198.51.100.1');
+  expect((await run('r', 'conntrack -D -p udp')).status).toBe(1);
+  expect((await run('r', 'conntrack -C')).out).toBe('1\n');
+  expect(await run('r', 'conntrack -D -p icmp')).toMatchObject({
+    status: 0,
+    out: expect.stringMatching(/^icmp +1 .*src=192\.168\.1\.10 dst=198\.51\.100\.1 /),
+    err: 'conntrack v1.4.7 (conntrack-tools): 1 flow entries have been deleted.\n',
+  });
+  expect((await run('r', 'conntrack -C')).out).toBe('0\n');
+  lab.stop();
+});
