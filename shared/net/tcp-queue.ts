@@ -171,9 +171,7 @@ export function collapse(sk: TcpSock, segment: Segment, next: Segment): void {
   segment.flags |= next.flags;
   segment.endOfRecord = next.endOfRecord;
   segment.sacked |= next.sacked & SACKED.EVER_RETRANS;
-  if ((next.sacked & SACKED.LOST) !== 0) sk.lostOut -= next.count;
-  if ((next.sacked & SACKED.RETRANS) !== 0) sk.retransOut -= next.count;
-  sk.packetsOut -= next.count;
+  adjustCounts(sk, next, next.count);
   if (sk.retransmitHint === next) sk.retransmitHint = segment;
   if (sk.highestSack === next) sk.highestSack = segment;
   sk.wmemQueued += moved;
