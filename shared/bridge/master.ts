@@ -23,7 +23,7 @@ export function bridgeMaster(host: Host, name: string, options: MasterOptions = 
     startXmit:
       options.startXmit ??
       ((skb) => {
-        host.skbs.drop(skb, 'no_carrier');
+        host.skbs.drop(skb, 'no_carrier', 'br_dev_xmit');
         return 'ok';
       }),
     open: () => {},

@@ -81,7 +81,7 @@ export class SwitchPort implements PhyListener, DeviceOps {
 
   /** The switch's own stack has no address to send from; what a program forces out here goes nowhere. */
   startXmit(skb: SkBuff): 'ok' {
-    this.host.skbs.drop(skb, 'no_carrier');
+    this.host.skbs.drop(skb, 'no_carrier', 'br_dev_xmit');
     return 'ok';
   }
   open(): void {
@@ -253,20 +253,20 @@ export class Switch {
     }
     for (let i = from; i < to; i++) {
       const fits = batch.size(i) <= port.phy.mtu + FRAME_OVERHEAD + CABLE.LEAD;
-      if (!fits) this.refuse('frame_too_long', port, batch, i);
+      if (!fits) this.refuse('frame_too_long', port, batch, i, 'br_dev_queue_push_xmit');
       else if (port.phy.ready && port.queue.length === 0) port.phy.forwardRun(batch, i, i + 1);
       else if (port.queue.push(batch, i)) port.queued++;
       else {
         port.queueFull++;
-        this.refuse('bridge_queue_full', port, batch, i);
+        this.refuse('bridge_queue_full', port, batch, i, 'br_dev_queue_push_xmit');
       }
     }
     port.dirty = true;
   }
 
-  private refuse(reason: DropReason, port: SwitchPort, batch: FrameBatch, i: number): void {
+  private refuse(reason: DropReason, port: SwitchPort, batch: FrameBatch, i: number, place: string): void {
     port.dev.counters.txDropped++;
-    port.phy.refuse(reason, batch, i);
+    port.phy.refuse(reason, batch, i, place);
   }
 }
 

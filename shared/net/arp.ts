@@ -25,7 +25,8 @@ import { HEADROOM, type SkBuff } from './skbuff.ts';
 
 /** An ARP packet, skb.data at its header. Consumes `skb`. (Linux: arp_rcv, arp_process) */
 export function arpReceive(host: Host, skb: SkBuff, dev: NetDevice): void {
-  if (skb.packetType === 'otherhost' || dev.kind === 'loopback') return host.skbs.drop(skb, 'packet_type_other');
+  if (skb.packetType === 'otherhost' || dev.kind === 'loopback')
+    return host.skbs.drop(skb, 'packet_type_other', 'arp_rcv');
   const packet = parseArp(skb.view, skb.data, skb.tail);
   if (isMalformed(packet)) return host.skbs.drop(skb, 'arp_malformed');
   const known = packet.operation === ARP_REQUEST || packet.operation === ARP_REPLY;

@@ -121,7 +121,7 @@ function icmpEcho(host: Host, skb: SkBuff, code: number): void {
 function icmpTimestamp(host: Host, skb: SkBuff): void {
   if (skb.headLength < ICMP.SIZE + TIMESTAMP_BYTES) {
     host.snmp.IcmpInErrors++;
-    return host.skbs.drop(skb, 'icmp_too_short');
+    return host.skbs.drop(skb, 'icmp_too_short', 'icmp_timestamp');
   }
   const reply = host.skbs.alloc(HEADROOM + ICMP.SIZE + TIMESTAMP_BYTES);
   reply.reserve(HEADROOM);
@@ -158,14 +158,14 @@ function icmpUnreachable(host: Host, skb: SkBuff, type: number, code: number): v
   let value = 0;
   if (type === ICMP_TYPE.PARAMETER_PROBLEM) value = view.getUint8(rest);
   if (type === ICMP_TYPE.UNREACHABLE) {
-    if (code > UNREACHABLE_CODE_MAX) return host.skbs.drop(skb, 'icmp_unknown_type');
+    if (code > UNREACHABLE_CODE_MAX) return host.skbs.drop(skb, 'icmp_unknown_type', 'icmp_unreach');
     if (code === UNREACHABLE.FRAGMENTATION_NEEDED) value = Math.max(mtu, MTU_MIN);
   }
   const quoted = quotedHeader(host, skb);
   if (quoted === undefined) return;
   const target = view.getUint32(quoted + IPV4.TARGET) as Ipv4;
   // An error about a packet to a broadcast address is somebody's mistake.
-  if (host.routes.addressType(target) === 'broadcast') return host.skbs.drop(skb, 'icmp_broadcast');
+  if (host.routes.addressType(target) === 'broadcast') return host.skbs.drop(skb, 'icmp_broadcast', 'icmp_unreach');
   deliverError(host, skb, quoted, { type, code, value, from });
 }
 
@@ -178,7 +178,7 @@ function quotedHeader(host: Host, skb: SkBuff): number | undefined {
     if (version === 4 && length >= IPV4.SIZE && skb.tail - at >= length + 8) return at;
   }
   host.snmp.IcmpInErrors++;
-  host.skbs.drop(skb, 'icmp_too_short');
+  host.skbs.drop(skb, 'icmp_too_short', 'icmp_unreach');
   return undefined;
 }
 

@@ -16,7 +16,7 @@ import type { SkBuff } from './skbuff.ts';
 export function ipForward(host: Host, skb: SkBuff, dev: NetDevice, route: Route): void {
   const { snmp } = host;
   // A link broadcast or multicast is not forwarded (RFC 1812 §5.3.4).
-  if (skb.packetType !== 'host') return host.skbs.drop(skb, 'ip_link_broadcast');
+  if (skb.packetType !== 'host') return host.skbs.drop(skb, 'ip_link_broadcast', 'ip_forward');
   const ttl = skb.view.getUint8(skb.networkHeader + IPV4.TTL);
   if (ttl <= 1) {
     snmp.IpInHdrErrors++;
@@ -26,7 +26,7 @@ export function ipForward(host: Host, skb: SkBuff, dev: NetDevice, route: Route)
   if (exceedsMtu(skb, route.mtu)) {
     snmp.IpFragFails++;
     icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.FRAGMENTATION_NEEDED, route.mtu);
-    return host.skbs.drop(skb, 'ip_too_big');
+    return host.skbs.drop(skb, 'ip_too_big', 'ip_forward');
   }
   host.skbs.cow(skb);
   decreaseTtl(skb);

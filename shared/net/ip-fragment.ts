@@ -17,7 +17,7 @@ export function ipFragment(host: Host, skb: SkBuff, mtu: number): SkBuff[] {
   const fragments: SkBuff[] = [];
   if (room < 8) {
     host.snmp.IpFragFails++;
-    host.skbs.drop(skb, 'ip_too_big');
+    host.skbs.drop(skb, 'ip_too_big', 'ip_do_fragment');
     return fragments;
   }
   for (let at = 0; at < total; at += room) {

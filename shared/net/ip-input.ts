@@ -82,7 +82,7 @@ function ipReceiveFinish(host: Host, skb: SkBuff, dev: NetDevice): void {
     return host.skbs.drop(skb, 'ip_bad_options');
   }
   const route = skb.route as Route | undefined;
-  if (route === undefined) return host.skbs.drop(skb, 'ip_no_route');
+  if (route === undefined) return host.skbs.drop(skb, 'ip_no_route', 'ip_rcv_finish_core');
   countGroups(host, skb, route);
   // RFC 1122 §3.3.6: a unicast packet in a link broadcast is not for us, if the administrator says so.
   if (

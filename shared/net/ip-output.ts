@@ -49,7 +49,7 @@ export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): Errno | undefine
     const found = routeOutput(host, { target: sk.remoteAddress, source: sk.localAddress, ifindex: sk.boundIfindex });
     if (isErrno(found)) {
       host.snmp.IpOutNoRoutes++;
-      host.skbs.drop(skb, 'ip_no_route');
+      host.skbs.drop(skb, 'ip_no_route', '__ip_queue_xmit');
       return 'EHOSTUNREACH';
     }
     sk.route = route = found;
@@ -82,7 +82,7 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
     const found = routeOutput(host, { target, source: options.source, ifindex });
     if (isErrno(found)) {
       host.snmp.IpOutNoRoutes++;
-      host.skbs.drop(skb, 'ip_no_route');
+      host.skbs.drop(skb, 'ip_no_route', 'ip_send_skb');
       return found;
     }
     route = found;
@@ -97,7 +97,7 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
   const tooLong = dontFragment && length > route.mtu && skb.gsoSize === 0 && how !== 'probe';
   if (length > LENGTH_MAX || tooLong) {
     host.snmp.IpFragFails++;
-    host.skbs.drop(skb, 'ip_too_big');
+    host.skbs.drop(skb, 'ip_too_big', 'ip_send_skb');
     return 'EMSGSIZE';
   }
   pushHeader(host, skb, {
@@ -249,7 +249,7 @@ function fragment(host: Host, skb: SkBuff, route: Route): Errno | undefined {
   if ((skb.view.getUint16(skb.networkHeader + IPV4.FRAGMENT) & IPV4_DF) !== 0) {
     host.snmp.IpFragFails++;
     icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.FRAGMENTATION_NEEDED, route.mtu);
-    host.skbs.drop(skb, 'ip_too_big');
+    host.skbs.drop(skb, 'ip_too_big', 'ip_fragment');
     return 'EMSGSIZE';
   }
   let errno: Errno | undefined;

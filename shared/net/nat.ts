@@ -111,7 +111,7 @@ function afterTarget(host: Host, skb: SkBuff, hook: Hook, before: number): SkBuf
   if (hook !== HOOK.OUTPUT) return skb;
   const route = routeOutput(host, { target });
   if (isErrno(route)) {
-    host.skbs.drop(skb, 'ip_no_route');
+    host.skbs.drop(skb, 'ip_no_route', 'ip_route_me_harder');
     return undefined;
   }
   skb.route = route;

@@ -285,7 +285,7 @@ export class Neighbours {
     neighbour.used = now;
     if (CONNECTED.has(state) || state === 'DELAY' || state === 'PROBE') return false;
     if (neighbour.dead) {
-      if (skb !== undefined) this.host.skbs.drop(skb, 'neigh_dead');
+      if (skb !== undefined) this.host.skbs.drop(skb, 'neigh_dead', '__neigh_event_send');
       return true;
     }
     if (state === 'STALE') {
@@ -298,7 +298,7 @@ export class Neighbours {
     if (state !== 'INCOMPLETE') {
       if (this.sysctls.mcastSolicit.value === 0) {
         this.enter(neighbour, 'FAILED');
-        if (skb !== undefined) this.host.skbs.drop(skb, 'neigh_failed');
+        if (skb !== undefined) this.host.skbs.drop(skb, 'neigh_failed', '__neigh_event_send');
         return true;
       }
       // Unicast probes make no sense yet: they count as done, so that only broadcasts follow.

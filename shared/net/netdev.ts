@@ -223,7 +223,7 @@ export function netifCarrier(host: Host, dev: NetDevice, up: boolean): void {
 export function netifReceive(host: Host, dev: NetDevice, skb: SkBuff): void {
   skb.ifindex = dev.ifindex;
   skb.macHeader = skb.data;
-  if (skb.headLength < ETHERNET.SIZE) return host.skbs.drop(skb, 'frame_too_short');
+  if (skb.headLength < ETHERNET.SIZE) return host.skbs.drop(skb, 'frame_too_short', 'eth_type_trans');
   const { view } = skb;
   const target = readMac(view, skb.data + ETHERNET.TARGET);
   const type = view.getUint16(skb.data + ETHERNET.TYPE);
@@ -234,7 +234,7 @@ export function netifReceive(host: Host, dev: NetDevice, skb: SkBuff): void {
   else skb.packetType = 'otherhost';
   if (host.trace.on) host.trace.point('netif_receive_skb', skb, { dev: dev.name, type, length: skb.length });
   if (host.packetTaps.size > 0) tapIncoming(host, skb, dev, type);
-  if (!dev.up) return host.skbs.drop(skb, 'dev_down');
+  if (!dev.up) return host.skbs.drop(skb, 'dev_down', '__netif_receive_skb_core');
   if (dev.receiveHandler?.(skb) === true) return;
   skb.pull(ETHERNET.SIZE);
   skb.networkHeader = skb.data;
@@ -268,7 +268,7 @@ export function processBacklog(host: Host): void {
   const burst = host.devices.takeBacklog();
   for (const skb of burst) {
     const dev = host.devices.byIndex(skb.ifindex);
-    if (dev === undefined) host.skbs.drop(skb, 'dev_down');
+    if (dev === undefined) host.skbs.drop(skb, 'dev_down', 'process_backlog');
     // A broadcast of ours (dev_loopback_xmit) never had a link header.
     else if (skb.packetType === 'loopback') deliver(host, dev, skb, skb.protocol);
     else netifReceive(host, dev, skb);

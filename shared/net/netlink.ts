@@ -4,6 +4,7 @@
  */
 import type { Ipv4, Mac } from '../header/address.ts';
 import type { Micros } from '../platform.ts';
+import type { DropReason } from './drop.ts';
 import type { Errno } from './errno.ts';
 import type { DeviceKind, LinkCounters } from './netdev.ts';
 
@@ -227,6 +228,11 @@ export interface NetlinkTable {
   ETHTOOL_SET: {
     query: { dev: string; features?: Readonly<Record<string, boolean>>; rxRing?: number; txRing?: number };
     answer: Errno | undefined;
+  };
+  /** Drop monitor: drops since boot by reason and by the function that dropped them. */
+  NET_DM: {
+    query: object;
+    answer: readonly { reason: DropReason; place: string; origin: 'hardware' | 'software'; count: number }[];
   };
   FDB_GET: { query: object; answer: FdbRecord[] };
   FDB_FLUSH: { query: object; answer: number };

@@ -1,5 +1,6 @@
 /** The kernel's answers to `ip` and `nstat`: links, addresses, routes, neighbours, counters (Linux: rtnetlink.c). */
 import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
+import { dropOrigin } from './drop-place.ts';
 import type { Errno } from './errno.ts';
 import { isErrno } from './errno.ts';
 import type { FibEntry } from './fib.ts';
@@ -17,6 +18,11 @@ export function rtnetlinkInit(host: Host): void {
   registerRoutes(host);
   registerNeighbours(host);
   netlink.register('SNMP', () => listSnmp(host.snmp));
+  netlink.register('NET_DM', () =>
+    [...host.skbs.counters.dropPlaces].flatMap(([reason, places]) =>
+      [...places].map(([place, count]) => ({ reason, place, origin: dropOrigin(place), count })),
+    ),
+  );
 }
 
 function registerLinks(host: Host): void {

@@ -17,6 +17,7 @@
  */
 import { assert } from '../platform.ts';
 import type { DropReason } from './drop.ts';
+import { countDropAt, DROP_PLACES, type DropPlaces } from './drop-place.ts';
 import type { Trace } from './trace.ts';
 
 /** Linux's MAX_TCP_HEADER, about: room for Ethernet, IP and TCP with all options (14 + 60 + 60), rounded up. */
@@ -50,8 +51,7 @@ export interface Frag {
   readonly length: number;
 }
 
-/** How far the checksum of the payload has been seen to (Linux: ip_summed). */
-/** 'partial' is explained in netdev.ts. */
+/** How far the checksum of the payload has been seen to (Linux: ip_summed). 'partial' is explained in netdev.ts. */
 export type ChecksumState = 'none' | 'unnecessary' | 'partial';
 export type PacketType = 'host' | 'broadcast' | 'multicast' | 'otherhost' | 'outgoing' | 'loopback';
 
@@ -206,6 +206,7 @@ export interface SkbCounters {
   };
   copiedBytes: { userToKernel: number; fragment: number; linearize: number; dma: number; kernelToUser: number };
   drops: Map<DropReason, number>;
+  dropPlaces: DropPlaces;
 }
 
 /** One host's sk_buff memory: births, deaths, and what is kept for reuse. */
@@ -217,6 +218,7 @@ export class SkBuffs {
     copies: { userToKernel: 0, clone: 0, fragment: 0, linearize: 0, dma: 0, kernelToUser: 0 },
     copiedBytes: { userToKernel: 0, fragment: 0, linearize: 0, dma: 0, kernelToUser: 0 },
     drops: new Map(),
+    dropPlaces: new Map(),
   };
   private readonly trace: Trace;
   private readonly freePages: Pages[] = [];
@@ -327,16 +329,16 @@ export class SkBuffs {
     if (this.freeSkbs.length < FREE_SKBS_MAX) this.freeSkbs.push(skb);
   }
 
-  /** The packet did not (kfree_skb_reason). */
-  drop(skb: SkBuff, reason: DropReason): void {
-    this.countDrop(reason);
-    if (this.trace.on) this.trace.drop(reason, skb);
+  /** The packet did not (kfree_skb_reason); `place` is the function that drops it, by Linux's name. */
+  drop(skb: SkBuff, reason: DropReason, place: string = DROP_PLACES[reason]): void {
+    this.countDrop(reason, place);
+    if (this.trace.on) this.trace.drop(reason, skb, { location: place });
     this.consume(skb);
   }
 
-  /** A frame that was dropped before an sk_buff was made of it, by card or switch. */
-  countDrop(reason: DropReason): void {
-    this.counters.drops.set(reason, (this.counters.drops.get(reason) ?? 0) + 1);
+  /** A frame that was dropped before an sk_buff was made of it, by card or switch; returns where. */
+  countDrop(reason: DropReason, place: string = DROP_PLACES[reason]): string {
+    return countDropAt(this.counters, reason, place);
   }
 
   holdPages(pages: Pages): void {

@@ -250,9 +250,9 @@ export class Tcp {
   }
 
   /** A held packet is dropped. */
-  drop(skb: SkBuff, reason: import('./drop.ts').DropReason): void {
+  drop(skb: SkBuff, reason: import('./drop.ts').DropReason, place?: string): void {
     if (skb.control !== undefined) this.segments.release(skb.control as Segment);
-    this.host.skbs.drop(skb, reason);
+    this.host.skbs.drop(skb, reason, place);
   }
 }
 

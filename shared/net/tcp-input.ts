@@ -60,12 +60,13 @@ export function rcvEstablished(sk: TcpSock, skb: SkBuff): void {
     }
     if (sk.receiveMemory + 4_096 < sk.rcvbuf) return fastData(sk, skb, segment);
   }
-  if ((segment.flags & (TCP_FLAG.ACK | TCP_FLAG.RST | TCP_FLAG.SYN)) === 0) return sk.tcp.drop(skb, 'tcp_flags');
+  if ((segment.flags & (TCP_FLAG.ACK | TCP_FLAG.RST | TCP_FLAG.SYN)) === 0)
+    return sk.tcp.drop(skb, 'tcp_flags', 'tcp_rcv_established');
   if (!validateIncoming(sk, skb)) return;
   const answer = tcpAck(sk, segment, ACK_FLAG.SLOWPATH | ACK_FLAG.UPDATE_TS_RECENT);
   if (answer === 'too-old' || answer === 'unsent') {
     if (answer === 'unsent') sendChallengeAck(sk);
-    return sk.tcp.drop(skb, 'tcp_invalid_ack');
+    return sk.tcp.drop(skb, 'tcp_invalid_ack', 'tcp_rcv_established');
   }
   rcvRttMeasureTs(sk, segment);
   receiveUrgent(sk, skb);

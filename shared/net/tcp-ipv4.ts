@@ -36,19 +36,20 @@ export function tcpReceive(tcp: Tcp, skb: SkBuff): void {
 function receive(tcp: Tcp, skb: SkBuff): void {
   const { host } = tcp;
   const { snmp } = host;
-  if (skb.packetType !== 'host' && skb.packetType !== 'loopback') return host.skbs.drop(skb, 'packet_type_other');
+  if (skb.packetType !== 'host' && skb.packetType !== 'loopback')
+    return host.skbs.drop(skb, 'packet_type_other', 'tcp_v4_rcv');
   snmp.TcpInSegs++;
   const at = skb.data;
   const headerLength = skb.headLength < TCP.SIZE ? 0 : tcpHeaderLength(skb.view, at);
   if (headerLength < TCP.SIZE || headerLength > skb.headLength) {
     snmp.TcpInErrs++;
-    return host.skbs.drop(skb, 'tcp_header');
+    return host.skbs.drop(skb, 'tcp_header', 'tcp_v4_rcv');
   }
   skb.transportHeader = at;
   if (skb.checksum === 'none' && !transportChecksumOk(skb, 6)) {
     snmp.TcpInCsumErrors++;
     snmp.TcpInErrs++;
-    return host.skbs.drop(skb, 'tcp_bad_checksum');
+    return host.skbs.drop(skb, 'tcp_bad_checksum', 'tcp_v4_rcv');
   }
   const segment = noteSegment(tcp, skb, headerLength);
   const ip = skb.networkHeader;
@@ -101,7 +102,7 @@ function traceReceive(tcp: Tcp, skb: SkBuff, segment: Segment, entry: TcpEntry |
 /** Nobody is there. Consumes `skb`. */
 function noSocket(tcp: Tcp, skb: SkBuff): void {
   sendResetFor(tcp, skb);
-  tcp.drop(skb, 'no_socket');
+  tcp.drop(skb, 'no_socket', 'tcp_v4_rcv');
 }
 
 function deliver(tcp: Tcp, skb: SkBuff, segment: Segment, entry: TcpEntry): void {
@@ -122,7 +123,7 @@ function deliverSock(sk: TcpSock, skb: SkBuff): void {
   if (sk.state === 'ESTABLISHED') rcvEstablished(sk, skb);
   else if (rcvStateProcess(sk, skb) === 'reset') {
     sendResetFor(tcp, skb);
-    tcp.drop(skb, 'tcp_invalid_ack');
+    tcp.drop(skb, 'tcp_invalid_ack', 'tcp_v4_do_rcv');
     if (sk.state === 'SYN_RECV' && sk.accept === undefined && !sk.destroyed) sk.tcp.wake(sk);
   }
   // Progress shows that the next hop is there (sk_dst_confirm).
@@ -160,10 +161,10 @@ function deliverRequest(tcp: Tcp, skb: SkBuff, request: RequestSock): void {
     return noSocket(tcp, skb);
   }
   const answer = checkRequest(request, skb);
-  if (answer === 'dropped') return tcp.drop(skb, 'tcp_invalid_ack');
+  if (answer === 'dropped') return tcp.drop(skb, 'tcp_invalid_ack', 'tcp_check_req');
   if (answer === 'reset') {
     sendResetFor(tcp, skb);
-    return tcp.drop(skb, 'tcp_invalid_ack');
+    return tcp.drop(skb, 'tcp_invalid_ack', 'tcp_check_req');
   }
   // The child takes the segment as its first; then the program may accept it (tcp_child_process).
   deliverSock(answer, skb);

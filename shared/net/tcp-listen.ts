@@ -200,18 +200,18 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
   if (accept.requests.size >= Math.max(accept.max, 1) && isn === undefined) {
     snmp.TcpExtTCPReqQFullDrop++;
     snmp.TcpExtListenDrops++;
-    return tcp.drop(skb, 'tcp_syn_queue_full');
+    return tcp.drop(skb, 'tcp_syn_queue_full', 'tcp_conn_request');
   }
   if (accept.full) {
     snmp.TcpExtListenOverflows++;
     snmp.TcpExtListenDrops++;
-    return tcp.drop(skb, 'tcp_listen_overflow');
+    return tcp.drop(skb, 'tcp_listen_overflow', 'tcp_conn_request');
   }
   const { localAddress: source, remoteAddress: target } = ends;
   const route = routeOutput(tcp.host, { target, source, ifindex: listener.boundIfindex });
   if (isErrno(route)) {
     snmp.TcpExtListenDrops++;
-    return tcp.drop(skb, 'ip_no_route');
+    return tcp.drop(skb, 'ip_no_route', 'tcp_conn_request');
   }
   const request = new RequestSock(listener, ends);
   fillRequest(request, segment, tcp.received, route);

@@ -93,7 +93,7 @@ function dropOfo(sk: TcpSock, segment: Segment, reason: DropReason): void {
   const skb = segment.skb!;
   sk.ofoQueue.remove(segment);
   sk.receiveMemory -= skb.truesize;
-  sk.tcp.drop(skb, reason);
+  sk.tcp.drop(skb, reason, 'tcp_data_queue_ofo');
 }
 
 export function purgeOfoQueue(sk: TcpSock): void {
@@ -203,7 +203,7 @@ function dataQueueOfo(sk: TcpSock, skb: SkBuff): void {
   if (!roomFor(sk)) {
     snmp.TcpExtTCPOFODrop++;
     dataReady(sk);
-    return sk.tcp.drop(skb, 'tcp_rcvbuf');
+    return sk.tcp.drop(skb, 'tcp_rcvbuf', 'tcp_data_queue_ofo');
   }
   // What gives the sender its duplicate ACKs also measures its segments.
   measureRcvMss(sk, skb);
@@ -225,7 +225,7 @@ function dataQueueOfo(sk: TcpSock, skb: SkBuff): void {
       // All of it is there.
       snmp.TcpExtTCPOFOMerge++;
       dsackSet(sk, seq, endSeq);
-      sk.tcp.drop(skb, 'tcp_old_data');
+      sk.tcp.drop(skb, 'tcp_old_data', 'tcp_data_queue_ofo');
       if (sk.sackOk) sackNewOfo(sk, seq, endSeq);
       return;
     }

@@ -61,11 +61,11 @@ export function synSentReceive(sk: TcpSock, skb: SkBuff): InputAnswer {
   takeSynOptions(sk);
   if ((flags & TCP_FLAG.ACK) !== 0) return synSentAck(sk, skb, segment);
   if ((flags & TCP_FLAG.RST) !== 0) {
-    sk.tcp.drop(skb, 'tcp_reset');
+    sk.tcp.drop(skb, 'tcp_reset', 'tcp_rcv_synsent_state_process');
     return 'done';
   }
   if ((flags & TCP_FLAG.SYN) === 0) {
-    sk.tcp.drop(skb, 'tcp_flags');
+    sk.tcp.drop(skb, 'tcp_flags', 'tcp_rcv_synsent_state_process');
     return 'done';
   }
   // Simultaneous open: both are in SYN-RECEIVED after this.
@@ -105,11 +105,11 @@ function synSentAck(sk: TcpSock, skb: SkBuff, segment: Segment): InputAnswer {
   }
   if ((flags & TCP_FLAG.RST) !== 0) {
     tcpReset(sk);
-    tcp.drop(skb, 'tcp_reset');
+    tcp.drop(skb, 'tcp_reset', 'tcp_rcv_synsent_state_process');
     return 'done';
   }
   if ((flags & TCP_FLAG.SYN) === 0) {
-    tcp.drop(skb, 'tcp_flags');
+    tcp.drop(skb, 'tcp_flags', 'tcp_rcv_synsent_state_process');
     return 'done';
   }
   if ((flags & (TCP_FLAG.ECE | TCP_FLAG.CWR)) !== TCP_FLAG.ECE) sk.ecnFlags &= ~ECN.OK;

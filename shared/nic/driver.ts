@@ -107,12 +107,12 @@ class Driver implements DeviceOps, Napi {
     nic.phy.setPortUp(false);
     while (nic.tx !== undefined && nic.tx.posted > 0) {
       nic.tx.take();
-      host.skbs.countDrop('dev_down');
+      host.skbs.countDrop('dev_down', 'e1000_clean_tx_ring');
     }
     this.cleanTx();
     while (nic.rx !== undefined && nic.rx.count > 0) {
       nic.rx.release();
-      host.skbs.countDrop('dev_down');
+      host.skbs.countDrop('dev_down', 'e1000_clean_rx_ring');
     }
   }
 

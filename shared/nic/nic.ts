@@ -134,7 +134,7 @@ export class Nic implements PhyListener {
       this.countTarget(readMac(skb.view, skb.data));
       this.countDma(skb.length);
       // The cable may have been pulled since it was posted: then it is lost in the card.
-      if (!phy.carrier) this.countLoss('no_carrier');
+      if (!phy.carrier) this.countLoss('no_carrier', 'nic');
       else if (skb.gsoSize > 0) this.counters.txSegmentedGood += transmitSegments(phy, skb) > 1 ? 1 : 0;
       else transmitFrame(phy, skb);
     }
@@ -147,8 +147,8 @@ export class Nic implements PhyListener {
     return (this.rx !== undefined && this.rx.count > 0) || (this.tx !== undefined && this.tx.done > 0);
   }
 
-  private countLoss(reason: DropReason): void {
-    this.host.skbs.countDrop(reason);
+  private countLoss(reason: DropReason, place: string): void {
+    this.host.skbs.countDrop(reason, place);
   }
 
   private countDma(size: number): void {

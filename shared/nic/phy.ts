@@ -184,7 +184,7 @@ export class Phy implements WireListener {
     const size = batch.sizes[i]! - AROUND;
     const at = batch.offsets[i]! + CABLE.LEAD;
     const { counters } = this;
-    if (!this.portUp) return this.refuse('dev_down', batch, i);
+    if (!this.portUp) return this.refuse('dev_down', batch, i, 'phy');
     if (size < ETHERNET.SIZE) {
       counters.rxShort++;
       return this.refuse('frame_too_short', batch, i);
@@ -217,9 +217,9 @@ export class Phy implements WireListener {
   }
 
   /** Count and trace a frame that goes no further. */
-  refuse(reason: DropReason, batch: FrameBatch, i: number): void {
+  refuse(reason: DropReason, batch: FrameBatch, i: number, place?: string): void {
     const { skbs, trace } = this.host;
-    skbs.countDrop(reason);
+    const location = skbs.countDrop(reason, place);
     this.listener.onRefused(reason);
     if (!trace.on) return;
     const identity = {
@@ -227,7 +227,7 @@ export class Phy implements WireListener {
       traceNumber: batch.traceNumbers[i]!,
       cause: batch.causes[i]!,
     };
-    trace.drop(reason, identity, { dev: this.name });
+    trace.drop(reason, identity, { location, dev: this.name });
   }
 
   private sent(out: FrameBatch, k: number): void {
