@@ -57,6 +57,8 @@ export interface ReceivedMessage {
   timestamp?: number;
   /** IP_RECVERR: what an ICMP error said. */
   extendedError?: { errno: Errno; type: number; code: number; info: number; offender: Ipv4 };
+  /** TCP_INQ: octets that can be read after these (TCP_CM_INQ). */
+  inq?: number;
   /** Packet sockets: outgoing or not. */
   packetType?: PacketType;
 }

@@ -1,0 +1,53 @@
+/**
+ * The connection under test: which tuple it is, and how the script's numbers (from its own initial sequence numbers, and
+ * its own timestamps) map to those on the wire.
+ */
+import type { Ipv4 } from '../../shared/header/address.ts';
+import { Mismatch } from './script.ts';
+
+export class Flow {
+  readonly localAddress: Ipv4;
+  readonly remoteAddress: Ipv4;
+  readonly localPort: number;
+  readonly remotePort: number;
+  /** On the wire less in the script; undefined until a SYN of that direction was seen. */
+  localOffset: number | undefined = undefined;
+  remoteOffset: number | undefined = undefined;
+  /** Timestamps of ours: the script's to the wire's. */
+  private readonly stamps = new Map<number, number>();
+  /** The first pair, for scripts that say how long a tick is. */
+  firstStamp: { readonly script: number; readonly live: number } | undefined = undefined;
+
+  constructor(ends: { localAddress: Ipv4; localPort: number; remoteAddress: Ipv4; remotePort: number }) {
+    this.localAddress = ends.localAddress;
+    this.localPort = ends.localPort;
+    this.remoteAddress = ends.remoteAddress;
+    this.remotePort = ends.remotePort;
+  }
+
+  learnStamp(script: number, live: number): void {
+    this.stamps.set(script, live);
+    this.firstStamp ??= { script, live };
+  }
+
+  /** What an echo in the script is on the wire; the script may only echo what it has shown before. */
+  liveStamp(script: number): number {
+    const live = this.stamps.get(script);
+    if (live !== undefined) return live;
+    if (script === 0) return 0;
+    throw new Mismatch(`the script echoes timestamp ${script}, which nothing sent had`);
+  }
+
+  toLiveLocal(script: number): number {
+    return (script + (this.localOffset ?? 0)) >>> 0;
+  }
+  toLiveRemote(script: number): number {
+    return (script + (this.remoteOffset ?? 0)) >>> 0;
+  }
+  toScriptLocal(live: number): number {
+    return (live - (this.localOffset ?? 0)) >>> 0;
+  }
+  toScriptRemote(live: number): number {
+    return (live - (this.remoteOffset ?? 0)) >>> 0;
+  }
+}

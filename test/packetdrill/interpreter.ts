@@ -1,0 +1,393 @@
+/**
+ * Runs one script against a host of its own on a clock that stands still until the script moves it (packetdrill: run.c,
+ * run_packet.c). Everything goes in through Syscalls or the device and comes out through the device.
+ */
+import { parseIpv4 } from '../../shared/header/address.ts';
+import type { Fd, Syscalls } from '../../shared/net/syscalls.ts';
+import type { Micros } from '../../shared/platform.ts';
+import { ip } from '../kit/cable.ts';
+import { ManualClock, settlePromises } from '../kit/clock.ts';
+import { Calls, SERVICE_PORT } from './calls.ts';
+import { compareSegment, describe } from './compare.ts';
+import { Flow } from './flow.ts';
+import { parseScript } from './parser.ts';
+import { Python } from './python.ts';
+import {
+  type CallEvent,
+  type IcmpLine,
+  Mismatch,
+  ParseError,
+  type Script,
+  type ScriptEvent,
+  type TcpLine,
+  Unsupported,
+} from './script.ts';
+import { Shell } from './shell.ts';
+import { buildIcmp, buildSegment, isSyn, readSegment, type Segment } from './tcp-packet.ts';
+import { Tun } from './tun.ts';
+import { INFO_CONSTANTS, isErrnoError, numberOf } from './values.ts';
+
+/** packetdrill's own: what a time may be off by, at least and as a part of the wait. */
+const TOLERANCE: Micros = 4_000;
+const TOLERANCE_PART = 1 / 8;
+/** How long a packet is waited for beyond its time, so that the message can say when it came. */
+const LATE_MAX: Micros = 2_000_000;
+/** The same where the script gives no time, and for calls that should not block. */
+const WAIT_MAX: Micros = 600_000_000;
+const PEER_PORT_FIRST = 51_000;
+const PEER_ISN_FIRST = 0x1234_5678;
+const ACK = 0x10;
+const FIN_PSH = 0x09;
+
+/** Options that change nothing here, or that are read elsewhere. */
+const OPTIONS_KNOWN = new Set([
+  'ip_version',
+  'mss',
+  'mtu',
+  'tolerance_usecs',
+  'tcp_ts_tick_usecs',
+  'strict_segments',
+  'send_omit_free',
+  'local_ip',
+  'remote_ip',
+  'gateway_ip',
+  'netmask_ip',
+  'non_fatal',
+]);
+
+interface Blocked {
+  readonly event: ScriptEvent;
+  readonly call: CallEvent;
+  readonly due: Micros;
+  readonly slack: Micros;
+  outcome: number | string | undefined;
+  error: unknown;
+  doneAt: Micros | undefined;
+}
+
+export class Interpreter {
+  readonly clock = new ManualClock(1_000_000);
+  private readonly script: Script;
+  private readonly tun: Tun;
+  private readonly calls: Calls;
+  private readonly shell: Shell;
+  private readonly sys: Syscalls;
+  private readonly python = new Python();
+  private readonly began: Micros;
+  private readonly tolerance: Micros;
+  private readonly gsoSize: number;
+  private flow: Flow | undefined = undefined;
+  private listening = false;
+  private peers = 0;
+  private underTest: Fd | undefined = undefined;
+  private blocked: Blocked | undefined = undefined;
+
+  constructor(script: Script) {
+    this.script = script;
+    const { options } = script;
+    for (const name of options.keys()) if (!OPTIONS_KNOWN.has(name)) throw new Unsupported(`option --${name}`);
+    const family = options.get('ip_version') ?? 'ipv4';
+    if (family !== 'ipv4') throw new Unsupported(`--ip_version=${family}`);
+    const address = (name: string, fallback: string) => {
+      const parsed = parseIpv4(options.get(name) ?? fallback);
+      if (parsed === undefined) throw new Unsupported(`--${name}=${options.get(name)}`);
+      return parsed;
+    };
+    const local = address('local_ip', '192.168.0.1');
+    const remote = address('remote_ip', '192.0.2.1');
+    const fallback = local === ip('192.168.0.2') ? '192.168.0.1' : '192.168.0.2';
+    const gateway = address('gateway_ip', fallback);
+    this.tun = new Tun(this.clock, { mtu: Number(options.get('mtu') ?? 1_500), local, remote, gateway });
+    this.sys = processOf(this.tun);
+    this.shell = new Shell(this.tun.host, this.sys, this.clock);
+    this.tolerance = Number(options.get('tolerance_usecs') ?? TOLERANCE);
+    this.gsoSize = Number(options.get('mss') ?? 0);
+    this.calls = new Calls(
+      this.sys,
+      { local, remote },
+      {
+        listening: () => void (this.listening = true),
+        accepted: (fd) => void (this.underTest = fd),
+        connecting: (fd) => {
+          const { port } = this.sys.getsockname(fd);
+          if (port === 0) return;
+          this.underTest = fd;
+          this.flow = new Flow({
+            localAddress: local,
+            localPort: port,
+            remoteAddress: remote,
+            remotePort: SERVICE_PORT,
+          });
+        },
+      },
+    );
+    this.ends = { local, remote };
+    this.began = this.clock.now();
+  }
+  private readonly ends;
+
+  /** Run to the end; throws what went wrong, with the line and the time. */
+  async run(): Promise<void> {
+    if (this.script.init !== undefined) await this.shell.run(this.script.init);
+    const offset = this.clock.now() - this.began;
+    for (const event of this.script.events) {
+      try {
+        await this.step(event, this.began + offset);
+      } catch (error) {
+        throw this.located(error, event);
+      }
+    }
+    if (this.blocked !== undefined) {
+      const { event } = this.blocked;
+      await this.finishBlocked().catch((error: unknown) => {
+        throw this.located(error, event);
+      });
+    }
+    if (this.script.cleanup !== undefined) await this.shell.run(this.script.cleanup);
+    this.shell.restore();
+  }
+
+  private located(error: unknown, event: ScriptEvent): unknown {
+    const at = ((this.clock.now() - this.began) / 1e6).toFixed(6);
+    const where = `line ${event.line}, ${at} s: ${event.source}`;
+    if (error instanceof Mismatch) return new Mismatch(`${where}: ${error.message}`);
+    if (error instanceof Unsupported) return new Unsupported(`line ${event.line}: ${error.message}`);
+    if (error instanceof ParseError) return new ParseError(`line ${event.line}: ${error.message}`);
+    return new Mismatch(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+
+  private async step({ when, action, ...event }: ScriptEvent, zero: Micros): Promise<void> {
+    const now = this.clock.now();
+    const base = when.kind === 'absolute' ? zero : now;
+    if (action.kind === 'out') {
+      if (action.packet.kind === 'icmp') throw new Unsupported('ICMP that is sent');
+      if (when.kind === 'any') return this.outbound(action.packet, undefined);
+      const from = base + when.at;
+      return this.outbound(action.packet, {
+        from,
+        to: when.until === undefined ? from : base + when.until,
+        since: now,
+      });
+    }
+    if (when.kind === 'any') throw new ParseError('only what is sent may come at any time');
+    const target = base + when.at;
+    if (target < now - this.tolerance) throw new Mismatch(`its time was over ${now - target} us ago`);
+    await this.clock.runAsync(Math.max(now, target));
+    if (action.kind === 'in') return this.inbound(action.packet);
+    if (action.kind === 'shell') return this.shell.run(action.text);
+    if (action.kind === 'python') return this.python.run(action.text, this.sampler());
+    if (action.kind === 'call') return this.call({ when, action, ...event }, action, base);
+    throw new ParseError('a packet of no direction');
+  }
+
+  // System calls.
+
+  private async call(event: ScriptEvent, call: CallEvent, base: Micros): Promise<void> {
+    const now = this.clock.now();
+    const end = call.blocksUntil;
+    // Both ends of `+t...end` count from the same moment.
+    const due = end === undefined ? now : base + end.at;
+    if (this.blocked !== undefined && end !== undefined) await this.finishBlocked();
+    const slack = Math.max(this.tolerance, (due - now) * TOLERANCE_PART);
+    const state: Blocked = { event, call, due, slack, outcome: undefined, error: undefined, doneAt: undefined };
+    this.calls.make(call).then(
+      (outcome) => {
+        state.outcome = outcome;
+        state.doneAt = this.clock.now();
+      },
+      (error: unknown) => {
+        state.error = error;
+        state.doneAt = this.clock.now();
+      },
+    );
+    await settlePromises();
+    if (end !== undefined) {
+      this.blocked = state;
+      return;
+    }
+    await this.clock.until(() => state.doneAt !== undefined, WAIT_MAX);
+    checkOutcome(state);
+  }
+
+  /** The call that blocks must have ended at its time. */
+  private async finishBlocked(): Promise<void> {
+    const state = this.blocked;
+    if (state === undefined) return;
+    this.blocked = undefined;
+    const left = state.due + LATE_MAX - this.clock.now();
+    await this.clock.until(() => state.doneAt !== undefined, Math.max(0, left));
+    if (state.doneAt === undefined) throw new Mismatch('the call did not end');
+    checkOutcome(state);
+    const off = state.doneAt - state.due;
+    if (Math.abs(off) > state.slack) throw new Mismatch(timing('the call ended', off));
+  }
+
+  // Asserts.
+
+  private sampler(): (name: string) => number | undefined {
+    let info: Record<string, unknown> | undefined;
+    return (name) => {
+      const constant = INFO_CONSTANTS.get(name);
+      if (constant !== undefined) return constant;
+      if (!name.startsWith('tcpi_') || this.underTest === undefined) return undefined;
+      info ??= this.tcpInfo(this.underTest);
+      const value = info[name.slice('tcpi_'.length)];
+      if (typeof value !== 'number') throw new Unsupported(`tcp_info field ${name}`);
+      return value;
+    };
+  }
+
+  private tcpInfo(fd: Fd): Record<string, unknown> {
+    try {
+      return this.sys.getsockopt(fd, 'SOL_TCP', 'TCP_INFO') as Record<string, unknown>;
+    } catch (error) {
+      throw new Mismatch(`TCP_INFO: ${isErrnoError(error)}`);
+    }
+  }
+
+  // Packets.
+
+  private async inbound(line: TcpLine | IcmpLine): Promise<void> {
+    if (line.kind === 'icmp') {
+      if (this.flow === undefined) throw new ParseError('ICMP before there is a connection');
+      this.tun.receive(buildIcmp(line, this.flow), 0, 0);
+    } else {
+      if (line.ports !== undefined) throw new Unsupported('ports in packets');
+      const flow = this.flowFor(line);
+      if (isSyn(line.flags) && flow.remoteOffset === undefined) {
+        flow.remoteOffset = (PEER_ISN_FIRST + this.peers * 0x10_0000 - line.start) >>> 0;
+      }
+      const bytes = buildSegment(line, flow, { source: flow.remotePort, target: flow.localPort });
+      this.tun.receive(bytes, this.gsoSize, line.end - line.start);
+    }
+    await this.clock.runAsync(this.clock.now());
+  }
+
+  /** A SYN to a listener begins the connection under test. */
+  private flowFor(line: TcpLine): Flow {
+    if (this.listening && isSyn(line.flags) && (line.flags & ACK) === 0) {
+      this.listening = false;
+      this.peers++;
+      const remotePort = PEER_PORT_FIRST + this.peers;
+      const { local: localAddress, remote: remoteAddress } = this.ends;
+      this.flow = new Flow({ localAddress, localPort: SERVICE_PORT, remoteAddress, remotePort });
+    }
+    if (this.flow === undefined) throw new ParseError('a packet comes in before there is a connection');
+    return this.flow;
+  }
+
+  /** The next segment of the connection that was sent; what others sent is passed over. */
+  private peek(): Segment | undefined {
+    const { sent } = this.tun;
+    for (let packet = sent[0]; packet !== undefined; packet = sent[0]) {
+      const segment = readSegment(packet);
+      const { flow } = this;
+      if (
+        segment !== undefined &&
+        flow !== undefined &&
+        segment.sourcePort === flow.localPort &&
+        segment.targetPort === flow.remotePort &&
+        segment.target === flow.remoteAddress
+      ) {
+        return segment;
+      }
+      sent.shift();
+    }
+    return undefined;
+  }
+
+  private async outbound(
+    line: TcpLine,
+    expected: { from: Micros; to: Micros; since: Micros } | undefined,
+  ): Promise<void> {
+    if (line.ports !== undefined) throw new Unsupported('ports in packets');
+    const last = expected === undefined ? this.clock.now() + WAIT_MAX : expected.to + LATE_MAX;
+    await this.clock.until(() => this.peek() !== undefined, Math.max(0, last - this.clock.now()));
+    const first = this.peek();
+    if (first === undefined || this.flow === undefined) throw new Mismatch('nothing was sent');
+    this.tun.sent.shift();
+    if (expected !== undefined) {
+      const { from, to, since } = expected;
+      const slack = Math.max(this.tolerance, (from - since) * TOLERANCE_PART);
+      const off = first.at < from ? first.at - from : Math.max(0, first.at - to);
+      if (Math.abs(off) > slack) throw new Mismatch(`${timing('it was sent', off)}: ${describe(first, this.flow)}`);
+    }
+    const segment = await this.joined(first, (line.end - line.start) >>> 0);
+    const tick = this.script.options.get('tcp_ts_tick_usecs');
+    const rule = { tick: tick === undefined ? undefined : Number(tick), tolerance: this.tolerance };
+    compareSegment(segment, line, this.flow, rule);
+  }
+
+  /** Join what follows in sequence until it has the length that the script says (not with --strict_segments). */
+  private async joined(first: Segment, length: number): Promise<Segment> {
+    if (this.script.options.has('strict_segments')) return first;
+    let joined = first;
+    while (joined.length < length) {
+      const wanted = (joined.seq + joined.length) >>> 0;
+      await this.clock.until(() => this.peek() !== undefined, this.tolerance);
+      const next = this.peek();
+      const fits =
+        next !== undefined && next.seq === wanted && next.length > 0 && next.length <= length - joined.length;
+      const alike = joined.length % first.length === 0 && (next?.length ?? 0) <= first.length;
+      const middle = (joined.flags & ~FIN_PSH) === ((next?.flags ?? 0) & ~FIN_PSH);
+      if (!fits || !alike || !middle) break;
+      this.tun.sent.shift();
+      joined = {
+        ...next,
+        seq: joined.seq,
+        length: joined.length + next.length,
+        at: joined.at,
+        fault: joined.fault ?? next.fault,
+      };
+    }
+    return joined;
+  }
+}
+
+function timing(what: string, off: Micros): string {
+  return `${what} ${Math.abs(off)} us too ${off < 0 ? 'early' : 'late'}`;
+}
+
+function checkOutcome(state: Blocked): void {
+  if (state.error !== undefined) throw state.error;
+  if (state.doneAt === undefined) throw new Mismatch('the call blocks');
+  const { result, errno } = state.call;
+  const { outcome } = state;
+  if (result === undefined || result.kind === 'ellipsis') return;
+  const expected = errno ?? numberOf(result);
+  if (expected === -1 && typeof outcome === 'string') return;
+  if (expected !== outcome) throw new Mismatch(`expected ${expected}, got ${outcome}`);
+}
+
+/** The process that makes the script's calls; it lives as long as the host. */
+function processOf(tun: Tun): Syscalls {
+  let sys: Syscalls | undefined;
+  tun.host.processes.spawn(
+    (context) => {
+      sys = context.sys;
+      return new Promise(() => {});
+    },
+    ['packetdrill'],
+  );
+  if (sys === undefined) throw new Error('a program runs up to its first wait when it is started');
+  return sys;
+}
+
+export interface Verdict {
+  readonly outcome: 'pass' | 'fail' | 'unsupported';
+  readonly message: string;
+}
+
+/** Parse and run the text of a script. */
+export async function runScript(text: string): Promise<Verdict> {
+  try {
+    await new Interpreter(parseScript(text)).run();
+    return { outcome: 'pass', message: '' };
+  } catch (error) {
+    if (error instanceof Mismatch) return { outcome: 'fail', message: error.message };
+    if (error instanceof Unsupported) return { outcome: 'unsupported', message: error.message };
+    if (error instanceof ParseError) return { outcome: 'unsupported', message: `cannot parse: ${error.message}` };
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { outcome: 'fail', message: text };
+  }
+}

@@ -1,0 +1,111 @@
+/** Names that scripts use for numbers, with Linux's values, and expressions read as numbers. */
+import { ERRNO, SyscallError } from '../../shared/net/errno.ts';
+import { MSG, POLL } from '../../shared/net/sock.ts';
+import { type Expression, ParseError, Unsupported } from './script.ts';
+
+export const CONSTANTS: ReadonlyMap<string, number> = new Map([
+  ...Object.entries(MSG).map(([name, value]) => [`MSG_${name}`, value] as const),
+  ...Object.entries(POLL).map(([name, value]) => [`POLL${name}`, value] as const),
+  ...Object.entries(POLL).map(([name, value]) => [`EPOLL${name}`, value] as const),
+  ...Object.entries(ERRNO).map(([name, [value]]) => [name, value] as const),
+  ['EPOLLET', 2 ** 31],
+  ['EPOLLONESHOT', 2 ** 30],
+  ['EPOLLEXCLUSIVE', 2 ** 28],
+  ['EPOLL_CTL_ADD', 1],
+  ['EPOLL_CTL_DEL', 2],
+  ['EPOLL_CTL_MOD', 3],
+  ['O_RDONLY', 0],
+  ['O_WRONLY', 1],
+  ['O_RDWR', 2],
+  ['O_NONBLOCK', 0o4000],
+  ['SOCK_STREAM', 1],
+  ['SOCK_DGRAM', 2],
+  ['SOCK_NONBLOCK', 0o4000],
+  ['SOCK_CLOEXEC', 0o2000000],
+  ['IPPROTO_TCP', 6],
+  ['IPPROTO_UDP', 17],
+  ['SHUT_RD', 0],
+  ['SHUT_WR', 1],
+  ['SHUT_RDWR', 2],
+  ['F_GETFL', 3],
+  ['F_SETFL', 4],
+  ['IP_PMTUDISC_DONT', 0],
+  ['IP_PMTUDISC_WANT', 1],
+  ['IP_PMTUDISC_DO', 2],
+  ['IP_PMTUDISC_PROBE', 3],
+  ['IP_PMTUDISC_INTERFACE', 4],
+  ['NULL', 0],
+]);
+
+/** What asserts on tcp_info compare with. */
+export const INFO_CONSTANTS: ReadonlyMap<string, number> = new Map([
+  ['TCP_ESTABLISHED', 1],
+  ['TCP_SYN_SENT', 2],
+  ['TCP_SYN_RECV', 3],
+  ['TCP_FIN_WAIT1', 4],
+  ['TCP_FIN_WAIT2', 5],
+  ['TCP_TIME_WAIT', 6],
+  ['TCP_CLOSE', 7],
+  ['TCP_CLOSE_WAIT', 8],
+  ['TCP_LAST_ACK', 9],
+  ['TCP_LISTEN', 10],
+  ['TCP_CLOSING', 11],
+  ['TCP_NEW_SYN_RECV', 12],
+  ['TCP_CA_Open', 0],
+  ['TCP_CA_Disorder', 1],
+  ['TCP_CA_CWR', 2],
+  ['TCP_CA_Recovery', 3],
+  ['TCP_CA_Loss', 4],
+  ['TCPI_OPT_TIMESTAMPS', 1],
+  ['TCPI_OPT_SACK', 2],
+  ['TCPI_OPT_WSCALE', 4],
+  ['TCPI_OPT_ECN', 8],
+  ['TCPI_OPT_ECN_SEEN', 16],
+  ['TCPI_OPT_SYN_DATA', 32],
+  ['TCPI_OPT_USEC_TS', 64],
+]);
+
+export function numberOf(expression: Expression): number {
+  switch (expression.kind) {
+    case 'number':
+      return expression.value;
+    case 'word': {
+      const value = CONSTANTS.get(expression.text);
+      if (value === undefined) throw new Unsupported(`constant ${expression.text}`);
+      return value;
+    }
+    case 'or': {
+      // EPOLLET is the sign bit: no 32-bit arithmetic here.
+      let value = 0n;
+      for (const part of expression.parts) value |= BigInt(numberOf(part));
+      return Number(value);
+    }
+    default:
+      throw new ParseError(`a number was expected, not a ${expression.kind}`);
+  }
+}
+
+export function wordOf(expression: Expression | undefined): string {
+  if (expression?.kind === 'word') return expression.text;
+  throw new ParseError(`a name was expected, not ${expression === undefined ? 'nothing' : `a ${expression.kind}`}`);
+}
+
+/** Structs' fields; an empty one for `...`. */
+export function structOf(expression: Expression | undefined): {
+  fields: ReadonlyMap<string, Expression>;
+  items: readonly Expression[];
+} {
+  if (expression?.kind === 'struct') return expression;
+  throw new ParseError('a struct was expected');
+}
+
+export function listOf(expression: Expression | undefined): readonly Expression[] {
+  if (expression?.kind === 'list') return expression.items;
+  throw new ParseError('a list was expected');
+}
+
+/** The errno of an error that a system call threw; other errors are thrown on. */
+export function isErrnoError(error: unknown): string {
+  if (error instanceof SyscallError) return error.code;
+  throw error;
+}
