@@ -17,8 +17,8 @@ import { Child, type ChildEvents } from './child.ts';
 const GATEWAY_STARTS_MAX = 5;
 /** Real time for every wire to have carrier once all devices are up: wires dial at most 2 s apart. */
 const CARRIER_MS_MAX = 15_000;
-/** Real time for a device that was started to have its wires again: the far ends dial at most 2 s apart. */
-const REJOIN_MS_MAX = 2_500;
+/** Real time for a device that was started to have its wires again: the far ends dial about 2 s apart at most. */
+const REJOIN_MS_MAX = 3_500;
 const TOKEN_BYTES = 24;
 const LOOPBACK = '127.0.0.1';
 

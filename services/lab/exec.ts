@@ -49,11 +49,16 @@ export async function execOn(client: GatewayClient, device: string, argv: readon
     failure ??= client.unreachable(error.code ?? error.message);
   });
   // A reader that has gone (`exec … | head`) ends the program as SIGPIPE would.
-  process.stdout.on('error', () => socket.terminate());
+  let unread = false;
+  process.stdout.on('error', () => {
+    unread = true;
+    socket.terminate();
+  });
   process.on('SIGINT', onCtrlC);
   await once(socket, 'close');
   process.off('SIGINT', onCtrlC);
   process.stdin.destroy();
+  if (unread) return EXIT.BROKEN_PIPE;
   if (failure !== undefined) throw failure;
   if (status === undefined) throw new CommandError(TEXT.wentDown(device));
   return status;

@@ -135,6 +135,7 @@ function watchCommands(program: Command): void {
     .command('capture')
     .argument('<port...>')
     .description(HELP.capture)
+    .addHelpText('after', HELP.captureReading)
     .option('-w, --write <file>', HELP.captureFile)
     .addOption(labOption())
     .action(async (ports: string[], options: Common & { write?: string }) => {

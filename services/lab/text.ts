@@ -29,6 +29,10 @@ export const HELP = {
   trace: 'follow packets through the functions of devices, live; all for every device',
   traceSkb: 'only this packet: DEVICE/NUMBER, as the lines show it',
   traceFilter: 'only what this holds for: point==ip_forward && ttl<60, dev==eth0, tcp_v4_rcv || kfree_skb',
+  captureReading: `
+Of several wire ends, every segment is there once for each end that it passed: tshark and Wireshark take the later ones
+for disorder. Read one end at a time, -Y 'frame.interface_name == "alice:eth0"', or let them sort it out with
+-o tcp.reassemble_out_of_order:TRUE.`,
   captureFile: 'write to this file instead of standard output',
 } as const;
 

@@ -1,5 +1,5 @@
 /** A lab comes up and goes away without a trace, whichever way; and what is wrong is one clear line. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -147,6 +147,24 @@ describe('a lab that is up', () => {
     await until(async () => (await kit.run(['exec', 'alice', 'ps'])).stdout.includes('sleep'), 5_000, 'sleep');
     sleep.process.kill('SIGINT');
     expect((await sleep.done).status).toBe(130);
+  });
+
+  test('exec ends quietly when the reader of its output goes, and so does the program', async () => {
+    const ping = kit.start(['exec', 'alice', '--', 'ping', '-i', '0.05', '127.0.0.1']);
+    await until(async () => ping.stdout().includes('icmp_seq=2'), 5_000, 'ping');
+    ping.process.stdout?.destroy();
+    expect(await ping.done).toMatchObject({ status: 141, stderr: '' });
+    await until(async () => !(await kit.run(['exec', 'alice', 'ps'])).stdout.includes('ping'), 5_000, 'its end');
+    expect(await kit.run(['exec', 'alice', '--'])).toMatchObject({
+      status: 2,
+      stderr: "wirelab: missing required argument 'cmd'\n",
+    });
+  });
+
+  test('a capture of a port that is not there leaves no file behind', async () => {
+    const file = join(kit.folder, 'none.pcapng');
+    expect((await kit.run(['capture', 'alice:eth9', '-w', file])).stderr).toMatch(/did you mean eth0/);
+    expect(existsSync(file)).toBe(false);
   });
 
   test('a program that reads no input still hears Ctrl-C', async () => {
