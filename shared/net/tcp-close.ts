@@ -230,7 +230,7 @@ export function tcpDisconnect(sk: TcpSock): void {
   sk.remotePort = 0;
   sk.remoteAddress = 0 as TcpSock['remoteAddress'];
   if (!sk.addressLocked) sk.localAddress = 0 as TcpSock['localAddress'];
-  if (!sk.portLocked) sk.localPort = 0;
+  if (sk.bucket === undefined) sk.localPort = 0;
   sk.shutdownRead = sk.shutdownWrite = false;
   sk.urgData = URG.NONE;
   sk.srtt = sk.backoff = sk.retransmits = sk.probesOut = 0;

@@ -189,7 +189,8 @@ export function tcpConnect(sk: TcpSock, address: SockAddress): Errno | undefined
 }
 
 function choosePort(sk: TcpSock): Result<number> {
-  if (sk.localPort !== 0) return tupleFree(sk, sk.localPort) ? sk.localPort : 'EADDRNOTAVAIL';
+  // After a connection that ended localPort still tells of it; what counts is whether the port is ours (inet_num).
+  if (sk.bucket !== undefined) return tupleFree(sk, sk.localPort) ? sk.localPort : 'EADDRNOTAVAIL';
   const port = connectPort(sk);
   if (port === undefined) return 'EADDRNOTAVAIL';
   sk.localPort = port;

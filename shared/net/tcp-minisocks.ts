@@ -88,8 +88,6 @@ export function timeWait(sk: TcpSock, substate: 'FIN_WAIT2' | 'TIME_WAIT', delay
   tcp.insert(tw);
   tcp.timeWaits.add(tw);
   tw.timer.arm(delay);
-  // The port stays with the small one.
-  tcp.unbind(sk);
   if (substate === 'TIME_WAIT') setState(sk, 'TIME_WAIT');
   tcpDone(sk);
 }

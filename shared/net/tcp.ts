@@ -35,7 +35,7 @@ import { timerHandlers } from './tcp-timer.ts';
 
 /** Ports below are for the system's services; every program here may bind them. */
 function bind(sk: TcpSock, address: SockAddress): Errno | undefined {
-  if (sk.state !== 'CLOSE' || sk.localPort !== 0) return 'EINVAL';
+  if (sk.state !== 'CLOSE' || sk.bucket !== undefined) return 'EINVAL';
   const kind = addressType(sk.host, address.address);
   if (address.address !== IPV4_ANY && kind !== 'local' && kind !== 'broadcast' && kind !== 'multicast') {
     return 'EADDRNOTAVAIL';
@@ -49,7 +49,7 @@ function bind(sk: TcpSock, address: SockAddress): Errno | undefined {
 }
 
 function listen(sk: TcpSock, backlog: number): Errno | undefined {
-  if (sk.state === 'CLOSE' && sk.localPort === 0) {
+  if (sk.state === 'CLOSE' && sk.bucket === undefined) {
     const error = bindPort(sk, sk.localAddress, 0);
     if (error !== undefined) return error;
   }
