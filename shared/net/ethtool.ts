@@ -21,15 +21,20 @@ export function ethtoolInit(host: Host): void {
       carrier: device.up && device.carrier,
       features: { ...device.features },
       permanentMac: device.permanentMac,
+      coalesce: device.ops.card?.coalesce,
+      flags: device.ops.card?.flags ?? {},
     };
   });
-  host.netlink.register('ETHTOOL_SET', ({ dev, features, rxRing, txRing }) => {
+  host.netlink.register('ETHTOOL_SET', ({ dev, features, rxRing, txRing, coalesce, flags }) => {
     const device = host.devices.byName(dev);
     if (device === undefined) return 'ENODEV';
-    // The rings of a card are made once, when it is plugged in.
+    const { card } = device.ops;
+    if (features !== undefined) return setFeatures(device, features);
+    if (card === undefined) return 'EOPNOTSUPP';
+    if (coalesce !== undefined) return card.setCoalesce(coalesce);
+    if (flags !== undefined) return card.setFlags(flags);
     const { rxRing: rx, txRing: tx } = device.ops.describe();
-    if ((rxRing ?? rx) !== rx || (txRing ?? tx) !== tx) return 'EOPNOTSUPP';
-    return features === undefined ? undefined : setFeatures(device, features);
+    return card.setRings(rxRing ?? rx, txRing ?? tx);
   });
 }
 

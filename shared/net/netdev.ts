@@ -14,6 +14,7 @@
 import { isMulticastMac, MAC_BROADCAST, type Mac, readMac } from '../header/address.ts';
 import { ETHERNET, ETHERTYPE } from '../header/ethernet.ts';
 import { arpReceive } from './arp.ts';
+import type { Errno } from './errno.ts';
 import { completeChecksum, gsoSegment } from './gso.ts';
 import type { Host } from './host.ts';
 import { ipReceive } from './ip-input.ts';
@@ -57,6 +58,14 @@ export interface Features {
   rxChecksum: boolean;
 }
 
+export interface CardControls {
+  readonly coalesce: { readonly rxUsecs: number; readonly rxFrames: number; readonly adaptiveRx: boolean };
+  readonly flags: Readonly<Record<string, boolean>>;
+  setRings(rx: number, tx: number): Errno | undefined;
+  setCoalesce(wanted: Partial<CardControls['coalesce']>): Errno | undefined;
+  setFlags(wanted: Readonly<Record<string, boolean>>): Errno | undefined;
+}
+
 export interface DeviceOps {
   /** Send one packet, link header in place. Owns `skb` when it answers `ok`. `more`: another follows at once. */
   startXmit(skb: SkBuff, more: boolean): XmitAnswer;
@@ -75,6 +84,8 @@ export interface DeviceOps {
     txRingMax: number;
     irq: number;
   };
+  /** What `ethtool` sets on a card; a device that is none has nothing to set. */
+  readonly card?: CardControls;
 }
 
 /** `port`: a switch's, which has no MAC address of its own. */
@@ -201,6 +212,7 @@ function tapOutgoing(host: Host, skb: SkBuff, dev: NetDevice): void {
 export function netifWakeQueue(host: Host, dev: NetDevice): void {
   if (!dev.stopped) return;
   dev.stopped = false;
+  host.softirqs.NET_TX++;
   qdiscRun(host, dev);
 }
 

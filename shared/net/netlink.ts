@@ -6,7 +6,7 @@ import type { Ipv4, Mac } from '../header/address.ts';
 import type { Micros } from '../platform.ts';
 import type { DropReason } from './drop.ts';
 import type { Errno } from './errno.ts';
-import type { DeviceKind, LinkCounters } from './netdev.ts';
+import type { CardControls, DeviceKind, LinkCounters } from './netdev.ts';
 
 export interface LinkRecord {
   ifindex: number;
@@ -222,11 +222,21 @@ export interface NetlinkTable {
           carrier: boolean;
           features: Readonly<Record<string, boolean>>;
           permanentMac: Mac;
+          /** Undefined when there is nothing to coalesce. */
+          coalesce: CardControls['coalesce'] | undefined;
+          flags: Readonly<Record<string, boolean>>;
         }
       | Errno;
   };
   ETHTOOL_SET: {
-    query: { dev: string; features?: Readonly<Record<string, boolean>>; rxRing?: number; txRing?: number };
+    query: {
+      dev: string;
+      features?: Readonly<Record<string, boolean>>;
+      rxRing?: number;
+      txRing?: number;
+      coalesce?: Partial<CardControls['coalesce']>;
+      flags?: Readonly<Record<string, boolean>>;
+    };
     answer: Errno | undefined;
   };
   /** Drop monitor: drops since boot by reason and by the function that dropped them. */

@@ -9,6 +9,8 @@ import type { ProcFile } from './procfs.ts';
 
 /** USER_HZ: /proc counts in hundredths of a second. */
 const USER_HZ = 100;
+/** Every softirq of Linux, in its order; those that a network has no work for stay 0. */
+const SOFTIRQS = ['HI', 'TIMER', 'NET_TX', 'NET_RX', 'BLOCK', 'IRQ_POLL', 'TASKLET', 'SCHED', 'HRTIMER', 'RCU'];
 const PROCESS_FILES = ['cmdline', 'comm', 'stat'] as const;
 
 /** Register them; called once by the host. */
@@ -20,6 +22,7 @@ export function procInit(host: Host): void {
     () => '',
     () => undefined,
   );
+  host.procfs.register('/proc/softirqs', () => softirqsText(host));
   host.procfs.register('/proc/version', () => 'Linux version 6.12.0-wirelab (wirelab) #1 SMP wirelab\n');
   host.procfs.register('/proc/sys/kernel/hostname', () => `${host.name}\n`);
   host.procfs.registerFolder('/proc', {
@@ -48,4 +51,11 @@ function processFile(host: Host, path: string): ProcFile | undefined {
 function statLine(process: Process): string {
   const ticks = Math.floor(((process.startedAt - process.host.bootedAt) * USER_HZ) / SECOND);
   return `${process.pid} (${process.name}) S ${process.parent}${' 0'.repeat(17)} ${ticks} 0 0\n`;
+}
+
+/** /proc/softirqs of one CPU (fs/proc/softirqs.c). */
+function softirqsText({ softirqs }: Host): string {
+  const counts = new Map<string, number>(Object.entries(softirqs));
+  const rows = SOFTIRQS.map((name) => `${name.padStart(12)}: ${String(counts.get(name) ?? 0).padStart(10)}\n`);
+  return `                    CPU0       \n${rows.join('')}`;
 }

@@ -1,8 +1,20 @@
-/** What `ethtool -S` shows, by e1000e's names; the last three are this card's own. */
+/** What `ethtool -S` shows, by e1000e's names; those from rx_other_host on are this card's own. */
 import type { NetDevice } from '../net/netdev.ts';
 import type { Nic } from './nic.ts';
 
-export function driverStatistics(dev: NetDevice, nic: Nic, merged: number): ReadonlyMap<string, number> {
+export interface NapiCounters {
+  polls: number;
+  /** Polls that used up their budget, so that more was there. */
+  fullPolls: number;
+  completes: number;
+}
+
+export function driverStatistics(
+  dev: NetDevice,
+  nic: Nic,
+  merged: number,
+  napi: NapiCounters,
+): ReadonlyMap<string, number> {
   const phy = nic.phy.counters;
   const card = nic.counters;
   const errors = phy.rxCrcErrors + phy.rxShort + phy.rxLong + phy.rxBadPreamble;
@@ -47,5 +59,10 @@ export function driverStatistics(dev: NetDevice, nic: Nic, merged: number): Read
     ['rx_other_host', card.rxOtherHost],
     ['rx_gro_merged', merged],
     ['tx_frames', phy.txFrames],
+    ['interrupts', nic.irq.count],
+    ['rx_coalesced', nic.coalescer.held],
+    ['napi_polls', napi.polls],
+    ['napi_polls_full', napi.fullPolls],
+    ['napi_completes', napi.completes],
   ]);
 }

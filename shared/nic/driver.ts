@@ -22,11 +22,13 @@ import { PAGE_BYTES, type SkBuff } from '../net/skbuff.ts';
 import type { Identified } from '../net/trace.ts';
 import { assert } from '../platform.ts';
 import type { Wire } from '../wire/wire.ts';
-import { driverStatistics } from './driver-statistics.ts';
+import { Backlog } from './backlog.ts';
+import { CardSettings } from './card-settings.ts';
+import { driverStatistics, type NapiCounters } from './driver-statistics.ts';
 import { Gro } from './gro.ts';
 import { type Cpu, cpuOf, type Napi } from './napi.ts';
-import { Nic, RING_SIZES, RX_PAD } from './nic.ts';
-import { TxRing } from './ring.ts';
+import { Nic, RX_PAD } from './nic.ts';
+import { RING_DESCRIPTORS_MAX, TxRing } from './ring.ts';
 
 /** A queue that was stopped is woken when this many descriptors are free (E1000_TX_WAKE_THRESHOLD). */
 const TX_WAKE_DESCRIPTORS = 32;
@@ -51,6 +53,9 @@ class Driver implements DeviceOps, Napi {
   private readonly host: Host;
   private readonly cpu: Cpu;
   private readonly gro: Gro;
+  private readonly backlog: Backlog;
+  private readonly napi: NapiCounters = { polls: 0, fullPolls: 0, completes: 0 };
+  readonly card: CardSettings;
 
   constructor(host: Host, options: ProbeOptions) {
     this.host = host;
@@ -63,6 +68,7 @@ class Driver implements DeviceOps, Napi {
       ops: this,
       features: { tso: true, gso: true, gro: true, txChecksum: true, rxChecksum: true },
     });
+    this.backlog = new Backlog(host, this.cpu, this.dev);
     this.gro = new Gro(host, (skb) => netifReceive(host, this.dev, skb));
     const irq = this.cpu.interrupts.request(
       options.name,
@@ -76,12 +82,13 @@ class Driver implements DeviceOps, Napi {
       onCarrier: (up) => this.carrier(up),
       onReady: () => this.wake(),
     });
+    this.card = new CardSettings(this.nic, () => this.resetRings());
   }
 
   /** Hand a packet to the card. Owns `skb` when it answers `ok`. (Linux: e1000_xmit_frame) */
   startXmit(skb: SkBuff, more: boolean): XmitAnswer {
     const { nic, dev } = this;
-    nic.tx ??= new TxRing();
+    nic.tx ??= new TxRing(nic.ringSizes.tx);
     if (nic.tx.free === 0 || !nic.phy.ready) {
       dev.stopped = true;
       return 'busy';
@@ -103,8 +110,24 @@ class Driver implements DeviceOps, Napi {
 
   /** ip link set down: what is in the rings is gone (e1000_close). */
   stop(): void {
-    const { nic, host } = this;
+    const { nic } = this;
     nic.phy.setPortUp(false);
+    this.emptyRings();
+  }
+
+  /** New sizes: the rings are made anew, and what was in the old ones is lost, as on e1000e. */
+  private resetRings(): void {
+    const { nic } = this;
+    this.emptyRings();
+    nic.rx = undefined;
+    nic.tx = undefined;
+    this.wake();
+  }
+
+  /** What is in the rings is gone. (Linux: e1000_clean_tx_ring, e1000_clean_rx_ring) */
+  private emptyRings(): void {
+    const { nic, host } = this;
+    nic.coalescer.emptied();
     while (nic.tx !== undefined && nic.tx.posted > 0) {
       nic.tx.take();
       host.skbs.countDrop('dev_down', 'e1000_clean_tx_ring');
@@ -117,17 +140,37 @@ class Driver implements DeviceOps, Napi {
   }
 
   statistics(): ReadonlyMap<string, number> {
-    return driverStatistics(this.dev, this.nic, this.gro.merged);
+    return driverStatistics(this.dev, this.nic, this.gro.merged, this.napi);
   }
 
   describe(): ReturnType<DeviceOps['describe']> {
-    return { driver: 'wirelab', speedMbit: SPEED_MBIT, ...RING_SIZES, irq: this.nic.irq.number };
+    const { irq, ringSizes } = this.nic;
+    return {
+      driver: 'wirelab',
+      speedMbit: SPEED_MBIT,
+      rxRing: ringSizes.rx,
+      txRing: ringSizes.tx,
+      rxRingMax: RING_DESCRIPTORS_MAX,
+      txRingMax: RING_DESCRIPTORS_MAX,
+      irq: irq.number,
+    };
   }
 
   /** The hard interrupt: no more of them until the poll is done (e1000_intr_msi). */
   private interrupt(): void {
+    if (!this.card.flags.napi) return this.interruptWithoutNapi();
     this.nic.irq.masked = true;
     this.cpu.schedule(this);
+  }
+
+  /** One frame an interrupt, to the CPU's backlog; the line stays open for the next. */
+  private interruptWithoutNapi(): void {
+    const { nic } = this;
+    if (nic.rx !== undefined && nic.rx.count > 0) this.backlog.add(this.takeFrame());
+    if (nic.rx === undefined || nic.rx.count === 0) nic.coalescer.emptied();
+    nic.doorbell();
+    this.cleanTx();
+    nic.irq.pending = nic.hasWork;
   }
 
   /** Receive at most `budget` packets and free what was sent (e1000e_poll). */
@@ -135,6 +178,9 @@ class Driver implements DeviceOps, Napi {
     const { trace } = this.host;
     const first = trace.on ? this.nic.irq.identify() : undefined;
     const work = this.cleanRx(budget);
+    this.napi.polls++;
+    if (work === budget) this.napi.fullPolls++;
+    else this.nic.coalescer.emptied();
     this.gro.flushAll();
     // What the stack posted while it had the packets and no `more` came to ring for it.
     this.nic.doorbell();
@@ -146,6 +192,7 @@ class Driver implements DeviceOps, Napi {
   /** Unmask; what came since the poll raises the line again (napi_complete_done, e1000_irq_enable). */
   complete(): void {
     const { irq } = this.nic;
+    this.napi.completes++;
     irq.pending = this.nic.hasWork;
     this.cpu.unmask(irq);
   }

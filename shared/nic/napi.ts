@@ -160,6 +160,7 @@ export class Cpu {
     const now = this.host.clock.now();
     if (this.budget < 0) {
       this.budget = BUDGET_PACKETS;
+      this.host.softirqs.NET_RX++;
       this.roundStart = now;
       if (this.rounds === 0) this.softirqStart = now;
     }

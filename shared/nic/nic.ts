@@ -10,6 +10,7 @@ import type { DropReason } from '../net/drop.ts';
 import type { Host } from '../net/host.ts';
 import type { Micros } from '../platform.ts';
 import type { FrameBatch } from '../wire/frame-batch.ts';
+import { Coalescer } from './coalesce.ts';
 import { copyBytes } from './dma.ts';
 import type { Irq } from './interrupt.ts';
 import { type Cpu, NAPI_WEIGHT } from './napi.ts';
@@ -69,6 +70,9 @@ export class Nic implements PhyListener {
   /** Rings are allocated when first used: most ports of a large lab are idle. */
   rx: RxRing | undefined;
   tx: TxRing | undefined;
+  /** Their sizes, `ethtool -g`. */
+  readonly ringSizes = { rx: RING_DESCRIPTORS, tx: RING_DESCRIPTORS };
+  readonly coalescer: Coalescer;
   private readonly host: Host;
   private readonly cpu: Cpu;
   private readonly options: NicOptions;
@@ -80,6 +84,10 @@ export class Nic implements PhyListener {
     this.options = options;
     this.irq = options.irq;
     this.phy = new Phy(host, this, options.settings);
+    this.coalescer = new Coalescer(
+      (fire) => host.clock.timer(fire),
+      () => cpu.raise(this.irq),
+    );
   }
 
   onCarrier(up: boolean): void {
@@ -97,7 +105,7 @@ export class Nic implements PhyListener {
   /** A good frame from the cable: filter, then DMA. */
   onFrame(batch: FrameBatch, i: number, at: number, size: number): void {
     if (!this.accepts(batch.view, at)) return this.phy.refuse('other_host', batch, i);
-    this.rx ??= new RxRing();
+    this.rx ??= new RxRing(this.ringSizes.rx);
     const { rx, cpu } = this;
     if (rx.full) cpu.drain();
     if (rx.full) {
@@ -116,7 +124,7 @@ export class Nic implements PhyListener {
     if (this.burstTime < 0) this.burstTime = this.host.clock.now();
     rx.timestamps[slot] = this.burstTime;
     this.countDma(size);
-    cpu.raise(this.irq);
+    this.coalescer.frame(size, rx.count * 2 >= rx.size);
     if (rx.count >= NAPI_WEIGHT) cpu.runNow();
   }
 
@@ -142,9 +150,12 @@ export class Nic implements PhyListener {
     this.cpu.raise(this.irq);
   }
 
-  /** Something waits for the driver: frames received, or packets sent. */
+  /** Something waits for the driver now: frames received, or packets sent. */
   get hasWork(): boolean {
-    return (this.rx !== undefined && this.rx.count > 0) || (this.tx !== undefined && this.tx.done > 0);
+    return (
+      (this.rx !== undefined && this.rx.count > 0 && !this.coalescer.waits) ||
+      (this.tx !== undefined && this.tx.done > 0)
+    );
   }
 
   private countLoss(reason: DropReason, place: string): void {
@@ -189,11 +200,3 @@ export class Nic implements PhyListener {
     return verdict === 'good';
   }
 }
-
-/** For `ethtool -g`. */
-export const RING_SIZES = {
-  rxRing: RING_DESCRIPTORS,
-  txRing: RING_DESCRIPTORS,
-  rxRingMax: RING_DESCRIPTORS,
-  txRingMax: RING_DESCRIPTORS,
-};

@@ -10,32 +10,47 @@
 import type { Pages, SkBuff } from '../net/skbuff.ts';
 import { assert } from '../platform.ts';
 
-/** Linux: the default of e1000e and many others; `ethtool -g`. */
+/** Linux: e1000e's default, bounds, and what sizes are rounded up to a multiple of; `ethtool -g`, `-G`. */
 export const RING_DESCRIPTORS = 256;
+export const RING_DESCRIPTORS_MIN = 64;
+export const RING_DESCRIPTORS_MAX = 4_096;
+export const RING_DESCRIPTORS_MULTIPLE = 8;
 
 export class RxRing {
-  readonly pages: Pages[] = new Array(RING_DESCRIPTORS);
-  readonly lengths = new Uint32Array(RING_DESCRIPTORS);
-  readonly traceDevices = new Uint32Array(RING_DESCRIPTORS);
-  readonly traceNumbers = new Uint32Array(RING_DESCRIPTORS);
-  readonly causes = new Uint32Array(RING_DESCRIPTORS);
+  readonly size: number;
+  readonly pages: Pages[];
+  readonly lengths: Uint32Array;
+  readonly traceDevices: Uint32Array;
+  readonly traceNumbers: Uint32Array;
+  readonly causes: Uint32Array;
   /** 1 where the card found the transport checksum right. */
-  readonly checksums = new Uint8Array(RING_DESCRIPTORS);
-  readonly timestamps = new Float64Array(RING_DESCRIPTORS);
+  readonly checksums: Uint8Array;
+  readonly timestamps: Float64Array;
   /** Frames that wait for the driver. */
   count = 0;
   private head = 0;
   private tail = 0;
 
+  constructor(size = RING_DESCRIPTORS) {
+    this.size = size;
+    this.pages = new Array(size);
+    this.lengths = new Uint32Array(size);
+    this.traceDevices = new Uint32Array(size);
+    this.traceNumbers = new Uint32Array(size);
+    this.causes = new Uint32Array(size);
+    this.checksums = new Uint8Array(size);
+    this.timestamps = new Float64Array(size);
+  }
+
   get full(): boolean {
-    return this.count === RING_DESCRIPTORS;
+    return this.count === this.size;
   }
 
   /** The descriptor for the next frame; the card fills it in. */
   claim(): number {
     assert(!this.full, 'a full receive ring takes no frame');
     const slot = this.head;
-    this.head = (slot + 1) % RING_DESCRIPTORS;
+    this.head = (slot + 1) % this.size;
     this.count++;
     return slot;
   }
@@ -47,33 +62,39 @@ export class RxRing {
 
   release(): void {
     assert(this.count > 0, 'only what waits is released');
-    this.tail = (this.tail + 1) % RING_DESCRIPTORS;
+    this.tail = (this.tail + 1) % this.size;
     this.count--;
   }
 }
 
 export class TxRing {
-  private readonly skbs: (SkBuff | undefined)[] = new Array(RING_DESCRIPTORS).fill(undefined);
+  private readonly size: number;
+  private readonly skbs: (SkBuff | undefined)[];
   /** Posted and not yet taken by the card. */
   posted = 0;
   /** Sent, to be freed by the driver. */
   done = 0;
   private head = 0;
 
+  constructor(size = RING_DESCRIPTORS) {
+    this.size = size;
+    this.skbs = new Array(size).fill(undefined);
+  }
+
   get free(): number {
-    return RING_DESCRIPTORS - this.posted - this.done;
+    return this.size - this.posted - this.done;
   }
 
   post(skb: SkBuff): void {
     assert(this.free > 0, 'the driver stops the queue before the ring is full');
     this.skbs[this.head] = skb;
-    this.head = (this.head + 1) % RING_DESCRIPTORS;
+    this.head = (this.head + 1) % this.size;
     this.posted++;
   }
 
   /** The packet that the card sends next. It stays in the ring. */
   take(): SkBuff {
-    const skb = this.skbs[(this.head - this.posted + RING_DESCRIPTORS) % RING_DESCRIPTORS];
+    const skb = this.skbs[(this.head - this.posted + this.size) % this.size];
     assert(skb !== undefined && this.posted > 0, 'the card takes what was posted');
     this.posted--;
     this.done++;
@@ -82,7 +103,7 @@ export class TxRing {
 
   /** The oldest packet that was sent; the caller's from now on. */
   reclaim(): SkBuff {
-    const slot = (this.head - this.posted - this.done + 2 * RING_DESCRIPTORS) % RING_DESCRIPTORS;
+    const slot = (this.head - this.posted - this.done + 2 * this.size) % this.size;
     const skb = this.skbs[slot];
     assert(skb !== undefined && this.done > 0, 'the driver frees what was sent');
     this.skbs[slot] = undefined;

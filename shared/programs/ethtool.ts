@@ -1,11 +1,12 @@
 /**
- * ethtool(8) 6.1: what a card is, can and counts: plain, -i, -S, -k, -K, -g, -G, -P, -a, -c. The card here has no
- * coalescing and no pause frames, and says so.
+ * ethtool(8) 6.1: what a card is, can and counts: plain, -i, -S, -k, -K, -g, -G, -P, -a, -c, -C and the private flags. The card
+ * here has no pause frames, and says so.
  */
 import { formatMac } from '../header/address.ts';
 import { type Errno, errorText, isErrno } from '../net/errno.ts';
 import type { NetlinkTable } from '../net/netlink.ts';
 import type { ProgramContext } from '../net/syscalls.ts';
+import { coalesceOf, coalesceText, flagsOf, flagsText } from './ethtool-card.ts';
 import { featureNamed, featureText, kernelName } from './ethtool-features.ts';
 import { Failure, program } from './failure.ts';
 
@@ -13,13 +14,17 @@ type Card = Exclude<NetlinkTable['ETHTOOL']['answer'], Errno>;
 
 const BAD_LINE = 'ethtool: bad command line argument(s)\nFor more information run ethtool -h';
 /** ethtool's own numbers for what went wrong. */
-const STATUS = { driver: 71, noDevice: 75, ring: 81, features: 92, statistics: 94 } as const;
+const STATUS = { driver: 71, noDevice: 75, ring: 81, coalesce: 81, features: 92, statistics: 94 } as const;
 
 const ETHTOOL_USAGE = `ethtool version 6.1
 Usage:
         ethtool DEVNAME	Display standard information about device
         ethtool -a|--show-pause DEVNAME	Show pause options
         ethtool -c|--show-coalesce DEVNAME	Show coalesce options
+        ethtool -C|--coalesce DEVNAME	Set coalesce options
+		[adaptive-rx on|off]
+		[rx-usecs N]
+		[rx-frames N]
         ethtool -g|--show-ring DEVNAME	Query RX/TX ring parameters
         ethtool -G|--set-ring DEVNAME	Set RX/TX ring parameters
 		[ rx N ]
@@ -29,6 +34,9 @@ Usage:
 		FEATURE on|off ...
         ethtool -i|--driver DEVNAME	Show driver information
         ethtool -S|--statistics DEVNAME	Show adapter statistics
+        ethtool --show-priv-flags DEVNAME	Query private flags
+        ethtool --set-priv-flags DEVNAME	Set private flags
+		FLAG on|off ...
         ethtool -P|--show-permaddr DEVNAME	Show permanent hardware address
         ethtool -h|--help		Show this help
         ethtool --version		Show version number
@@ -37,6 +45,9 @@ Usage:
 const LONG_NAMES: Readonly<Record<string, string>> = {
   '--show-pause': '-a',
   '--show-coalesce': '-c',
+  '--coalesce': '-C',
+  '--show-priv-flags': '-f',
+  '--set-priv-flags': '-F',
   '--show-ring': '-g',
   '--set-ring': '-G',
   '--show-features': '-k',
@@ -56,14 +67,15 @@ export const ethtool = program(async (context) => {
     await context.out('ethtool version 6.1\n');
     return 0;
   }
-  const command = LONG_NAMES[first] ?? first;
+  // Private flags have no short names; -f and -F are only known in here.
+  const command = LONG_NAMES[first] ?? (/^-[fF]$/.test(first) ? '-?' : first);
   if (command === '-h') {
     await context.out(ETHTOOL_USAGE);
     return 0;
   }
   if (!command.startsWith('-')) return showSettings(context, command);
   const [dev, ...words] = rest;
-  if (dev === undefined || !'aciSkKgGPs'.includes(command.slice(1)) || command.length !== 2) {
+  if (dev === undefined || !'acCfFiSkKgGPs'.includes(command.slice(1)) || command.length !== 2) {
     throw new Failure(1, BAD_LINE);
   }
   await runCommand(context, command, dev, words);
@@ -98,6 +110,14 @@ async function runCommand(context: ProgramContext, command: string, dev: string,
       return out(ringText(dev, cardOf(context, dev)));
     case '-G':
       return setRings(context, dev, words);
+    case '-c':
+      return out(coalesceText(dev, cardOf(context, dev)));
+    case '-C':
+      return setCoalesce(context, dev, words);
+    case '-f':
+      return out(flagsText(dev, cardOf(context, dev)));
+    case '-F':
+      return setFlags(context, dev, words);
     case '-P':
       return out(`Permanent address: ${formatMac(cardOf(context, dev).permanentMac)}\n`);
     default:
@@ -143,7 +163,7 @@ async function showSettings(context: ProgramContext, dev: string): Promise<numbe
   return 0;
 }
 
-function driverText({ driver, statistics }: Card): string {
+function driverText({ driver, statistics, flags }: Card): string {
   return [
     `driver: ${driver}`,
     'version: 1.0',
@@ -154,7 +174,7 @@ function driverText({ driver, statistics }: Card): string {
     'supports-test: no',
     'supports-eeprom-access: no',
     'supports-register-dump: no',
-    'supports-priv-flags: no',
+    `supports-priv-flags: ${Object.keys(flags).length > 0 ? 'yes' : 'no'}`,
     '',
   ].join('\n');
 }
@@ -192,6 +212,22 @@ async function setRings(context: ProgramContext, dev: string, words: readonly st
   }
   const answer = context.sys.netlink({ type: 'ETHTOOL_SET', dev, ...wanted });
   if (answer !== undefined) throw new Failure(STATUS.ring, `netlink error: ${errorText(answer)}`);
+}
+
+async function setCoalesce(context: ProgramContext, dev: string, words: readonly string[]): Promise<void> {
+  const coalesce = coalesceOf(words);
+  if (coalesce === undefined) throw new Failure(1, BAD_LINE);
+  cardOf(context, dev, STATUS.coalesce);
+  const answer = context.sys.netlink({ type: 'ETHTOOL_SET', dev, coalesce });
+  if (answer !== undefined) throw new Failure(STATUS.coalesce, `netlink error: ${errorText(answer)}`);
+}
+
+async function setFlags(context: ProgramContext, dev: string, words: readonly string[]): Promise<void> {
+  const flags = flagsOf(words);
+  if (flags === undefined) throw new Failure(1, BAD_LINE);
+  cardOf(context, dev);
+  const answer = context.sys.netlink({ type: 'ETHTOOL_SET', dev, flags });
+  if (answer !== undefined) throw new Failure(1, `netlink error: ${errorText(answer)}`);
 }
 
 async function setFeatures(context: ProgramContext, dev: string, words: readonly string[]): Promise<void> {
