@@ -59,7 +59,8 @@ function readSelector(ip: Ip, filter: RouteFilter, word: string, words: Words): 
   else if (word === 'type') filter.type = words.argument();
   else if (word === 'root') filter.root = parsePrefix(words.argument());
   else if (word === 'match') filter.match = parsePrefix(words.argument());
-  else if (word === 'exact' || word === 'to') filter.exact = parsePrefix(words.argument());
+  else if (word === 'exact') filter.exact = parsePrefix(words.argument());
+  else if (word === 'to') readSelector(ip, filter, words.argument(), words);
   else filter.exact = parsePrefix(word);
 }
 

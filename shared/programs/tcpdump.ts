@@ -64,6 +64,9 @@ export const tcpdump = program(async (context) => {
     await context.out(deviceList(sys));
     return 0;
   }
+  if (has('r')) {
+    throw new Failure(1, `tcpdump: -r is not here: read ${value('r')} with a tcpdump or Wireshark of your own`);
+  }
   const count = value('c');
   if (count !== undefined && !/^[1-9][0-9]*$/.test(count)) {
     throw new Failure(1, `tcpdump: invalid packet count ${count}`);

@@ -189,3 +189,19 @@ test('conntrack -D deletes the flows that its filters choose, and says which', a
   expect((await run('r', 'conntrack -C')).out).toBe('0\n');
   lab.stop();
 });
+
+test('cat -n numbers lines over all files; an option that it does not have is named', async () => {
+  const { run, lab } = testLab(LAN);
+  const { out } = await run('alice', 'cat -n /etc/hostname /etc/hosts');
+  expect(out).toMatch(/^ {5}1\talice\n {5}2\t127\.0\.0\.1\tlocalhost\n {5}3\t/);
+  expect(await run('alice', 'cat -Q /etc/hosts')).toMatchObject({ status: 1, err: "cat: unrecognized option '-Q'\n" });
+  lab.stop();
+});
+
+test('what a command leaves out it says, and ip route takes `to` before any selector', async () => {
+  const { run, lab } = testLab(LAN);
+  expect((await run('alice', 'tcpdump -r old.pcap')).err).toMatch(/^tcpdump: -r is not here/);
+  expect((await run('alice', 'ip route show to match 10.0.0.9')).out).toMatch(/^10\.0\.0\.0\/24 dev eth0 /);
+  expect((await run('alice', 'ip route show to 10.0.0.0/24')).out).toMatch(/^10\.0\.0\.0\/24 dev eth0 /);
+  lab.stop();
+});
