@@ -153,7 +153,8 @@ function setAtIpLevel(sk: Sock, name: string, value: SockoptValue): boolean {
       sk.multicastTtl = value;
       return true;
     case 'IP_TOS':
-      sk.tos = value & 0xff;
+      // On a stream the two ECN bits are the protocol's own.
+      sk.tos = sk.type === 'stream' ? (value & 0xfc) | (sk.tos & 3) : value & 0xff;
       return true;
     case 'IP_RECVTTL':
       sk.receiveTtl = on;

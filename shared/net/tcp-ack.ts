@@ -310,9 +310,10 @@ export function checkSpace(sk: TcpSock): void {
 
 /** A third of the buffer is free, and not too much waits unsent (sk_stream_is_writeable). */
 export function streamWritable(sk: TcpSock): boolean {
-  return sk.sndbuf - sk.wmemQueued >= sk.wmemQueued >> 1 && notsentOk(sk);
+  return sk.sndbuf - sk.wmemQueued >= sk.wmemQueued >> 1 && notsentOk(sk, 2);
 }
-export function notsentOk(sk: TcpSock): boolean {
+/** Less waits unsent than TCP_NOTSENT_LOWAT; to wake a writer, less than half of it (tcp_stream_memory_free). */
+export function notsentOk(sk: TcpSock, weight = 1): boolean {
   const lowat = sk.notsentLowat || sk.tcp.sysctl.notsentLowat.value;
-  return (sk.writeSeq - sk.sndNxt) >>> 0 < lowat;
+  return ((sk.writeSeq - sk.sndNxt) >>> 0) * weight < lowat;
 }

@@ -4,7 +4,7 @@ import type { SocketRecord } from './netlink.ts';
 import type { Tcp } from './tcp-host.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
-import type { TcpSock, TcpState } from './tcp-sock.ts';
+import { ECN, type TcpSock, type TcpState } from './tcp-sock.ts';
 
 /** Numbers of the states in tcp_info and /proc/net/tcp. */
 export const TCP_STATE_NUMBER: Readonly<Record<TcpState, number>> = {
@@ -55,7 +55,11 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
   const rwnd = sk.rwndLimitedTime + running('rwnd');
   const sndbuf = sk.sndbufLimitedTime + running('sndbuf');
   const options =
-    (sk.tstampOk ? 1 : 0) | (sk.sackOk ? 2 : 0) | (sk.wscaleOk ? 4 : 0) | ((sk.ecnFlags & 1) !== 0 ? 8 : 0);
+    (sk.tstampOk ? 1 : 0) |
+    (sk.sackOk ? 2 : 0) |
+    (sk.wscaleOk ? 4 : 0) |
+    ((sk.ecnFlags & ECN.OK) !== 0 ? 8 : 0) |
+    ((sk.ecnFlags & ECN.SEEN) !== 0 ? 16 : 0);
   const seconds = Math.max((sk.busyTime + running('busy')) / 1e6, 1e-6);
   return {
     state: TCP_STATE_NUMBER[sk.state],

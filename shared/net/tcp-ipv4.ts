@@ -79,6 +79,7 @@ function noteSegment(tcp: Tcp, skb: SkBuff, headerLength: number): Segment {
   segment.ack = view.getUint32(at + TCP.ACKNOWLEDGEMENT);
   segment.window = view.getUint16(at + TCP.WINDOW);
   segment.urgent = view.getUint16(at + TCP.URGENT);
+  segment.tos = view.getUint8(skb.networkHeader + IPV4.TOS);
   segment.headerLength = headerLength;
   const payload = skb.length - headerLength;
   segment.endSeq = (segment.seq + payload + (flags & TCP_FLAG.FIN) + ((flags & TCP_FLAG.SYN) >> 1)) >>> 0;

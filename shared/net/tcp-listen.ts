@@ -178,9 +178,9 @@ function fillRequest(request: RequestSock, segment: Segment, o: TcpOptions, rout
   request.sndWscale = request.wscaleOk ? Math.min(o.wscale, WINDOW_SCALE_MAX) : 0;
   request.tsRecent = o.timestamps ? o.tsval : 0;
   request.tsRecentStamp = o.timestamps ? Math.floor(now / 1_000_000) + 1 : 0;
-  // RFC 3168 §6.1.1: asked for by both flags; taken when tcp_ecn is not 0.
+  // RFC 3168 §6.1.1: asked for by both flags; taken when tcp_ecn is not 0. A SYN that is marked itself means another ECN.
   const ecnAsked = (segment.flags & (TCP_FLAG.ECE | TCP_FLAG.CWR)) === (TCP_FLAG.ECE | TCP_FLAG.CWR);
-  request.ecnOk = ecnAsked && sysctl.ecn.value !== 0;
+  request.ecnOk = ecnAsked && (segment.tos & 3) === 0 && sysctl.ecn.value !== 0;
   const mss = request.advmss - (request.tstampOk ? TIMESTAMPS_ALIGNED : 0);
   const initial = selectInitialWindow(listener, fullSpace(listener), mss, request.wscaleOk);
   request.rcvWnd = initial.window;

@@ -2,14 +2,16 @@
  * What may be sent now: congestion window, the peer's window, Nagle and CORK, TSO sizes and deferral, small queues
  * (Linux: tcp_write_xmit and its tests), FIN, and the SYN of an active open.
  */
+
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import { cwndValidate } from './tcp-congestion.ts';
+import { ecnSynFlags } from './tcp-ecn.ts';
 import { chronoStart, chronoStop } from './tcp-info.ts';
 import { currentMss, tsoSegments } from './tcp-mss.ts';
 import { entail, fragmentSegment, newSegment, setCount } from './tcp-queue.ts';
 import { rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
 import type { Segment } from './tcp-segment.ts';
-import { inCwndReduction, NAGLE, packetsInFlight, RTO_MAX, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
+import { ECN, inCwndReduction, NAGLE, packetsInFlight, RTO_MAX, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
 import { resetXmitTimer } from './tcp-timer.ts';
 import { sendControl, transmitSegment } from './tcp-transmit.ts';
 
@@ -213,7 +215,7 @@ export function sendFin(sk: TcpSock): void {
 
 /** The SYN of an active open, in the retransmit queue until it is answered (tcp_connect). */
 export function sendSyn(sk: TcpSock): void {
-  const syn = newSegment(sk, TCP_FLAG.SYN);
+  const syn = newSegment(sk, TCP_FLAG.SYN | ecnSynFlags(sk));
   syn.endSeq = (syn.seq + 1) >>> 0;
   sk.writeSeq = syn.endSeq;
   syn.count = 1;
@@ -262,6 +264,6 @@ export function writeWakeup(sk: TcpSock): boolean {
 export function sendSynAckFromSyn(sk: TcpSock): void {
   const syn = sk.rtxQueue.head;
   if (syn === undefined || (syn.flags & TCP_FLAG.SYN) === 0) return;
-  syn.flags |= TCP_FLAG.ACK;
+  syn.flags = TCP_FLAG.SYN | TCP_FLAG.ACK | ((sk.ecnFlags & ECN.OK) !== 0 ? TCP_FLAG.ECE : 0);
   transmitSegment(sk, syn, false);
 }

@@ -3,9 +3,11 @@
  * the window that is offered, and the receive buffer that grows with it (Linux: tcp_measure_rcv_mss, tcp_event_data_recv,
  * tcp_grow_window, tcp_rcv_space_adjust: dynamic right-sizing).
  */
+
 import { seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
 import type { SkBuff } from './skbuff.ts';
+import { ecnCheckCe } from './tcp-ecn.ts';
 import { timestampRtt } from './tcp-rtt.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import { ACK_PENDING, ATO_MIN, INIT_CWND, MSS_DEFAULT, MSS_MIN, QUICKACKS_MAX, type TcpSock } from './tcp-sock.ts';
@@ -76,6 +78,7 @@ export function dataReceived(sk: TcpSock, skb: SkBuff): void {
     else if (gap > sk.rto) incrQuickack(sk, QUICKACKS_MAX);
   }
   sk.lrcvtime = now;
+  ecnCheckCe(sk, segmentOf(skb));
   if (skb.length >= GROW_BYTES_MIN) growWindow(sk, skb);
 }
 

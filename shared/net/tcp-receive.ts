@@ -3,11 +3,13 @@
  * report (Linux: tcp_data_queue, tcp_data_queue_ofo, tcp_ofo_queue, tcp_sack_*). Consumes every packet it is given.
  * Left out: collapsing queues that many small packets fill (tcp_collapse); they are pruned instead.
  */
+
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import { SACK_BLOCKS_MAX } from '../header/tcp-options.ts';
 import type { DropReason } from './drop.ts';
 import type { SkBuff } from './skbuff.ts';
 import { tcpFin } from './tcp-close.ts';
+import { ecnAcceptCwr, ecnCheckCe } from './tcp-ecn.ts';
 import { clampWindow, dataReceived, growWindow, measureRcvMss } from './tcp-rcvbuf.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import { ACK_PENDING, QUICKACKS_MAX, receiveWindow, type TcpSock } from './tcp-sock.ts';
@@ -118,6 +120,7 @@ export function dataQueue(sk: TcpSock, skb: SkBuff): void {
   const { snmp } = sk.host;
   if (seq === endSeq) return sk.tcp.free(skb);
   skb.pull(segment.headerLength);
+  ecnAcceptCwr(sk, segment);
   sk.dsack = false;
   if (seq === sk.rcvNxt) {
     const bareFin = skb.length === 0 && (segment.flags & TCP_FLAG.FIN) !== 0;
@@ -200,6 +203,7 @@ function ofoQueue(sk: TcpSock): void {
 /** Ahead of its turn: kept in order, overlaps trimmed away. Consumes `skb`. (Linux: tcp_data_queue_ofo) */
 function dataQueueOfo(sk: TcpSock, skb: SkBuff): void {
   const { snmp } = sk.host;
+  ecnCheckCe(sk, segmentOf(skb));
   if (!roomFor(sk)) {
     snmp.TcpExtTCPOFODrop++;
     dataReady(sk);

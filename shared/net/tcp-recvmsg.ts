@@ -43,7 +43,13 @@ export function recvmsg(sk: TcpSock, into: Uint8Array, flags: number): Result<Re
   const { trace } = sk.host;
   if (trace.on) trace.mark('tcp_recvmsg', sk.cause, { length: copied, port: sk.localPort });
   if (!peek) cleanupRbuf(sk, copied);
-  return { length: copied, flags: 0 };
+  return sk.receiveInq ? { length: copied, flags: 0, inq: inqHint(sk) } : { length: copied, flags: 0 };
+}
+
+/** What is left to read, or 1 where the end of the stream is next (tcp_inq_hint). */
+function inqHint(sk: TcpSock): number {
+  const inq = (sk.rcvNxt - sk.copiedSeq) | 0;
+  return inq === 0 && sk.shutdownRead ? 1 : Math.max(inq, 0);
 }
 
 /** Copy, and free what has been read. Returns octets. */

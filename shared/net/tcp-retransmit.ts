@@ -1,6 +1,8 @@
 /** Sending again what is believed lost: one segment (__tcp_retransmit_skb), and all that PRR lets go (tcp_xmit_retransmit_queue). */
+
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { Errno } from './errno.ts';
+import { ecnClearSyn } from './tcp-ecn.ts';
 import { currentMss, tsoSegments } from './tcp-mss.ts';
 import { smallQueueCheck } from './tcp-output.ts';
 import { adjustCounts, collapse, fragmentSegment, setCount, trimHead } from './tcp-queue.ts';
@@ -53,6 +55,7 @@ export function resendSegment(sk: TcpSock, segment: Segment, segments: number, r
     adjustCounts(sk, segment, before - segment.count);
     if (segment.length < Math.min(window, mss)) tryCollapse(sk, segment, Math.min(window, mss));
   }
+  ecnClearSyn(sk, segment);
   const { snmp, trace } = sk.host;
   snmp.TcpRetransSegs += segment.count;
   if ((segment.flags & TCP_FLAG.SYN) !== 0) snmp.TcpExtTCPSynRetrans++;

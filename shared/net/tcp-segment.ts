@@ -31,6 +31,8 @@ export class Segment {
   ack = 0;
   window = 0;
   urgent = 0;
+  /** Received: the TOS octet of the packet (ip_dsfield). */
+  tos = 0;
   /** Received: octets of TCP header. */
   headerLength = 0;
   /** Sent: SACKED bits. */
@@ -69,7 +71,7 @@ export class SegmentPool {
     if (segment.skb !== undefined) segment.skb.control = undefined;
     segment.skb = segment.next = segment.prev = segment.tsNext = segment.tsPrev = undefined;
     segment.tsorted = segment.endOfRecord = false;
-    segment.seq = segment.endSeq = segment.flags = segment.ack = segment.window = segment.urgent = 0;
+    segment.seq = segment.endSeq = segment.flags = segment.ack = segment.window = segment.urgent = segment.tos = 0;
     segment.headerLength = segment.sacked = segment.count = segment.mss = segment.sentAt = 0;
     segment.delivered = segment.deliveredAt = segment.firstSentAt = segment.inFlight = 0;
     if (this.free.length < FREE_SEGMENTS_MAX) this.free.push(segment);

@@ -146,6 +146,8 @@ export class TcpSock extends Sock {
   /** Lab second of tsRecent, as Linux keeps it; 0: none. */
   tsRecentStamp = 0;
   tsOffset = 0;
+  /** TCP_INQ: recvmsg says how much is left. */
+  receiveInq = false;
   ecnFlags = 0;
 
   // Blocks to report: sack[i] from sackStart to sackEnd, and a duplicate.

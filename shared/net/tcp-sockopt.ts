@@ -98,6 +98,10 @@ function setNumber(sk: TcpSock, name: string, value: number): Errno | undefined 
     case 'TCP_LINGER2':
       sk.linger2 = value < 0 ? -1 : value > LINGER2_SECONDS_MAX ? 120_000_000 : value * 1_000_000;
       return undefined;
+    case 'TCP_INQ':
+      if (value !== 0 && value !== 1) return 'EINVAL';
+      sk.receiveInq = on;
+      return undefined;
     case 'TCP_USER_TIMEOUT':
       if (value < 0) return 'EINVAL';
       sk.userTimeout = value * 1_000;
@@ -200,6 +204,8 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
       return sk.synRetries || sysctl.synRetries.value;
     case 'TCP_LINGER2':
       return sk.linger2 < 0 ? -1 : Math.floor(sk.linger2 / 1_000_000) || sysctl.finTimeout.value;
+    case 'TCP_INQ':
+      return Number(sk.receiveInq);
     case 'TCP_USER_TIMEOUT':
       return sk.userTimeout / 1_000;
     case 'TCP_NOTSENT_LOWAT':

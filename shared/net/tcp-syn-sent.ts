@@ -71,6 +71,7 @@ export function synSentReceive(sk: TcpSock, skb: SkBuff): InputAnswer {
   // Simultaneous open: both are in SYN-RECEIVED after this.
   setState(sk, 'SYN_RECV');
   agreeOnOptions(sk);
+  if ((flags & (TCP_FLAG.ECE | TCP_FLAG.CWR)) !== (TCP_FLAG.ECE | TCP_FLAG.CWR)) sk.ecnFlags &= ~ECN.OK;
   beginReceiving(sk, segment);
   sk.sndWnd = segment.window;
   sk.sndWl1 = segment.seq;

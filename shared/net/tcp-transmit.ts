@@ -17,8 +17,9 @@ import {
 import type { Errno } from './errno.ts';
 import { ipQueueXmit } from './ip-output.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
+import { ecnSend } from './tcp-ecn.ts';
 import type { Segment } from './tcp-segment.ts';
-import { ACK_PENDING, ATO_MIN, ECN, packetsInFlight, type TcpSock, tsClock } from './tcp-sock.ts';
+import { ACK_PENDING, ATO_MIN, packetsInFlight, type TcpSock, tsClock } from './tcp-sock.ts';
 import { selectWindow } from './tcp-window.ts';
 
 const OPTION_BYTES_MAX = 40;
@@ -104,7 +105,7 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
     flags |= TCP_FLAG.URG;
     urgent = (sk.sndUp - seq) | 0;
   }
-  view.setUint16(at + TCP.OFFSET, ((size / 4) << 12) | (syn ? flags : ecnFlags(sk, flags, payload)));
+  view.setUint16(at + TCP.OFFSET, ((size / 4) << 12) | (syn ? flags : ecnSend(sk, seq, flags, payload)));
   view.setUint16(at + TCP.WINDOW, window);
   view.setUint16(at + TCP.URGENT, urgent);
   if (syn) emitSynOptions(view, at + TCP.SIZE, o);
@@ -125,16 +126,6 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   sk.segsOut += count;
   if (host.trace.on) traceTransmit(sk, skb, { seq, ack, flags, payload, window });
   return ipQueueXmit(host, sk, skb);
-}
-
-/** ECE until the peer's CWR came, CWR once with new data (tcp_ecn_send). */
-function ecnFlags(sk: TcpSock, flags: number, payload: number): number {
-  if ((sk.ecnFlags & ECN.OK) === 0) return flags;
-  if (payload > 0 && (sk.ecnFlags & ECN.QUEUE_CWR) !== 0) {
-    sk.ecnFlags &= ~ECN.QUEUE_CWR;
-    flags |= TCP_FLAG.CWR;
-  }
-  return (sk.ecnFlags & ECN.DEMAND_CWR) !== 0 ? flags | TCP_FLAG.ECE : flags;
 }
 
 /** Memory below the socket counts until the packet ends (skb_set_owner_w, sk_wmem_alloc). */
