@@ -112,7 +112,7 @@ test('a MAC of the lab file is taken, and no made one is the same', () => {
   expect(device(plan, 'a').ports[0]?.mac).not.toBe(made);
 });
 
-test.each(['url-to-page', 'two-hosts', 'lossy-link'])(
+test.each(['url-to-page', 'two-hosts', 'lossy-link', 'napi'])(
   '%s is a good lab, and every process takes what compose tells it',
   (lab) => {
     const plan = loadLab(lab, LABS);
@@ -184,7 +184,7 @@ test('a lab is found by its name, its folder or its file; else the closest name 
   }
   expect(() => findLab('two-host', LABS)).toThrow(
     new LabError(
-      'no lab "two-host"; expected one of lossy-link, two-hosts, url-to-page, or the path of a lab file; did you mean "two-hosts"?',
+      'no lab "two-host"; expected one of lossy-link, napi, two-hosts, url-to-page, or the path of a lab file; did you mean "two-hosts"?',
     ),
   );
   expect(() => findLab('shared', LABS)).toThrow(/a folder without a lab\.yaml/);
@@ -193,6 +193,7 @@ test('a lab is found by its name, its folder or its file; else the closest name 
 test('labs are listed with what they are', () => {
   expect(listLabs(LABS.labsFolder).map(({ name, devices, problems }) => [name, devices, problems.length])).toEqual([
     ['lossy-link', 2, 0],
+    ['napi', 2, 0],
     ['two-hosts', 3, 0],
     ['url-to-page', 17, 0],
   ]);

@@ -10,7 +10,7 @@ import { BAD_EDITS, GOOD_LAB } from './bad-labs.ts';
 const LABS = join(import.meta.dirname, '..', '..', '..', 'labs');
 const validate = new Ajv({ strict: false, allErrors: true }).compile(labJsonSchema());
 
-test.each(['url-to-page', 'two-hosts', 'lossy-link'])('%s fits the published schema', (lab) => {
+test.each(['url-to-page', 'two-hosts', 'lossy-link', 'napi'])('%s fits the published schema', (lab) => {
   expect(validate(parse(readFileSync(join(LABS, lab, 'lab.yaml'), 'utf8'))), JSON.stringify(validate.errors)).toBe(
     true,
   );
