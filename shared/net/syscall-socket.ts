@@ -17,7 +17,7 @@ import {
   type SocketType,
 } from './sock.ts';
 import { blockOn, must, neverReturns } from './syscall-wait.ts';
-import type { Fd, OpenFlags } from './syscalls.ts';
+import { BAD_ADDRESS, type Fd, type OpenFlags } from './syscalls.ts';
 
 /** Who calls: a process and, in it, one thread of cause. */
 export interface Caller {
@@ -132,6 +132,8 @@ export function connectOutcome(sk: Sock): Result<true> {
 /** One attempt to send; counts the copy. */
 export function sendNow(caller: Caller, sk: Sock, bytes: Uint8Array, options: SendOptions): Result<number> {
   if (caller.cause !== 0) sk.cause = caller.cause;
+  // Nothing is copied; errors of the socket come first.
+  if (bytes === BAD_ADDRESS) return sk.takeError() ?? (sk.shutdownWrite ? 'EPIPE' : 'EFAULT');
   const sent = sk.proto.sendmsg(sk, bytes, options);
   if (typeof sent === 'number') {
     const counters = sk.host.skbs.counters;
@@ -173,6 +175,10 @@ export function trySendSocket(caller: Caller, fd: Fd, bytes: Uint8Array, options
 
 /** One attempt to receive; counts the copy, and the thread's cause becomes the packet's. */
 export function receiveNow(caller: Caller, sk: Sock, into: Uint8Array, flags: number): Result<ReceivedMessage> {
+  if (into === BAD_ADDRESS) {
+    const there = sk.proto.recvmsg(sk, new Uint8Array(1), flags | MSG.PEEK);
+    return isErrno(there) || there.length === 0 ? there : 'EFAULT';
+  }
   const message = sk.proto.recvmsg(sk, into, flags);
   if (isErrno(message)) return message;
   caller.cause = sk.cause;

@@ -16,6 +16,9 @@ import type {
 } from './sock.ts';
 import type { TraceFields } from './trace.ts';
 
+/** Stands for a pointer outside of the program's memory, where a call wants a buffer: EFAULT, when it comes to that. */
+export const BAD_ADDRESS: Uint8Array = new Uint8Array(1);
+
 export type Fd = number;
 export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGPIPE' | 'SIGHUP';
 

@@ -305,6 +305,7 @@ export function checkSpace(sk: TcpSock): void {
   }
   if (!streamWritable(sk)) return;
   sk.noSpace = false;
+  chronoStop(sk, 'sndbuf');
   sk.tcp.wake(sk);
 }
 

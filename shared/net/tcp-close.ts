@@ -104,6 +104,8 @@ export function tcpFin(sk: TcpSock): void {
     default:
   }
   purgeOfoQueue(sk);
+  // Nothing is left to report, a duplicate before the FIN neither (tcp_sack_reset).
+  sk.dsack = false;
   stateChange(sk);
 }
 

@@ -2,10 +2,12 @@
  * Congestion control: the interface that an algorithm implements (struct tcp_congestion_ops), Reno, and what belongs to
  * every algorithm: slow start, whether cwnd limits at all (RFC 7661's concern), restart after idle, pacing rate.
  */
+
 import { seqBefore } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
 import { ACK_FLAG } from './tcp-ack-state.ts';
 import { cubic } from './tcp-cubic.ts';
+import { chronoStart } from './tcp-info.ts';
 import {
   type CaState,
   INFINITE_SSTHRESH,
@@ -113,6 +115,10 @@ export function cwndValidate(sk: TcpSock, isCwndLimited: boolean): void {
     return;
   }
   if (sk.packetsOut > sk.sndCwndUsed) sk.sndCwndUsed = sk.packetsOut;
+  // All was sent, cwnd has room, and the program waits for memory: the buffer is what holds us up.
+  if (sk.writeQueue.head === undefined && sk.noSpace && (sk.state === 'ESTABLISHED' || sk.state === 'CLOSE_WAIT')) {
+    chronoStart(sk, 'sndbuf');
+  }
   if (sk.tcp.sysctl.slowStartAfterIdle.value !== 0 && now - sk.sndCwndStamp >= sk.rto) applicationLimited(sk, now);
 }
 

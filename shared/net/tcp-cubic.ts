@@ -1,6 +1,6 @@
 /**
  * CUBIC (RFC 9438) with HyStart, in the arithmetic of Linux's tcp_cubic.c: time in 1/1024 s, windows in segments.
- * Left out: the module's parameters (fast_convergence, beta and the rest are fixed at their defaults).
+ * Left out: the module's parameters but hystart_detect (fast_convergence, beta and the rest are fixed at their defaults).
  */
 import { seqAfter } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
@@ -15,6 +15,9 @@ const BETA_SCALE = 1_024;
 const CUBE_RTT_SCALE = 410;
 const CUBE_FACTOR = 2 ** 40 / CUBE_RTT_SCALE;
 const FRIENDLY_SCALE = Math.floor((8 * (BETA_SCALE + BETA)) / 3 / (BETA_SCALE - BETA));
+/** Bits of hystart_detect. */
+const HYSTART_ACK_TRAIN = 1;
+const HYSTART_DELAY = 2;
 const HYSTART_LOW_WINDOW = 16;
 const HYSTART_SAMPLES_MIN = 8;
 const HYSTART_ACK_DELTA: Micros = 2_000;
@@ -155,7 +158,8 @@ function hystartUpdate(sk: TcpSock, delay: Micros, now: Micros): void {
   if (seqAfter(sk.sndUna, ca.endSeq)) hystartReset(sk);
   if (sk.sndCwnd < HYSTART_LOW_WINDOW) return;
   const { snmp } = sk.host;
-  if (now - ca.lastAck <= HYSTART_ACK_DELTA) {
+  const { hystartDetect } = sk.tcp;
+  if ((hystartDetect & HYSTART_ACK_TRAIN) !== 0 && now - ca.lastAck <= HYSTART_ACK_DELTA) {
     ca.lastAck = now;
     const pacing = sk.pacingRate;
     const slack = pacing === 0 ? 0 : Math.min(MILLISECOND, Math.floor((GSO_LEGACY_MAX * 4 * SECOND) / pacing));
@@ -166,6 +170,7 @@ function hystartUpdate(sk: TcpSock, delay: Micros, now: Micros): void {
       sk.sndSsthresh = sk.sndCwnd;
     }
   }
+  if ((hystartDetect & HYSTART_DELAY) === 0) return;
   if (ca.currRtt > delay) ca.currRtt = delay;
   if (ca.sampleCnt < HYSTART_SAMPLES_MIN) {
     ca.sampleCnt++;

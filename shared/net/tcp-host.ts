@@ -63,6 +63,8 @@ export class Tcp {
   /** Socks throttled by their own packets still below (TSQ), to be looked at in the tasklet. */
   readonly tsqQueue: TcpSock[] = [];
   tsqScheduled = false;
+  /** Parameter of the module tcp_cubic: 1 finds the end of slow start by ACK trains, 2 by delay. */
+  hystartDetect = 3;
   readonly tsqTimer: Timer;
   private chains: (TcpEntry | undefined)[] = new Array<TcpEntry | undefined>(TABLE_CHAINS_MIN).fill(undefined);
   private entries = 0;

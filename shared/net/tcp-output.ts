@@ -166,7 +166,6 @@ export function eventNewDataSent(sk: TcpSock, segment: Segment): void {
   sk.writeQueue.remove(segment);
   sk.rtxQueue.append(segment);
   sk.tsorted.append(segment);
-  if (sk.writeQueue.head === undefined) chronoStop(sk, 'sndbuf');
   if (prior === 0) chronoStart(sk, 'busy');
   if (sk.highestSack === undefined) sk.highestSack = segment;
   sk.packetsOut += segment.count;

@@ -9,7 +9,6 @@ import { MSG, type SendOptions } from './sock.ts';
 import { notsentOk } from './tcp-ack.ts';
 import { slowStartAfterIdleCheck } from './tcp-congestion.ts';
 import type { Tcp } from './tcp-host.ts';
-import { chronoStart } from './tcp-info.ts';
 import { currentMss, forcedPush, routeMtu, sizeGoal, syncMss } from './tcp-mss.ts';
 import { markPush, pushPending, writeXmit } from './tcp-output.ts';
 import { entail, newSegment } from './tcp-queue.ts';
@@ -127,7 +126,6 @@ export function sendmsg(sk: TcpSock, bytes: Uint8Array, options: SendOptions): R
   if (copied < bytes.length) {
     sk.noSpace = true;
     if (copied === 0) {
-      chronoStart(sk, 'sndbuf');
       push(sk, flags & ~MSG.MORE, mss, NAGLE.PUSH);
       return 'EAGAIN';
     }

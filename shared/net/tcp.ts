@@ -199,6 +199,15 @@ export function tcpInit(host: Host): void {
   host.sockets.register({ family: 'inet', type: 'stream', protocol: PROTOCOL.TCP, proto: tcpProto });
   host.sockDiag.register('tcp', () => listTcp(tcp));
   host.procfs.register('/proc/net/tcp', () => procNetTcp(tcp));
+  host.procfs.register(
+    '/sys/module/tcp_cubic/parameters/hystart_detect',
+    () => `${tcp.hystartDetect}\n`,
+    (text) => {
+      if (!/^\s*\d+\s*$/.test(text)) return 'EINVAL';
+      tcp.hystartDetect = Number(text);
+      return undefined;
+    },
+  );
 }
 
 /** Every TCP socket of a host with its tcp_info, for SOCK_DIAG. */

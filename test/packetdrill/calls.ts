@@ -5,7 +5,7 @@
 import type { Ipv4 } from '../../shared/header/address.ts';
 import { SyscallError } from '../../shared/net/errno.ts';
 import { MSG, type ReceivedMessage, type SockAddress, type SockoptValue } from '../../shared/net/sock.ts';
-import type { Fd, Syscalls } from '../../shared/net/syscalls.ts';
+import { BAD_ADDRESS, type Fd, type Syscalls } from '../../shared/net/syscalls.ts';
 import { Epoll } from './epoll.ts';
 import { type CallEvent, type Expression, Mismatch, ParseError, Unsupported } from './script.ts';
 import { listOf, numberOf, structOf, wordOf } from './values.ts';
@@ -181,7 +181,10 @@ export class Calls {
       return this.sendBytes(fd, lengthOf(fields.get('msg_iov')), this.int(args[2]));
     }
     if (name === 'writev') return this.sendBytes(fd, lengthOf(what), 0);
-    if (isNull(what)) throw new Unsupported('NULL as a buffer');
+    if (isNull(what)) {
+      const flags = name === 'write' ? 0 : this.int(args[3]);
+      return this.sys.send(this.fd(fd), BAD_ADDRESS, { flags });
+    }
     return this.sendBytes(fd, this.int(args[2]), name === 'write' ? 0 : this.int(args[3]));
   }
 
@@ -201,10 +204,10 @@ export class Calls {
       compareMessage(message, fields);
       return message.length;
     }
-    if (isNull(args[1])) throw new Unsupported('NULL as a buffer');
     const flags = name === 'recv' || name === 'recvfrom' ? this.int(args[3]) : 0;
     const length = name === 'readv' ? lengthOf(args[1]) : this.int(args[2]);
-    return (await this.sys.recv(fd, new Uint8Array(length), flags)).length;
+    const into = isNull(args[1]) ? BAD_ADDRESS : new Uint8Array(length);
+    return (await this.sys.recv(fd, into, flags)).length;
   }
 
   private close(args: readonly Expression[]): number {

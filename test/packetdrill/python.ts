@@ -7,7 +7,7 @@ import { Mismatch, ParseError, Unsupported } from './script.ts';
 type Value = number | string | boolean | readonly Value[];
 
 const TOKEN =
-  /\s*(?:(\d+(?:\.\d+)?(?:[eE]-?\d+)?|0[xX][0-9a-fA-F]+)|([A-Za-z_]\w*)|('[^']*'|"[^"]*")|(\/\/|<<|>>|<=|>=|==|!=|\*\*|[-+*/%&|^~<>(),]))/y;
+  /\s*(?:(0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE]-?\d+)?)|([A-Za-z_]\w*)|('[^']*'|"[^"]*")|(\/\/|<<|>>|<=|>=|==|!=|\*\*|[-+*/%&|^~<>(),]))/y;
 
 const COMPARISONS = new Set(['<', '<=', '>', '>=', '==', '!=']);
 /** Binary operators by how tightly they bind, loosest first; comparisons, and, or, not stand above these. */
