@@ -32,8 +32,8 @@ function namespaceMade(): boolean {
       ip('-n', name, 'link', 'set', 'lo', 'up');
       ip('-n', name, 'link', 'set', 'eth0', 'up');
     }
-    ip('-n', NAMESPACE, 'addr', 'add', '10.0.0.1/24', 'dev', 'eth0');
-    ip('-n', PEER, 'addr', 'add', '10.0.0.2/24', 'dev', 'eth0');
+    ip('-n', NAMESPACE, 'addr', 'add', '10.0.0.1/24', 'brd', '+', 'dev', 'eth0');
+    ip('-n', PEER, 'addr', 'add', '10.0.0.2/24', 'brd', '+', 'dev', 'eth0');
     ip('-n', NAMESPACE, 'route', 'add', 'default', 'via', '10.0.0.2');
     return true;
   } catch {

@@ -9,6 +9,7 @@ const LONG: Readonly<Record<string, string>> = {
   'shared/net/iptables-match.ts': 'one match after another, each a few lines',
   'shared/programs/curl.ts': 'the transfer, told from start to end',
   'test/kit/rpl.ts': 'one language: its replay needs every kind of step in sight',
+  'test/kit/mutate.ts': 'one layer after another, each a few lines',
   'test/kit/tcp.ts': 'one peer: the notation, what it sends and what it expects go together',
   'test/unit/lab/bad-labs.ts': 'a table of bad lab files',
 };
