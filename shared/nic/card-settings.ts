@@ -24,7 +24,7 @@ export class CardSettings implements CardControls {
 
   /** Sizes are clamped and rounded as e1000e does; above the most the kernel itself says no. */
   setRings(rx: number, tx: number): Errno | undefined {
-    if (rx > RING_DESCRIPTORS_MAX || tx > RING_DESCRIPTORS_MAX) return 'EINVAL';
+    if (!isCount(rx, RING_DESCRIPTORS_MAX) || !isCount(tx, RING_DESCRIPTORS_MAX)) return 'EINVAL';
     const { ringSizes } = this.nic;
     const wanted = { rx: fitting(rx), tx: fitting(tx) };
     if (wanted.rx === ringSizes.rx && wanted.tx === ringSizes.tx) return undefined;
@@ -39,7 +39,7 @@ export class CardSettings implements CardControls {
     const { coalescer } = this.nic;
     const settings = { ...coalescer.settings, ...wanted };
     const { rxUsecs, rxFrames, adaptiveRx } = settings;
-    if (rxUsecs > RX_USECS_MAX || rxFrames > RX_FRAMES_MAX) return 'EINVAL';
+    if (!isCount(rxUsecs, RX_USECS_MAX) || !isCount(rxFrames, RX_FRAMES_MAX)) return 'EINVAL';
     if (rxFrames > 1 && rxUsecs === 0 && !adaptiveRx) return 'EINVAL';
     coalescer.change(settings);
     return undefined;
@@ -50,6 +50,10 @@ export class CardSettings implements CardControls {
     this.flags.napi = wanted['napi'] ?? this.flags.napi;
     return undefined;
   }
+}
+
+function isCount(value: number, most: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= most;
 }
 
 function fitting(size: number): number {

@@ -135,6 +135,16 @@ test('softirqs are counted in /proc/softirqs, polls and interrupts in ethtool -S
   expect(statistics).toMatch(/interrupts: 1\n[\s\S]*napi_polls: 1\n {5}napi_polls_full: 0\n {5}napi_completes: 1\n/);
 });
 
+test('settings that are no counts are refused', () => {
+  const { dev } = bench();
+  const { card } = dev.ops;
+  for (const wrong of [Number.NaN, -1, 1.5, 1e9]) {
+    expect([card?.setRings(wrong, 256), card?.setRings(256, wrong)]).toEqual(['EINVAL', 'EINVAL']);
+    expect(card?.setCoalesce({ rxUsecs: wrong })).toBe('EINVAL');
+    expect(card?.setCoalesce({ rxFrames: wrong })).toBe('EINVAL');
+  }
+});
+
 test('private flags are shown and set by name', async () => {
   const { run } = bench();
   expect((await run('ethtool --show-priv-flags eth0')).out).toBe('Private flags for eth0:\nnapi: on\n');
