@@ -70,8 +70,10 @@ const agrees = (ours: Golden, theirs: Golden | undefined) =>
   canonical(ours.an) === canonical(theirs.an);
 
 describe.skipIf(zonePath === undefined || answersPath === undefined)('the golden corpus (beside the project)', () => {
-  const zones = exampleZones(zonePath ?? '');
-  const lines = gunzipSync(readFileSync(answersPath ?? ''))
+  // A skipped block's body still runs.
+  if (zonePath === undefined || answersPath === undefined) return void test.todo('needs the corpus');
+  const zones = exampleZones(zonePath);
+  const lines = gunzipSync(readFileSync(answersPath))
     .toString('utf8')
     .trim()
     .split('\n')
