@@ -68,7 +68,8 @@ function copyIn(sk: TcpSock, segment: Segment, bytes: Uint8Array, from: number, 
     sk.fragOffset,
   );
   appendPage(sk, segment.skb!, count);
-  segment.flags &= ~TCP_FLAG.PSH;
+  // Only the first octets of a call take back the push of the call before.
+  if (from === 0) segment.flags &= ~TCP_FLAG.PSH;
   segment.endSeq = (segment.endSeq + count) >>> 0;
   // The count is made anew when it is sent.
   segment.count = 0;
