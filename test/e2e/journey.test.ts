@@ -132,8 +132,8 @@ describe('a journey in url-to-page', () => {
       const options = ['eth.check_fcs', 'ip.check_checksum', 'tcp.check_checksum', 'udp.check_checksum'].flatMap(
         (name) => ['-o', `${name}:TRUE`],
       );
-      // Every segment is in the capture once for each wire end: nothing to put together from.
-      options.push('-o', 'tcp.desegment_tcp_streams:FALSE');
+      // Every segment is in the capture once for each wire end, so tshark has to sort before it puts streams together.
+      options.push('-o', 'tcp.reassemble_out_of_order:TRUE');
       const bad =
         '_ws.malformed || eth.fcs.status == 0 || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0';
       const run = spawnSync('tshark', ['-r', file, ...options, '-Y', bad], { encoding: 'utf8' });
