@@ -30,7 +30,11 @@ export function serveExec(lab: Lab, socket: WebSocket, url: URL): void {
   upstream.on('error', (error: NodeJS.ErrnoException) => {
     closeWith(
       socket,
-      new EmuError('EMU_DEVICE_DOWN', `${device} is not up (${error.code ?? error.message})`, { device }),
+      new EmuError(
+        'EMU_DEVICE_DOWN',
+        `${device} is not up (${error.code ?? error.message}); \`wirelab start ${device}\` brings it back`,
+        { device },
+      ),
     );
   });
   upstream.on('close', (code, reason) => {

@@ -2,6 +2,7 @@
 import type { Mac } from '../../shared/header/address.ts';
 import { parseIpv4, parseMac } from '../../shared/header/address.ts';
 import { Host } from '../../shared/net/host.ts';
+import { newLinkCounters } from '../../shared/net/netdev-registry.ts';
 import type { LinkRecord, NetlinkName, NetlinkTable } from '../../shared/net/netlink.ts';
 import type { Program, Signal } from '../../shared/net/syscalls.ts';
 import type { Platform } from '../../shared/platform.ts';
@@ -82,25 +83,7 @@ export const mac = (text: string): Mac => {
   return parsed;
 };
 
-export const noCounters: LinkRecord['counters'] = {
-  rxPackets: 0,
-  rxBytes: 0,
-  rxErrors: 0,
-  rxDropped: 0,
-  rxMissed: 0,
-  rxFifo: 0,
-  rxFrame: 0,
-  rxCrc: 0,
-  rxLength: 0,
-  multicast: 0,
-  txPackets: 0,
-  txBytes: 0,
-  txErrors: 0,
-  txDropped: 0,
-  txCarrier: 0,
-  txFifo: 0,
-  collisions: 0,
-};
+export const noCounters: LinkRecord['counters'] = newLinkCounters();
 
 export function linkRecord(over: Partial<LinkRecord>): LinkRecord {
   return {

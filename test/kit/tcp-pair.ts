@@ -131,6 +131,13 @@ export function leftovers(host: Host): Record<string, number> {
 
 export const NOTHING_LEFT = { skbs: 0, socks: 0, timeWaits: 0, requests: 0, binds: 0, orphans: 0 };
 
+/** Take every device down and let `patience` pass: timers that are armed even then belong to nobody. */
+export function timersLeft(clock: ManualClock, hosts: readonly Host[], patience: Micros): number {
+  for (const host of hosts) for (const dev of host.devices.list()) host.devices.setUp(dev, false);
+  clock.advance(patience);
+  return clock.pending;
+}
+
 /** A download: bob serves `bytes` on port 80 and closes; alice reads to the end and closes. */
 export function download(pair: Pair, bytes: Uint8Array): { sink: () => Sink | undefined; client: TcpSock } {
   const { alice, bob } = pair;

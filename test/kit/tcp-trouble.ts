@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { platform } from './cards.ts';
 import { auditHost } from './tcp-audit.ts';
-import { download, leftovers, NOTHING_LEFT, pattern, runUntil, tcpPair } from './tcp-pair.ts';
+import { download, leftovers, NOTHING_LEFT, pattern, runUntil, tcpPair, timersLeft } from './tcp-pair.ts';
 
 const DOWNLOAD_BYTES = 2_000_000;
 /** With 2 % loss both ways CUBIC makes 2 MB in some ten seconds. */
@@ -35,5 +35,6 @@ export function troubledDownload(seed: number): number {
     NOTHING_LEFT,
     NOTHING_LEFT,
   ]);
+  expect(timersLeft(pair.clock, [pair.alice, pair.bob], AFTERWARDS), `seed ${seed}: armed timers`).toBe(0);
   return took / 1_000_000;
 }
