@@ -13,7 +13,7 @@ import { processTlpAck, rackAdvance, rackUpdateReoWnd, rearmRto, scheduleLossPro
 import { ackUpdateRtt } from './tcp-rtt.ts';
 import { checkSackReordering, highestSackSeq, sacktagWriteQueue } from './tcp-sack.ts';
 import { ANY_RETRANS, SACKED, type Segment } from './tcp-segment.ts';
-import { RTO_MAX, type TcpSock, windowEnd } from './tcp-sock.ts';
+import { type TcpSock, windowEnd } from './tcp-sock.ts';
 import { clampedProbe0, clearXmitTimer, probe0When, resetXmitTimer } from './tcp-timer.ts';
 import { sendChallengeAck } from './tcp-validate.ts';
 import { fastPathCheck } from './tcp-window.ts';
@@ -195,7 +195,7 @@ function ackProbe(sk: TcpSock): void {
     sk.probesAt = 0;
     if (sk.pending === 'probe0') clearXmitTimer(sk);
     // The socket is not needed by a timer as long as it can send.
-  } else resetXmitTimer(sk, 'probe0', clampedProbe0(sk, probe0When(sk)), RTO_MAX);
+  } else resetXmitTimer(sk, 'probe0', clampedProbe0(sk, probe0When(sk)), sk.rtoMax);
 }
 
 /** Not simply the next in order: duplicate, SACK, ECN, or not all is well (tcp_ack_is_dubious). */

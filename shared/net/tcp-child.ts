@@ -28,6 +28,7 @@ function inheritOptions(child: TcpSock, listener: TcpSock): void {
   child.keepaliveTime = listener.keepaliveTime;
   child.keepaliveIntvl = listener.keepaliveIntvl;
   child.keepaliveProbes = listener.keepaliveProbes;
+  child.rtoMax = listener.rtoMax;
   child.linger2 = listener.linger2;
   child.notsentLowat = listener.notsentLowat;
   child.rcvlowat = listener.rcvlowat;

@@ -6,7 +6,7 @@
 import type { Ipv4 } from '../header/address.ts';
 import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
 import { type TcpOptions, TIMESTAMPS_ALIGNED, WINDOW_SCALE_MAX } from '../header/tcp-options.ts';
-import { assert, type Timer } from '../platform.ts';
+import { assert, type Micros, type Timer } from '../platform.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import { type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
@@ -17,7 +17,7 @@ import { inWindow } from './tcp-minisocks.ts';
 import { sendRequestAck, sendResetFor, sendSynAck } from './tcp-reply.ts';
 import { secureIsn, secureTsOffset } from './tcp-secure.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
-import { MSS_DEFAULT, RTO_MAX, type TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
+import { MSS_DEFAULT, type TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
 import { sendActiveReset } from './tcp-transmit.ts';
 import { oowRateLimited, pawsReject } from './tcp-validate.ts';
 import { fullSpace, selectInitialWindow } from './tcp-window.ts';
@@ -139,6 +139,11 @@ export function acceptNext(sk: TcpSock): Result<TcpSock> {
   return sk.accept.ready.shift() ?? 'EAGAIN';
 }
 
+/** How long the next answer to a SYN-ACK is waited for (tcp_reqsk_timeout). */
+function requestTimeout(request: RequestSock): Micros {
+  return Math.min(TIMEOUT_INIT * 2 ** request.timeouts, request.listener.rtoMax);
+}
+
 /** SYN-ACK again after 1, 3, 7, 15, 31 seconds, then no more (reqsk_timer_handler). */
 function requestTimer(request: RequestSock): void {
   const { sysctl } = request.tcp;
@@ -148,7 +153,7 @@ function requestTimer(request: RequestSock): void {
   else {
     request.timeouts++;
     if (!request.acked) resendSynAck(request);
-    request.timer.arm(Math.min(TIMEOUT_INIT * 2 ** request.timeouts, RTO_MAX));
+    request.timer.arm(requestTimeout(request));
   }
   request.tcp.leave();
 }
@@ -255,7 +260,7 @@ export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
     // The SYN again: our answer may have been lost.
     if (!oowRateLimited(request, segment)) {
       resendSynAck(request);
-      request.timer.arm(Math.min(TIMEOUT_INIT * 2 ** request.timeouts, RTO_MAX));
+      request.timer.arm(requestTimeout(request));
     }
     return 'dropped';
   }

@@ -11,7 +11,7 @@ import { currentMss, tsoSegments } from './tcp-mss.ts';
 import { entail, fragmentSegment, newSegment, setCount } from './tcp-queue.ts';
 import { rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
 import type { Segment } from './tcp-segment.ts';
-import { ECN, inCwndReduction, NAGLE, packetsInFlight, RTO_MAX, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
+import { ECN, inCwndReduction, NAGLE, packetsInFlight, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
 import { resetXmitTimer } from './tcp-timer.ts';
 import { sendControl, transmitSegment } from './tcp-transmit.ts';
 
@@ -182,7 +182,7 @@ export function pushPending(sk: TcpSock, mss: number, nonagle: number): void {
 /** tcp_check_probe_timer. */
 export function checkProbeTimer(sk: TcpSock): void {
   if (sk.packetsOut > 0 || sk.pending !== 'none') return;
-  resetXmitTimer(sk, 'probe0', Math.max(sk.rto, RTO_MIN), RTO_MAX);
+  resetXmitTimer(sk, 'probe0', Math.max(sk.rto, RTO_MIN), sk.rtoMax);
 }
 
 /** tcp_push_pending_frames: after an ACK made room, or a CORK came off. */
@@ -227,7 +227,7 @@ export function sendSyn(sk: TcpSock): void {
   sk.sndNxt = sk.writeSeq;
   sk.pushedSeq = sk.writeSeq;
   sk.host.snmp.TcpActiveOpens++;
-  resetXmitTimer(sk, 'retrans', sk.rto, RTO_MAX);
+  resetXmitTimer(sk, 'retrans', sk.rto, sk.rtoMax);
 }
 
 /** Ask for an ACK with nothing new: a byte that was acknowledged long ago (tcp_xmit_probe_skb). */

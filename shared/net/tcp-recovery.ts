@@ -9,7 +9,7 @@ import { windowTest, writeXmit } from './tcp-output.ts';
 import { fragmentSegment } from './tcp-queue.ts';
 import { resendSegment, xmitRetransmitQueue } from './tcp-retransmit.ts';
 import { ANY_RETRANS, SACKED, type Segment } from './tcp-segment.ts';
-import { NAGLE, packetsInFlight, RTO_MAX, RTO_MIN, type TcpSock, TIMEOUT_INIT, TIMEOUT_MIN } from './tcp-sock.ts';
+import { NAGLE, packetsInFlight, RTO_MIN, type TcpSock, TIMEOUT_INIT, TIMEOUT_MIN } from './tcp-sock.ts';
 import { clearXmitTimer, resetXmitTimer } from './tcp-timer.ts';
 
 /** Bits of tcp_recovery. */
@@ -120,7 +120,7 @@ export function rearmRto(sk: TcpSock): void {
   let { rto } = sk;
   // Another purpose had the timer: the RTO runs since the oldest was sent.
   if (sk.pending === 'reo-timeout' || sk.pending === 'loss-probe') rto = Math.max(rtoDelta(sk), 1);
-  resetXmitTimer(sk, 'retrans', rto, RTO_MAX);
+  resetXmitTimer(sk, 'retrans', rto, sk.rtoMax);
 }
 
 /** Two round trips without an ACK at the tail call for a probe; true when the timer is armed for it. */
@@ -132,7 +132,7 @@ export function scheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
   if (sk.srtt > 0) timeout = (sk.srtt >> 2) + (sk.packetsOut === 1 ? RTO_MIN : TIMEOUT_MIN);
   const untilRto = advancingRto ? sk.rto : rtoDelta(sk);
   if (untilRto > 0) timeout = Math.min(timeout, untilRto);
-  resetXmitTimer(sk, 'loss-probe', timeout, RTO_MAX);
+  resetXmitTimer(sk, 'loss-probe', timeout, sk.rtoMax);
   return true;
 }
 

@@ -7,7 +7,7 @@ import { currentMss, tsoSegments } from './tcp-mss.ts';
 import { smallQueueCheck } from './tcp-output.ts';
 import { adjustCounts, collapse, fragmentSegment, setCount, trimHead } from './tcp-queue.ts';
 import { SACKED, type Segment } from './tcp-segment.ts';
-import { inCwndReduction, packetsInFlight, RTO_MAX, type TcpSock, windowEnd } from './tcp-sock.ts';
+import { inCwndReduction, packetsInFlight, type TcpSock, windowEnd } from './tcp-sock.ts';
 import { resetXmitTimer } from './tcp-timer.ts';
 import { flagText, transmitSegment } from './tcp-transmit.ts';
 
@@ -111,5 +111,5 @@ export function xmitRetransmitQueue(sk: TcpSock, reason = 'fast'): void {
     if (inCwndReduction(sk)) sk.prrOut += segment.count;
     if (segment === head && sk.pending !== 'reo-timeout') rearm = true;
   }
-  if (rearm) resetXmitTimer(sk, 'retrans', sk.rto, RTO_MAX);
+  if (rearm) resetXmitTimer(sk, 'retrans', sk.rto, sk.rtoMax);
 }

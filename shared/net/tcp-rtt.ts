@@ -2,7 +2,7 @@
 import { seqAfter } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
-import { RTO_MAX, RTO_MIN, type TcpSock } from './tcp-sock.ts';
+import { RTO_MIN, type TcpSock } from './tcp-sock.ts';
 
 /** One more measurement (tcp_rtt_estimator): Jacobson and Karels, kept eightfold and fourfold. */
 export function rttEstimator(sk: TcpSock, measured: Micros): void {
@@ -38,7 +38,7 @@ export function rttEstimator(sk: TcpSock, measured: Micros): void {
 
 /** tcp_set_rto. */
 export function setRto(sk: TcpSock): void {
-  sk.rto = Math.min(Math.floor(sk.srtt / 8) + sk.rttvar, RTO_MAX);
+  sk.rto = Math.min(Math.floor(sk.srtt / 8) + sk.rttvar, sk.rtoMax);
 }
 
 /** The smallest of a window of time, from three samples (minmax_running_min, after Nichols). */
@@ -82,7 +82,7 @@ export function updateMinRtt(sk: TcpSock, rtt: Micros, flag: number): void {
 /** Time since our timestamp that was echoed, whole milliseconds; -1 when it cannot be (tcp_rtt_tsopt_us). */
 export function timestampRtt(sk: TcpSock): Micros {
   const delta = (Math.floor(sk.host.clock.now() / 1_000) - sk.rcvTsecr) | 0;
-  if (delta < 0 || delta > RTO_MAX / 1_000) return -1;
+  if (delta < 0 || delta > sk.rtoMax / 1_000) return -1;
   return Math.max(delta, 1) * 1_000;
 }
 

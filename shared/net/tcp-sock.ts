@@ -36,6 +36,8 @@ export type PendingTimer = 'none' | 'retrans' | 'probe0' | 'loss-probe' | 'reo-t
 export const TIMEOUT_INIT: Micros = 1_000_000;
 export const RTO_MIN: Micros = 200_000;
 export const RTO_MAX: Micros = 120_000_000;
+/** What TCP_RTO_MAX_MS may ask for at least. */
+export const RTO_MAX_LEAST: Micros = 1_000_000;
 /** Two jiffies (TCP_TIMEOUT_MIN). */
 export const TIMEOUT_MIN: Micros = 2_000;
 export const DELACK_MIN: Micros = 40_000;
@@ -184,6 +186,8 @@ export class TcpSock extends Sock {
   readonly minRttValue = [0, 0, 0];
   readonly minRttAt = [0, 0, 0];
   rto: Micros = TIMEOUT_INIT;
+  /** No time-out is longer: tcp_rto_max_ms, or TCP_RTO_MAX_MS (icsk_rto_max). */
+  rtoMax: Micros;
   rcvRtt = 0;
   rcvRttSeq = 0;
   rcvRttAt: Micros = 0;
@@ -298,6 +302,7 @@ export class TcpSock extends Sock {
     this.rcvbuf = tcp.sysctl.rmem.values[1] ?? this.rcvbuf;
     this.sndbuf = tcp.sysctl.wmem.values[1] ?? this.sndbuf;
     this.reordering = tcp.sysctl.reordering.value;
+    this.rtoMax = tcp.sysctl.rtoMaxMs.value * 1_000;
   }
 }
 

@@ -5,7 +5,7 @@ import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
 import { tcpInfo } from './tcp-info.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { cleanupRbuf } from './tcp-recvmsg.ts';
-import { ACK_PENDING, NAGLE, stateIs, type TcpSock } from './tcp-sock.ts';
+import { ACK_PENDING, NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock } from './tcp-sock.ts';
 import { keepaliveTimeWhen, setKeepalive } from './tcp-timer.ts';
 import { inPingpongMode } from './tcp-transmit.ts';
 
@@ -105,6 +105,10 @@ function setNumber(sk: TcpSock, name: string, value: number): Errno | undefined 
     case 'TCP_USER_TIMEOUT':
       if (value < 0) return 'EINVAL';
       sk.userTimeout = value * 1_000;
+      return undefined;
+    case 'TCP_RTO_MAX_MS':
+      if (!within(value * 1_000, RTO_MAX_LEAST, RTO_MAX)) return 'EINVAL';
+      sk.rtoMax = value * 1_000;
       return undefined;
     case 'TCP_NOTSENT_LOWAT':
       sk.notsentLowat = value >>> 0;
@@ -208,6 +212,8 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
       return Number(sk.receiveInq);
     case 'TCP_USER_TIMEOUT':
       return sk.userTimeout / 1_000;
+    case 'TCP_RTO_MAX_MS':
+      return sk.rtoMax / 1_000;
     case 'TCP_NOTSENT_LOWAT':
       return sk.notsentLowat;
     case 'TCP_KEEPIDLE':

@@ -10,16 +10,7 @@ import { reserveTimestamps, syncMss } from './tcp-mss.ts';
 import { pushPendingFrames, sendSynAckFromSyn } from './tcp-output.ts';
 import { initializeRcvMss } from './tcp-rcvbuf.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
-import {
-  ACK_PENDING,
-  DELACK_MAX,
-  ECN,
-  MSS_DEFAULT,
-  QUICKACKS_MAX,
-  RTO_MAX,
-  type TcpSock,
-  TIMEOUT_MIN,
-} from './tcp-sock.ts';
+import { ACK_PENDING, DELACK_MAX, ECN, MSS_DEFAULT, QUICKACKS_MAX, type TcpSock, TIMEOUT_MIN } from './tcp-sock.ts';
 import { resetXmitTimer } from './tcp-timer.ts';
 import { inPingpongMode, sendAck } from './tcp-transmit.ts';
 import { enterQuickackMode } from './tcp-validate.ts';
@@ -93,7 +84,7 @@ function synSentAck(sk: TcpSock, skb: SkBuff, segment: Segment): InputAnswer {
   const { tcp, host } = sk;
   if (!seqAfter(ack, sk.sndUna) || seqAfter(ack, sk.sndNxt)) {
     // Of an older connection: after the RST, our SYN again soon.
-    if (sk.retransmits === 0) resetXmitTimer(sk, 'retrans', TIMEOUT_MIN, RTO_MAX);
+    if (sk.retransmits === 0) resetXmitTimer(sk, 'retrans', TIMEOUT_MIN, sk.rtoMax);
     return 'reset';
   }
   if (sk.sawTstamp && sk.rcvTsecr !== 0) {

@@ -63,6 +63,8 @@ export function tcpSysctlInit(host: Host) {
     minSndMss: number('tcp_min_snd_mss', 48, 48, 65_535),
     mtuProbing: number('tcp_mtu_probing', 0, 0, 2),
     rtoMinUs: number('tcp_rto_min_us', 200_000, 1),
+    // Of 6.15, with the constant of the kernels before it.
+    rtoMaxMs: number('tcp_rto_max_ms', 120_000, 1_000, 120_000),
     noMetricsSave: number('tcp_no_metrics_save', 0, 0, 1),
   };
 }

@@ -15,7 +15,6 @@ import {
   DELACK_MIN,
   type PendingTimer,
   RESOURCE_PROBE_INTERVAL,
-  RTO_MAX,
   RTO_MIN,
   stateIs,
   type TcpSock,
@@ -93,17 +92,17 @@ function writeTimer(sk: TcpSock): void {
 }
 
 /** How long `boundary` time-outs last when each doubles (tcp_model_timeout). */
-function modelTimeout(boundary: number, base: Micros): Micros {
-  const doublings = Math.floor(Math.log2(RTO_MAX / base));
+function modelTimeout(boundary: number, base: Micros, most: Micros): Micros {
+  const doublings = Math.floor(Math.log2(most / base));
   if (boundary <= doublings) return (2 ** (boundary + 1) - 1) * base;
-  return (2 ** (doublings + 1) - 1) * base + (boundary - doublings) * RTO_MAX;
+  return (2 ** (doublings + 1) - 1) * base + (boundary - doublings) * most;
 }
 
 /** Whether `boundary` retransmissions, or `timeout` if given, are used up (retransmits_timed_out). */
 function retransmitsTimedOut(sk: TcpSock, boundary: number, timeout: Micros): boolean {
   if (sk.retransmits === 0) return false;
   const base = stateIs(sk, 'SYN_SENT', 'SYN_RECV') ? TIMEOUT_INIT : RTO_MIN;
-  const limit = timeout > 0 ? timeout : modelTimeout(boundary, base);
+  const limit = timeout > 0 ? timeout : modelTimeout(boundary, base, sk.rtoMax);
   return sk.host.clock.now() - sk.retransStamp >= limit;
 }
 
@@ -127,7 +126,7 @@ function writeTimeout(sk: TcpSock): boolean {
   } else {
     retryUntil = sysctl.retries2.value;
     if (sk.dead) {
-      const alive = sk.rto < RTO_MAX;
+      const alive = sk.rto < sk.rtoMax;
       retryUntil = orphanRetries(sk, alive);
       if (tooManyOrphans(sk, alive || !retransmitsTimedOut(sk, retryUntil, 0))) return true;
     }
@@ -163,7 +162,7 @@ function retransmitTimer(sk: TcpSock): void {
   if (sk.sndWnd === 0 && !sk.dead && !stateIs(sk, 'SYN_SENT', 'SYN_RECV')) {
     // The receiver shrank its window to nothing: keep asking, as with a probe.
     const silent = sk.host.clock.now() - Math.max(sk.rcvTstamp, head.sentAt);
-    if (silent > Math.max(RTO_MAX, sk.userTimeout)) return tcpWriteError(sk);
+    if (silent > Math.max(sk.rtoMax, sk.userTimeout)) return tcpWriteError(sk);
     enterLoss(sk);
     retransmitSegment(sk, head, 1, 'zero window');
     return backOff(sk);
@@ -176,7 +175,7 @@ function retransmitTimer(sk: TcpSock): void {
   sk.totalRto++;
   if (sk.rtxQueue.head === undefined) return;
   if (retransmitSegment(sk, sk.rtxQueue.head, 1, 'timeout') !== undefined) {
-    resetXmitTimer(sk, 'retrans', Math.min(sk.rto, RESOURCE_PROBE_INTERVAL), RTO_MAX);
+    resetXmitTimer(sk, 'retrans', Math.min(sk.rto, RESOURCE_PROBE_INTERVAL), sk.rtoMax);
     return;
   }
   backOff(sk);
@@ -186,9 +185,9 @@ function backOff(sk: TcpSock): void {
   // A SYN is repeated at the same interval some times before it backs off.
   if (sk.state !== 'SYN_SENT' || sk.totalRto > sk.tcp.sysctl.synLinearTimeouts.value) {
     sk.backoff++;
-    sk.rto = Math.min(sk.rto * 2, RTO_MAX);
+    sk.rto = Math.min(sk.rto * 2, sk.rtoMax);
   }
-  resetXmitTimer(sk, 'retrans', clampedRto(sk), RTO_MAX);
+  resetXmitTimer(sk, 'retrans', clampedRto(sk), sk.rtoMax);
 }
 
 function countFailure(sk: TcpSock): void {
@@ -205,8 +204,8 @@ function countFailure(sk: TcpSock): void {
 
 /** First interval of zero-window probes (tcp_probe0_base), doubled each time (tcp_probe0_when). */
 export function probe0When(sk: TcpSock): Micros {
-  const most = Math.floor(Math.log2(RTO_MAX / RTO_MIN)) + 1;
-  return Math.min(Math.max(sk.rto, RTO_MIN) * 2 ** Math.min(most, sk.backoff), RTO_MAX);
+  const most = Math.floor(Math.log2(sk.rtoMax / RTO_MIN)) + 1;
+  return Math.min(Math.max(sk.rto, RTO_MIN) * 2 ** Math.min(most, sk.backoff), sk.rtoMax);
 }
 
 /** tcp_clamp_probe0_to_user_timeout. */
@@ -228,7 +227,7 @@ function probeTimer(sk: TcpSock): void {
   else if (sk.userTimeout > 0 && now - sk.probesAt >= sk.userTimeout) return abortOnTimeout(sk);
   let most = sk.tcp.sysctl.retries2.value;
   if (sk.dead) {
-    const alive = sk.rto * 2 ** sk.backoff < RTO_MAX;
+    const alive = sk.rto * 2 ** sk.backoff < sk.rtoMax;
     most = orphanRetries(sk, alive);
     if (!alive && sk.backoff >= most) return abortOnTimeout(sk);
     if (tooManyOrphans(sk, true)) return;
@@ -257,7 +256,7 @@ function sendProbe0(sk: TcpSock): void {
     if (sk.backoff < sk.tcp.sysctl.retries2.value) sk.backoff++;
     when = probe0When(sk);
   }
-  resetXmitTimer(sk, 'probe0', clampedProbe0(sk, when), RTO_MAX);
+  resetXmitTimer(sk, 'probe0', clampedProbe0(sk, when), sk.rtoMax);
 }
 
 /** An ACK has waited long enough for company. (Linux: tcp_delack_timer_handler) */
@@ -363,5 +362,5 @@ export function sendDelayedAck(sk: TcpSock): void {
 /** The receiver may have thrown SACKed data away: time out soon, but give it a chance (tcp_check_sack_reneging). */
 export function rearmForReneging(sk: TcpSock): void {
   const delay = Math.max(Math.floor(sk.srtt / 16), 10_000);
-  resetXmitTimer(sk, 'retrans', delay, RTO_MAX);
+  resetXmitTimer(sk, 'retrans', delay, sk.rtoMax);
 }
