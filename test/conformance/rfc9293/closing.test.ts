@@ -4,7 +4,7 @@ import { tcpProto } from '../../../shared/net/tcp.ts';
 import { tcpScript } from '../../kit/tcp.ts';
 import { leftovers, NOTHING_LEFT } from '../../kit/tcp-pair.ts';
 
-test('we close first: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT, and after 60 seconds nothing', () => {
+test('[MUST-13] we close first: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT, and after 60 seconds nothing', () => {
   const t = tcpScript();
   const sk = t.established();
   t.shutdown(sk, 'write');
