@@ -13,11 +13,16 @@ export function secureIsn(tcp: Tcp, ends: FourTuple): number {
 }
 
 /**
- * Per pair of addresses, not per connection: old segments of a port used again stay older (RFC 6191), and it is what the
- * kernels did that fingerprint databases know.
+ * What a connection's timestamps are off the clock by: per connection, so that a server's clock is not told; a port used
+ * again between the same ends goes on where it was (RFC 6191). With `wirelab.ts_offset` = pair per pair of addresses, as
+ * the kernels did that fingerprint databases know; with tcp_timestamps = 2 nothing. (Linux: secure_tcp_ts_off)
  */
-export function secureTsOffset(tcp: Tcp, ends: { localAddress: Ipv4; remoteAddress: Ipv4 }): number {
-  return tcp.host.platform.hash(tcp.tsKey, ends.localAddress, ends.remoteAddress) >>> 0;
+export function secureTsOffset(tcp: Tcp, ends: FourTuple): number {
+  const { timestamps, tsOffset } = tcp.sysctl;
+  if (timestamps.value !== 1) return 0;
+  const { localAddress, remoteAddress, localPort, remotePort } = ends;
+  const ports = tsOffset.value === 'pair' ? 0 : ((localPort << 16) | remotePort) >>> 0;
+  return tcp.host.platform.hash(tcp.tsKey, localAddress, remoteAddress, ports) >>> 0;
 }
 
 /** Where the search for an ephemeral port begins (secure_ipv4_port_ephemeral). */

@@ -14,6 +14,8 @@ export function tcpSysctlInit(host: Host) {
     wmem: sysctl.vector('net.ipv4.tcp_wmem', [4_096, 16_384, 4_194_304], { min: 1 }),
     localPortRange: sysctl.vector('net.ipv4.ip_local_port_range', [32_768, 60_999], { min: 1, max: 65_535 }),
     timestamps: number('tcp_timestamps', 1, 0, 2),
+    // Ours, not Linux's: by pair of addresses timestamps look as those of the kernels before 6.10, also to nmap.
+    tsOffset: sysctl.text('wirelab.ts_offset', 'connection', (word) => word === 'connection' || word === 'pair'),
     windowScaling: number('tcp_window_scaling', 1, 0, 1),
     sack: number('tcp_sack', 1, 0, 1),
     dsack: number('tcp_dsack', 1, 0, 1),

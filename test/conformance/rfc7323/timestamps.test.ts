@@ -1,6 +1,8 @@
 /** RFC 7323: timestamps and what they protect from, window scaling. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { testLab } from '../../kit/lab.ts';
 import { tcpScript } from '../../kit/tcp.ts';
+import { connectTo, listenOn, tcpPair } from '../../kit/tcp-pair.ts';
 
 const STAMPED = {
   syn: 'S 0:0(0) win 32792 <mss 1000,sackOK,TS val 5000 ecr 0,nop,wscale 7>',
@@ -50,4 +52,34 @@ test('§2.3: without an offer of scaling from the peer no window is larger than 
   const sk = t.established({ syn: 'S 0:0(0) win 65535 <mss 1000>', ack: '. 1:1(0) ack 1 win 65535' });
   expect(sk.sndWnd).toBe(65_535);
   expect(sk.rcvWscale).toBe(0);
+});
+
+describe('§5.4: what timestamps are off the clock by', () => {
+  /** tsval of two SYNs to one peer at one moment, from different ports. */
+  function twoSyns(sysctls: Record<string, string>): number[] {
+    const { clock, alice, bob } = tcpPair();
+    for (const [name, value] of Object.entries(sysctls)) expect(alice.sysctl.set(name, value)).toBeUndefined();
+    listenOn(bob, 80, () => {});
+    const socks = [connectTo(alice, '10.0.0.2', 80), connectTo(alice, '10.0.0.2', 80)];
+    clock.advance(1_000_000);
+    expect(socks.map((sk) => sk.state)).toEqual(['ESTABLISHED', 'ESTABLISHED']);
+    return socks.map((sk) => sk.tsOffset);
+  }
+
+  test('another amount for each connection', () => {
+    const [first, second] = twoSyns({});
+    expect(first).not.toBe(second);
+  });
+  test('wirelab.ts_offset=pair: the same for all between two addresses; tcp_timestamps=2: nothing', () => {
+    const [first, second] = twoSyns({ 'wirelab.ts_offset': 'pair' });
+    expect(first).toBe(second);
+    expect(first).not.toBe(0);
+    expect(twoSyns({ 'net.ipv4.tcp_timestamps': '2' })).toEqual([0, 0]);
+  });
+  test('sysctl -w sets it, and takes no other word', async () => {
+    const { run } = testLab('two-hosts');
+    expect((await run('alice', 'sysctl -w wirelab.ts_offset=pair')).out).toBe('wirelab.ts_offset = pair\n');
+    expect((await run('alice', 'sysctl -w wirelab.ts_offset=never')).status).not.toBe(0);
+    expect((await run('alice', 'cat /proc/sys/wirelab/ts_offset')).out).toBe('pair\n');
+  });
 });
