@@ -57,6 +57,8 @@ class Sorter {
   frames = 0;
   lost = 0;
   private held: Held[] = [];
+  /** Verdicts that came, by wire end and frame, until their frame is written; they come with it or right behind it. */
+  private readonly verdicts = new Map<string, string[]>();
   private readonly interfaces = new Map<number, number>();
   private readonly output: Output;
   private readonly originMicros: number;
@@ -75,6 +77,10 @@ class Sorter {
     const arrived = performance.now();
     for (const [i, frame] of batch.frames.entries())
       this.held.push({ frame, arrived, drops: i === 0 ? batch.lost : 0 });
+    for (const { device, port, number, text } of batch.verdicts) {
+      const key = verdictKey(device, port, number);
+      this.verdicts.set(key, [...(this.verdicts.get(key) ?? []), text]);
+    }
     if (this.held.length > HELD_FRAMES_MAX) this.flush(0);
   }
 
@@ -91,11 +97,25 @@ class Sorter {
       const { direction, bytes } = frame;
       const time = this.originMicros + frame.time;
       const identity = { device: frame.traceDevice, number: frame.traceNumber };
-      const comment = TEXT.frameNumber(frame.number);
+      const comment = [TEXT.frameNumber(frame.number), ...this.verdictsOn(frame)].join('\n');
       this.output.write(pcapngPacket({ interface: index, time, direction, bytes, drops, identity, comment }));
       this.frames++;
     }
+    // One whose frame was lost to the capture has nothing to stand on.
+    if (this.held.length === 0) this.verdicts.clear();
   }
+
+  private verdictsOn({ direction, device, port, number }: CapturedFrame): readonly string[] {
+    if (direction === 'in' || this.verdicts.size === 0) return [];
+    const key = verdictKey(device, port, number);
+    const texts = this.verdicts.get(key) ?? [];
+    this.verdicts.delete(key);
+    return texts;
+  }
+}
+
+function verdictKey(device: number, port: number, number: number): string {
+  return `${device} ${port} ${number}`;
 }
 
 /** Runs until Ctrl-C, the end of the lab, or of who reads us. */

@@ -7,8 +7,9 @@
  * - The tap of a port is set only while somebody watches it, so that nobody pays for nothing.
  */
 import type { Clock } from '../platform.ts';
+import { type Verdict, type VerdictLog, verdictText } from '../wire/verdict.ts';
 import type { CaptureHello } from './capture-format.ts';
-import { CAPTURE_FRAME_HEAD, CAPTURE_HEAD, writeCaptureHead } from './capture-format.ts';
+import { CAPTURE_DIRECTION, CAPTURE_FRAME_HEAD, CAPTURE_HEAD, writeCaptureHead } from './capture-format.ts';
 
 /** What a batch may hold before frames are lost: about 600 full frames. */
 const BATCH_BYTES_MAX = 1_000_000;
@@ -100,6 +101,7 @@ export class Captures {
   private readonly deviceIndex: number;
   private readonly clock: Clock;
   private readonly points: ReadonlyMap<string, CapturePoint>;
+  private readonly verdictsOf: (port: string) => VerdictLog | undefined;
   private readonly watchers = new Map<CaptureQueue, ReadonlySet<string>>();
 
   constructor(options: {
@@ -107,11 +109,14 @@ export class Captures {
     readonly deviceIndex: number;
     readonly clock: Clock;
     readonly points: ReadonlyMap<string, CapturePoint>;
+    /** What the wire at a port does to frames, in words, for the watchers. */
+    readonly verdictsOf?: (port: string) => VerdictLog | undefined;
   }) {
     this.deviceName = options.deviceName;
     this.deviceIndex = options.deviceIndex;
     this.clock = options.clock;
     this.points = options.points;
+    this.verdictsOf = options.verdictsOf ?? (() => undefined);
   }
 
   /** What a watcher of `ports` is told first. */
@@ -144,6 +149,8 @@ export class Captures {
     for (const [port, point] of this.points) {
       const queues = [...this.watchers].filter(([, ports]) => ports.has(port)).map(([queue]) => queue);
       point.tap = queues.length === 0 ? undefined : this.tapOf(index, queues);
+      const log = this.verdictsOf(port);
+      if (log !== undefined) log.listener = queues.length === 0 ? undefined : this.verdictTapOf(index, queues);
       index++;
     }
   }
@@ -156,11 +163,28 @@ export class Captures {
           view.setFloat64(head, now);
           view.setUint16(head + 8, this.deviceIndex);
           view.setUint8(head + 10, port);
-          view.setUint8(head + 11, direction === 'in' ? 0 : 1);
+          view.setUint8(head + 11, direction === 'in' ? CAPTURE_DIRECTION.IN : CAPTURE_DIRECTION.OUT);
           view.setFloat64(head + 12, frameNumber);
           view.setUint32(head + 20, traceDevice);
           view.setUint32(head + 24, traceNumber);
           view.setUint32(head + 28, cause);
+        });
+      }
+    };
+  }
+
+  private verdictTapOf(port: number, queues: readonly CaptureQueue[]): (verdict: Verdict) => void {
+    return (verdict) => {
+      const words = new TextEncoder().encode(verdictText(verdict));
+      for (const queue of queues) {
+        queue.add(words, 0, words.length, (view, head) => {
+          view.setFloat64(head, verdict.time);
+          view.setUint16(head + 8, this.deviceIndex);
+          view.setUint8(head + 10, port);
+          view.setUint8(head + 11, CAPTURE_DIRECTION.VERDICT);
+          view.setFloat64(head + 12, verdict.frame);
+          view.setFloat64(head + 20, 0);
+          view.setUint32(head + 28, 0);
         });
       }
     };

@@ -16,6 +16,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { filterProblem, MATCH_RULES_MAX } from '../lab/filter-problem.ts';
 import type { DeviceKind, DevicePlan, DnsRole, WirePlan } from '../lab/plan-types.ts';
 import type { Checker } from './validate.ts';
 import {
@@ -94,19 +95,45 @@ const ipv4 = text('an IPv4 address', /^\d+\.\d+\.\d+\.\d+$/);
 const micros = integer(0, MICROS_MAX);
 const ratio = number(0, 1);
 
+const percentages = object({ p: ratio, r: ratio, bad: ratio, good: ratio });
+const lossChecker: Checker = (value, path, problems) =>
+  (typeof value === 'object' && value !== null ? percentages : ratio)(value, path, problems);
+const layered = object({ ratio, layer: oneOf('ip', 'tcp') });
+const corruptChecker: Checker = (value, path, problems) =>
+  (typeof value === 'object' && value !== null ? layered : ratio)(value, path, problems);
+
+/** A display filter that can be read. */
+const filterChecker: Checker = (value, path, problems) => {
+  const problem = typeof value === 'string' ? filterProblem(value) : 'not text';
+  if (problem !== undefined) problems.push(`${path}: cannot read the filter: ${problem}`);
+};
+
+/** MatchRule of plan-types.ts. */
+const matchChecker: Checker = object({
+  frames: filterChecker,
+  nth: optional(integer(1, 1_000_000_000)),
+  count: optional(integer(1, 1_000_000_000)),
+  loss: optional(ratio),
+  duplicate: optional(ratio),
+  corrupt: optional(corruptChecker),
+  delay: optional(micros),
+});
+
 /** Impairment of plan-types.ts; also what the control API's `impair` takes. */
 export const impairmentChecker: Checker = object({
   delay: optional(micros),
   jitter: optional(micros),
   distribution: optional(oneOf('uniform', 'normal', 'pareto')),
-  loss: optional(ratio),
+  order: optional(oneOf('kept', 'free')),
+  loss: optional(lossChecker),
   duplicate: optional(ratio),
   reorder: optional(ratio),
   gap: optional(integer(1, 1_000_000)),
-  corrupt: optional(ratio),
+  corrupt: optional(corruptChecker),
   rate: optional(integer(1, 1e12)),
   limit: optional(integer(1, 1_000_000)),
   mtu: optional(integer(68, 65_535)),
+  match: optional(list(matchChecker, MATCH_RULES_MAX)),
 });
 
 const portChecker = object({

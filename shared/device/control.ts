@@ -55,7 +55,7 @@ export async function serveControl(options: ControlOptions): Promise<ControlServ
   };
   const app = makeApp(parts);
   const sockets = serveSockets(app.server, {
-    endpoints: endpointsOf(device, garbage),
+    endpoints: endpointsOf(device, cables, garbage),
     upgrade: (request, socket, head, url) => cables.upgrade(request, socket, head, url),
     allowed: (request, url) =>
       tokenMatches(options.token, tokenOf(request, url)) ? undefined : new EmuError('EMU_TOKEN', 'wrong or no token'),
@@ -176,12 +176,13 @@ function noPort(device: Device, port: string): EmuError {
   return new EmuError('EMU_NO_PORT', `${device.name} has no port ${port}${hint}`);
 }
 
-function endpointsOf(device: Device, garbage: GarbageCounter): ReadonlyMap<string, SocketHandler> {
+function endpointsOf(device: Device, cables: Cables, garbage: GarbageCounter): ReadonlyMap<string, SocketHandler> {
   const captures = new Captures({
     deviceName: device.name,
     deviceIndex: device.plan.index,
     clock: device.host.clock,
     points: device.phys,
+    verdictsOf: (port) => cables.verdictsOf(port),
   });
   return new Map<string, SocketHandler>([
     ['/console', (socket) => serveConsole(device, socket, () => garbage.count('console'))],

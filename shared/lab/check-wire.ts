@@ -190,6 +190,7 @@ export class WireReader {
     const needs: readonly (readonly [Knob, Knob])[] = [
       ['jitter', 'delay'],
       ['distribution', 'jitter'],
+      ['order', 'jitter'],
       ['reorder', 'delay'],
       ['gap', 'reorder'],
       ['limit', 'delay'],

@@ -7,22 +7,52 @@
 export type DeviceKind = 'host' | 'switch' | 'router' | 'dns';
 export type DnsRole = 'root' | 'tld' | 'authoritative' | 'local';
 
+/**
+ * Share of frames that are lost, or losses in bursts after Gilbert and Elliott: netem's `loss gemodel p r 1-h 1-k`. `p`
+ * and `r` are the chances to turn bad and good again, `bad` (1-h) and `good` (1-k) the share lost meanwhile.
+ */
+export type Loss = number | { readonly p: number; readonly r: number; readonly bad: number; readonly good: number };
+
+/**
+ * Share of frames with a bit turned over. The FCS finds it; with `layer` the FCS is made good again and the bit lies in
+ * the IP header or behind it, so that the header's checksum, or TCP's, has to.
+ */
+export type Corrupt = number | { readonly ratio: number; readonly layer: 'ip' | 'tcp' };
+
+/** Trouble for the frames that a display filter names: "lose the second SYN-ACK". */
+export interface MatchRule {
+  /** A display filter in Wireshark's words (header/display-filter.ts). */
+  readonly frames: string;
+  /** The first of the matching frames that it acts on, counted from 1 since the rule was set. */
+  readonly nth?: number;
+  /** How many it acts on: one when `nth` is there, otherwise all. */
+  readonly count?: number;
+  readonly loss?: number;
+  readonly duplicate?: number;
+  readonly corrupt?: Corrupt;
+  /** On top of the wire's own; the frames behind it do not wait. */
+  readonly delay?: number;
+}
+
 /** What a wire does to the frames of one direction, netem's words. Times in microseconds, ratios from 0 to 1. */
 export interface Impairment {
   readonly delay?: number;
   readonly jitter?: number;
   readonly distribution?: 'uniform' | 'normal' | 'pareto';
-  readonly loss?: number;
+  /** Whether frames keep their order though the delay varies; netem's jitter does not keep it. */
+  readonly order?: 'kept' | 'free';
+  readonly loss?: Loss;
   readonly duplicate?: number;
   readonly reorder?: number;
   /** Every gap-th frame is a candidate for reordering (netem's gap). */
   readonly gap?: number;
-  readonly corrupt?: number;
+  readonly corrupt?: Corrupt;
   /** Bits per second, and frames that may wait. */
   readonly rate?: number;
   readonly limit?: number;
   /** Frames whose network-layer packet is longer are lost. */
   readonly mtu?: number;
+  readonly match?: readonly MatchRule[];
 }
 
 export interface WirePlan {

@@ -61,3 +61,22 @@ function quantity(text: string, units: ReadonlyMap<string, number>): number | un
   const unit = units.get((match[2] ?? '').toLowerCase());
   return unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
+
+/** Microseconds as a lab file says them: `200us`, `5ms`, `1.5s`. */
+export function formatDelay(micros: Micros): string {
+  if (micros >= SECOND && micros % 1_000 === 0) return `${micros / SECOND}s`;
+  return micros >= MILLISECOND ? `${micros / MILLISECOND}ms` : `${micros}us`;
+}
+
+/** A ratio as a percentage: `0.5%`. */
+export function formatRatio(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(12))}%`;
+}
+
+/** Bits per second as a rate: `100mbit`. */
+export function formatRate(bits: number): string {
+  for (const [unit, scale] of [...RATE_UNITS].reverse()) {
+    if (bits >= scale && (bits * 1_000) % scale === 0) return `${bits / scale}${unit}`;
+  }
+  return `${bits}bit`;
+}

@@ -1,23 +1,32 @@
 /**
  * Trouble as a cable: wraps one end of a wire and does to the frames that leave by it what netem does. (tc-netem(8))
  *
- * The fate of frame n is a function of (seed, wire, direction, n) alone, so a run repeats whatever its timing, and
- * changing one knob leaves the fates that the others decide as they were. Link state passes by. Without a knob set, the
- * inner wire is used as it is.
+ * The fate of frame n is a function of (seed, wire, direction, n) alone (fate.ts), so a run repeats whatever its timing.
+ * Only a full queue depends on timing, as it does on a cable. Link state passes by. Without a knob set, the inner wire
+ * is used as it is.
  *
- *   frame -> mtu -> loss -> duplicate -> corrupt -> rate (a queue with a limit) -> delay, jitter, reorder -> inner wire
+ *   frame -> mtu -> loss -> match rules -> duplicate -> corrupt -> rate (a queue with a limit) -> delay, jitter, reorder
+ *         -> inner wire
  *
- * Interface: impaired(wire, { … }) is a Wire; set(impairment) changes the knobs while it runs; verdicts count fates.
- * Order: jitter reorders, as netem's does; delay alone does not. Corruption flips one bit after the FCS was
- * made, so that the far end's FCS check catches it.
- * Left out: correlation, Gilbert-Elliott loss, slots.
+ * Interface: impaired(wire, { … }) is a Wire; set(impairment) changes the knobs while it runs; verdicts count fates and
+ * log says what was done to each frame, by which rule.
+ * Order: jitter reorders, as netem's does, unless `order: kept`; delay alone does not. Corruption flips one bit after the
+ * FCS was made, so that the far end's FCS check catches it, or repairs the FCS and leaves it to IP or TCP.
+ * Left out: correlation, slots.
  */
-import { CABLE, ETHERNET, FRAME_SIZE_MIN } from '../header/ethernet.ts';
-import type { Impairment } from '../lab/plan-types.ts';
+
+import { dissect } from '../header/dissect.ts';
+import { CABLE, ETHERNET, ETHERTYPE, FRAME_SIZE_MIN } from '../header/ethernet.ts';
+import { IPV4 } from '../header/ipv4.ts';
+import type { Corrupt, Impairment } from '../lab/plan-types.ts';
+import { formatDelay } from '../lab/units.ts';
 import type { Clock, Micros, Platform, Timer } from '../platform.ts';
 import { DelayQueue } from './delay-queue.ts';
 import { jitterOf } from './distribution.ts';
+import { DRAW, Fate } from './fate.ts';
 import { type FrameBatch, giveBatch, takeBatch } from './frame-batch.ts';
+import { ActiveRule } from './match-rule.ts';
+import { knobText, type VerdictKind, VerdictLog } from './verdict.ts';
 import type { Wire, WireCounters, WireListener } from './wire.ts';
 
 /** netem's default limit, frames that wait for the rate or their delay. */
@@ -26,10 +35,6 @@ const LIMIT_FRAMES = 1_000;
 const HELD_BYTES_MAX = 64_000_000;
 /** IEEE 802.3: the gap between two frames costs twelve octets of line time. */
 const INTER_FRAME_GAP = 12;
-const U32 = 0x1_0000_0000;
-
-/** One draw per knob, so that knobs do not disturb each other. */
-const DRAW = { LOSS: 1, DUPLICATE: 2, CORRUPT: 3, CORRUPT_BIT: 4, REORDER: 5, JITTER: 6, JITTER_2: 7 } as const;
 
 export interface Verdicts {
   passed: number;
@@ -37,6 +42,8 @@ export interface Verdicts {
   duplicated: number;
   corrupted: number;
   reordered: number;
+  /** Late by a match rule. */
+  delayed: number;
   tooLong: number;
   /** The rate's queue was full. */
   overLimit: number;
@@ -44,7 +51,7 @@ export interface Verdicts {
 
 export interface ImpairOptions {
   readonly clock: Clock;
-  readonly platform: Pick<Platform, 'hash'>;
+  readonly platform: Pick<Platform, 'hash' | 'crc32'>;
   readonly seed: number;
   /** What distinguishes this direction of this wire from every other; the end's name when left out. */
   readonly direction?: string;
@@ -58,25 +65,31 @@ export class ImpairedWire implements Wire {
     duplicated: 0,
     corrupted: 0,
     reordered: 0,
+    delayed: 0,
     tooLong: 0,
     overLimit: 0,
   };
+  readonly log = new VerdictLog();
   private readonly inner: Wire;
   private readonly clock: Clock;
-  private readonly hash: Platform['hash'];
-  private readonly key: readonly [number, number];
+  private readonly platform: Pick<Platform, 'hash' | 'crc32'>;
+  private readonly seed: number;
+  private readonly direction: string;
+  private readonly fate: Fate;
   private readonly timer: Timer;
   private readonly queue = new DelayQueue();
   private knobs: Impairment = {};
+  private rules: readonly ActiveRule[] = [];
   private active = false;
   private filling: FrameBatch | undefined;
-  /** Number of the next frame: its fate hangs on it. */
+  /** Number of the next frame while this is active: its fate hangs on it. */
   private frame = 0;
+  /** What the inner wire had taken when `frame` was last right; it counts while this is not active. */
+  private takenBefore = 0;
   /** When the rate lets the next frame start. */
   private lineFree: Micros = 0;
   /** Earliest delivery of the next frame that keeps its place. */
   private lastDue: Micros = 0;
-  private sinceReorder = 0;
   /** When each frame in the rate's queue leaves it, and the first that has not. */
   private departures: Micros[] = [];
   private nextDeparture = 0;
@@ -84,8 +97,10 @@ export class ImpairedWire implements Wire {
   constructor(inner: Wire, options: ImpairOptions) {
     this.inner = inner;
     this.clock = options.clock;
-    this.hash = options.platform.hash;
-    this.key = [options.seed >>> 0, nameHash(options.direction ?? inner.end)];
+    this.platform = options.platform;
+    this.seed = options.seed;
+    this.direction = options.direction ?? inner.end;
+    this.fate = new Fate(options.platform.hash, options.seed, this.direction);
     this.timer = options.clock.timer(() => this.release());
     this.set(options.impairment ?? {});
   }
@@ -119,9 +134,28 @@ export class ImpairedWire implements Wire {
   /** Change what happens to frames from now on; those that wait keep their due times. */
   set(impairment: Impairment): void {
     this.flush();
+    const before = this.rules;
     this.knobs = { ...impairment };
+    this.rules = (impairment.match ?? []).map((rule) => {
+      const active = new ActiveRule(rule, this.platform.hash, this.seed, this.direction);
+      // A rule that was there before goes on counting: one knob is turned without touching another.
+      return before.find((known) => known.words === active.words) ?? active;
+    });
     // Frames that wait keep those behind them waiting even when the last knob is cleared: order is kept.
-    this.active = hasKnob(this.knobs) || this.queue.length > 0;
+    this.setActive(hasKnob(this.knobs) || this.queue.length > 0);
+  }
+
+  /** Frames are numbered whether a knob is set or not, as captures number them. */
+  private setActive(active: boolean): void {
+    if (active === this.active) return;
+    if (active) this.frame += this.inner.taken - this.takenBefore;
+    this.takenBefore = this.inner.taken;
+    this.active = active;
+  }
+
+  /** Frames that this end was given to send. */
+  get taken(): number {
+    return this.active ? this.frame + (this.filling?.count ?? 0) : this.frame + this.inner.taken - this.takenBefore;
   }
 
   attach(listener: WireListener): void {
@@ -153,6 +187,12 @@ export class ImpairedWire implements Wire {
   setPortUp(up: boolean): void {
     this.inner.setPortUp(up);
   }
+  setCut(cut: boolean): void {
+    this.inner.setCut(cut);
+  }
+  get isCut(): boolean {
+    return this.inner.isCut;
+  }
   unplug(): void {
     this.inner.unplug();
   }
@@ -177,57 +217,104 @@ export class ImpairedWire implements Wire {
 
   private decide(batch: FrameBatch, i: number): void {
     const n = this.frame++;
-    const { knobs, verdicts } = this;
+    const { knobs, fate, verdicts } = this;
     if (knobs.mtu !== undefined && networkLength(batch.size(i)) > knobs.mtu) {
       verdicts.tooLong++;
-      return;
+      return this.note(n, 'too_long', 'mtu');
     }
-    if (this.happens(knobs.loss, DRAW.LOSS, n)) {
+    if (fate.isLost(knobs.loss, n)) {
       verdicts.lost++;
-      return;
+      return this.note(n, 'lost', 'loss');
     }
-    if (this.happens(knobs.duplicate, DRAW.DUPLICATE, n)) {
+    const late = this.rules.length === 0 ? 0 : this.applyRules(batch, i, n);
+    if (late === undefined) return;
+    if (fate.happens(knobs.duplicate, DRAW.DUPLICATE, n)) {
       verdicts.duplicated++;
-      this.pass(batch, i, n);
+      this.note(n, 'duplicated', 'duplicate');
+      this.pass(batch, i, n, late);
     }
-    if (this.happens(knobs.corrupt, DRAW.CORRUPT, n)) {
+    if (fate.happens(ratioOf(knobs.corrupt), DRAW.CORRUPT, n)) {
       verdicts.corrupted++;
-      this.flipBit(batch, i, n);
+      this.note(n, 'corrupted', 'corrupt');
+      this.flipBit(batch, i, fate.draw(DRAW.CORRUPT_BIT, n), knobs.corrupt);
     }
-    this.pass(batch, i, n);
+    this.pass(batch, i, n, late);
   }
 
-  /** Through the rate's queue and the delay, or straight on. */
-  private pass(batch: FrameBatch, i: number, n: number): void {
+  /** What the match rules do to the frame: undefined when it is lost, otherwise how much later it comes. */
+  private applyRules(batch: FrameBatch, i: number, n: number): Micros | undefined {
+    const { verdicts } = this;
+    const at = batch.offset(i) + CABLE.LEAD;
+    const length = Math.max(0, batch.size(i) - CABLE.LEAD);
+    const frame = dissect(batch.bytes.subarray(at, at + length));
+    // Every rule sees every frame, so that one does not disturb another's count.
+    const taken = this.rules.filter((rule) => rule.takes(frame, length));
+    let late = 0;
+    for (const { rule, words, fate } of taken) {
+      if (fate.happens(rule.loss, DRAW.LOSS, n)) {
+        verdicts.lost++;
+        this.log.add(this.clock.now(), n, 'lost', words);
+        return undefined;
+      }
+      if (fate.happens(rule.duplicate, DRAW.DUPLICATE, n)) {
+        verdicts.duplicated++;
+        this.log.add(this.clock.now(), n, 'duplicated', words);
+        this.pass(batch, i, n, late);
+      }
+      if (fate.happens(ratioOf(rule.corrupt), DRAW.CORRUPT, n)) {
+        verdicts.corrupted++;
+        this.log.add(this.clock.now(), n, 'corrupted', words);
+        this.flipBit(batch, i, fate.draw(DRAW.CORRUPT_BIT, n), rule.corrupt);
+      }
+      if (rule.delay === undefined || rule.delay === 0) continue;
+      verdicts.delayed++;
+      this.log.add(this.clock.now(), n, 'delayed', words);
+      late += rule.delay;
+    }
+    return late;
+  }
+
+  private note(n: number, verdict: VerdictKind, knob: keyof Omit<Impairment, 'match'>): void {
+    const text = knobText(this.knobs, knob);
+    this.log.add(this.clock.now(), n, verdict, text === '' ? knob : `${knob} ${text}`);
+  }
+
+  /** Through the rate's queue and the delay, or straight on. `late`: more delay, for this frame alone. */
+  private pass(batch: FrameBatch, i: number, n: number, late: Micros): void {
     const { knobs, queue, verdicts } = this;
     const now = this.clock.now();
     const size = batch.size(i);
     if (queue.bytes + size > HELD_BYTES_MAX) {
       verdicts.overLimit++;
+      this.log.add(now, n, 'over_limit', `${HELD_BYTES_MAX} octets held`);
       return;
     }
     let due = now;
     if (knobs.rate !== undefined && knobs.rate > 0) {
       if (this.waiting(now) >= (knobs.limit ?? LIMIT_FRAMES)) {
         verdicts.overLimit++;
-        return;
+        return this.note(n, 'over_limit', knobs.limit === undefined ? 'rate' : 'limit');
       }
       this.lineFree = Math.max(this.lineFree, now) + ((size + INTER_FRAME_GAP) * 8 * 1_000_000) / knobs.rate;
       due = this.lineFree;
       this.departures.push(due);
     } else if (knobs.limit !== undefined && queue.length >= knobs.limit) {
       verdicts.overLimit++;
-      return;
+      return this.note(n, 'over_limit', 'limit');
     }
     verdicts.passed++;
+    if (late > 0) return this.send(batch, i, due + this.delayOf(n) + late);
     if (this.jumpsAhead(n)) {
       // netem: a reordered frame is sent at once, ahead of those that wait.
       verdicts.reordered++;
+      this.note(n, 'reordered', 'reorder');
       return this.send(batch, i, due);
     }
-    due += this.delayOf(n);
+    const delay = this.delayOf(n);
+    due += delay;
     // Only jitter may change the order of frames.
-    if (knobs.jitter === undefined || knobs.jitter === 0) due = Math.max(due, this.lastDue);
+    if (knobs.jitter === undefined || knobs.jitter === 0 || knobs.order === 'kept') due = Math.max(due, this.lastDue);
+    else if (this.log.listener !== undefined) this.log.add(now, n, 'delayed', `delay ${formatDelay(delay)}`);
     this.lastDue = Math.max(this.lastDue, due);
     this.send(batch, i, due);
   }
@@ -253,40 +340,32 @@ export class ImpairedWire implements Wire {
   }
 
   private jumpsAhead(n: number): boolean {
-    const { reorder, gap } = this.knobs;
-    if (reorder === undefined || reorder === 0) return false;
+    const { reorder, gap = 1 } = this.knobs;
     // netem: gap 0 or 1 makes every frame a candidate; gap g every g-th.
-    if (this.sinceReorder + 1 < (gap ?? 1)) {
-      this.sinceReorder++;
-      return false;
-    }
-    if (!this.happens(reorder, DRAW.REORDER, n)) return false;
-    this.sinceReorder = 0;
-    return true;
+    return (n + 1) % gap === 0 && this.fate.happens(reorder, DRAW.REORDER, n);
   }
 
   private delayOf(n: number): Micros {
     const { delay = 0, jitter = 0, distribution = 'uniform' } = this.knobs;
     if (jitter === 0) return delay;
-    const spread = jitterOf(distribution, this.draw(DRAW.JITTER, n), this.draw(DRAW.JITTER_2, n));
+    const spread = jitterOf(distribution, this.fate.draw(DRAW.JITTER, n), this.fate.draw(DRAW.JITTER_2, n));
     return Math.max(0, Math.round(delay + jitter * spread));
   }
 
-  private flipBit(batch: FrameBatch, i: number, n: number): void {
+  /** `draw`, from 0 to 1, says which bit. */
+  private flipBit(batch: FrameBatch, i: number, draw: number, corrupt: Corrupt | undefined): void {
+    const { bytes, view } = batch;
     // Somewhere in frame or FCS: a broken preamble would be noise between frames, not a frame.
-    const bits = (batch.size(i) - CABLE.LEAD) * 8;
+    const from = batch.offset(i) + CABLE.LEAD;
+    const end = batch.offset(i) + batch.size(i);
+    const part = typeof corrupt === 'object' ? partOf(view, from, end - CABLE.FCS, corrupt.layer) : undefined;
+    const [first, last] = part ?? [from, end];
+    const bits = (last - first) * 8;
     if (bits <= 0) return;
-    const bit = Math.floor(this.draw(DRAW.CORRUPT_BIT, n) * bits);
-    batch.bytes[batch.offset(i) + CABLE.LEAD + (bit >>> 3)]! ^= 1 << (bit & 7);
-  }
-
-  private happens(ratio: number | undefined, knob: number, n: number): boolean {
-    return ratio !== undefined && ratio > 0 && this.draw(knob, n) < ratio;
-  }
-
-  /** A number from 0 to 1 that hangs on knob and frame alone. */
-  private draw(knob: number, n: number): number {
-    return this.hash(this.key, knob, n >>> 0, Math.floor(n / U32)) / U32;
+    const bit = Math.floor(draw * bits);
+    bytes[first + (bit >>> 3)]! ^= 1 << (bit & 7);
+    if (part === undefined) return;
+    view.setUint32(end - CABLE.FCS, this.platform.crc32(bytes, from, end - CABLE.FCS), true);
   }
 
   /** Frames whose time has come go on. */
@@ -300,7 +379,7 @@ export class ImpairedWire implements Wire {
     if (this.queue.length > 0) {
       if (this.inner.ready) this.armFor(this.queue.nextDue);
     } else if (!hasKnob(this.knobs) && this.filling === undefined) {
-      this.active = false;
+      this.setActive(false);
     }
   };
 
@@ -319,10 +398,11 @@ export class ImpairedWire implements Wire {
     this.departures.length = 0;
     this.nextDeparture = 0;
     if (this.filling !== undefined) {
+      this.frame += this.filling.count;
       giveBatch(this.filling);
       this.filling = undefined;
     }
-    this.active = hasKnob(this.knobs);
+    this.setActive(hasKnob(this.knobs));
   }
 }
 
@@ -332,23 +412,31 @@ export function impaired(wire: Wire, options: ImpairOptions): ImpairedWire {
 }
 
 function hasKnob(knobs: Impairment): boolean {
-  const { delay, jitter, loss, duplicate, reorder, corrupt, rate, limit, mtu } = knobs;
+  const { delay, jitter, duplicate, reorder, rate, limit, mtu, loss, corrupt, match } = knobs;
   return (
-    [delay, jitter, loss, duplicate, reorder, corrupt, rate].some((knob) => knob !== undefined && knob > 0) ||
-    limit !== undefined ||
-    mtu !== undefined
+    [delay, jitter, duplicate, reorder, rate, ratioOf(corrupt)].some((knob) => knob !== undefined && knob > 0) ||
+    (loss !== undefined && loss !== 0) ||
+    [limit, mtu].some((knob) => knob !== undefined) ||
+    (match !== undefined && match.length > 0)
   );
+}
+
+function ratioOf(corrupt: Corrupt | undefined): number | undefined {
+  return typeof corrupt === 'object' ? corrupt.ratio : corrupt;
+}
+
+/** Where the IPv4 header of a frame at [from, end) stands, or what follows it; undefined when it has none. */
+function partOf(view: DataView, from: number, end: number, layer: 'ip' | 'tcp'): readonly [number, number] | undefined {
+  const ip = from + ETHERNET.SIZE;
+  if (end - ip < IPV4.SIZE || view.getUint16(from + ETHERNET.TYPE) !== ETHERTYPE.IPV4) return undefined;
+  const payload = ip + (view.getUint8(ip) & 15) * 4;
+  const total = Math.min(end, ip + view.getUint16(ip + IPV4.TOTAL_LENGTH));
+  if (payload < ip + IPV4.SIZE || payload >= total) return undefined;
+  return layer === 'ip' ? [ip, payload] : [payload, total];
 }
 
 /** Length of the network-layer packet in a frame on the cable; padding counts, as nobody looks inside. */
 function networkLength(size: number): number {
   const frame = size - CABLE.LEAD - CABLE.FCS;
   return frame <= FRAME_SIZE_MIN ? 0 : frame - ETHERNET.SIZE;
-}
-
-/** FNV-1a: spreads a name over 32 bits. */
-function nameHash(name: string): number {
-  let hash = 0x811c_9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x0100_0193);
-  return hash >>> 0;
 }

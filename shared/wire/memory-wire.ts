@@ -51,7 +51,7 @@ class MemoryWireEnd extends WireEnd {
 
   private refresh(): void {
     const whole = this.plugged && this.peer.plugged && !this.closed && !this.peer.closed;
-    const up = whole && this.peer.portUp;
+    const up = whole && this.peer.portUp && !this.peer.isCut;
     // Frames under way when the wire is cut never arrive.
     if (!whole) this.loseQueue();
     this.setCarrier(up);

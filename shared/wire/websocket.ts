@@ -116,7 +116,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   }
 
   protected announce(): void {
-    this.current?.sendLink({ up: this.portUp, plugged: this.plugged });
+    this.current?.sendLink(this.linkState());
     this.refresh();
   }
 
@@ -134,7 +134,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     this.backoffMs = BACKOFF_MS_MIN;
     this.pulsesMissed = 0;
     this.setReady(true);
-    connection.sendLink({ up: this.portUp, plugged: this.plugged });
+    connection.sendLink(this.linkState());
   }
 
   onLink(connection: Connection, link: Link): void {
@@ -182,6 +182,11 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     if (this.current === undefined) this.dialLater();
   }
 
+  /** Through a cut no light comes: to the far end we are dark. */
+  private linkState(): Link {
+    return { up: this.portUp && !this.isCut, plugged: this.plugged };
+  }
+
   /** Carrier is what plug, connection, pulses and the far port make of it. */
   private refresh(): void {
     const linked = this.current !== undefined && this.pulsesMissed < PULSES_MISSED_MAX && !this.closed;
@@ -194,7 +199,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     this.tickAt = now;
     const { current } = this;
     if (current === undefined) return;
-    current.sendLink({ up: this.portUp, plugged: this.plugged });
+    current.sendLink(this.linkState());
     if (this.pulseHeard) this.pulsesMissed = 0;
     else if (!late) this.pulsesMissed++;
     this.pulseHeard = false;

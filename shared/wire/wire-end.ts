@@ -16,6 +16,7 @@ export function wireCounters(): WireCounters {
     receivedBytes: 0,
     lostWithPeer: 0,
     lostWithoutCarrier: 0,
+    lostByCut: 0,
     malformedMessages: 0,
   };
 }
@@ -34,6 +35,7 @@ export abstract class WireEnd implements Wire {
   carrier = false;
   ready = true;
   plugged = true;
+  isCut = false;
   protected listener: WireListener = SILENT_LISTENER;
   protected portUp = false;
   /** Sequence number of the next frame that leaves. */
@@ -90,6 +92,19 @@ export abstract class WireEnd implements Wire {
     this.announce();
   }
 
+  setCut(cut: boolean): void {
+    if (this.isCut === cut) return;
+    // What was sent before the cut is on its way.
+    this.flush();
+    this.isCut = cut;
+    this.announce();
+  }
+
+  get taken(): number {
+    const { sentFrames, lostWithoutCarrier, lostByCut } = this.counters;
+    return sentFrames + lostWithoutCarrier + lostByCut + (this.filling?.count ?? 0);
+  }
+
   protected readonly flushScheduled = (): void => {
     this.scheduled = false;
     this.flush();
@@ -101,6 +116,11 @@ export abstract class WireEnd implements Wire {
     this.filling = undefined;
     if (batch.count === 0 || !this.carrier) {
       this.counters.lostWithoutCarrier += batch.count;
+      giveBatch(batch);
+      return;
+    }
+    if (this.isCut) {
+      this.counters.lostByCut += batch.count;
       giveBatch(batch);
       return;
     }

@@ -32,6 +32,8 @@ export interface WireCounters {
   lostWithPeer: number;
   /** Appended while there was no carrier. */
   lostWithoutCarrier: number;
+  /** Sent into the direction that is cut. */
+  lostByCut: number;
   /** Messages that were not what they should be; each closed the connection. */
   malformedMessages: number;
 }
@@ -55,5 +57,10 @@ export interface Wire {
   unplug(): void;
   plug(): void;
   readonly plugged: boolean;
+  /** Cut the direction that leaves here, or mend it: the far end goes deaf and loses its carrier, ours stays. */
+  setCut(cut: boolean): void;
+  readonly isCut: boolean;
+  /** Frames that this end was given to send, whatever became of them. */
+  readonly taken: number;
   close(): void;
 }

@@ -189,3 +189,103 @@ test('frames that wait on a wire that is unplugged are lost', () => {
   clock.advance(10_000);
   expect(arrived).toHaveLength(1);
 });
+
+test('losses in bursts: Gilbert-Elliott’s share, and runs as long as 1/r, whatever the timing', () => {
+  const loss = { p: 0.01, r: 0.25, bad: 1, good: 0 };
+  const lostIn = (burst: number): number[] => {
+    const { clock, arrived, send } = cable({ loss });
+    for (let n = 0; n < 40_000; n += burst) {
+      send(burst, 80);
+      clock.advance(1);
+    }
+    const seen = new Set(order(arrived));
+    return ascending(40_000).filter((n) => !seen.has(n));
+  };
+  const lost = lostIn(100);
+  // In the long run p / (p + r) of the frames are in the bad state.
+  expect(Math.abs(lost.length / 40_000 - 0.01 / 0.26)).toBeLessThan(0.008);
+  const runs = lost.filter((n, i) => lost[i - 1] !== n - 1).length;
+  expect(Math.abs(lost.length / runs - 4)).toBeLessThan(0.7);
+  expect(lostIn(1_000)).toEqual(lost);
+});
+
+test('a burst model that is set in the middle of a run decides as if it had been there from the start', () => {
+  const loss = { p: 0.02, r: 0.1, bad: 1, good: 0 };
+  const lostFrom = (setAt: number): number[] => {
+    const { clock, wire, arrived, send } = cable({});
+    send(setAt, 80);
+    wire.set({ loss });
+    send(2_000 - setAt, 80);
+    clock.advance(1);
+    const seen = new Set(order(arrived));
+    return ascending(2_000).filter((n) => !seen.has(n));
+  };
+  expect(lostFrom(1_000)).toEqual(lostFrom(0).filter((n) => n > 1_000));
+  expect(lostFrom(1_000).length).toBeGreaterThan(50);
+});
+
+test('a frame has its number whether knobs were set before it or not', () => {
+  const lostAfter = (before: Impairment): number[] => {
+    const { clock, wire, arrived, send } = cable(before);
+    send(100, 80);
+    clock.advance(10);
+    wire.set({});
+    send(50, 80);
+    clock.advance(10);
+    wire.set({ loss: 0.3 });
+    send(100, 80);
+    clock.advance(10);
+    const seen = new Set(order(arrived));
+    expect(wire.taken).toBe(250);
+    return ascending(250).filter((n) => n > 150 && !seen.has(n));
+  };
+  expect(lostAfter({ duplicate: 0.5 })).toEqual(lostAfter({}));
+  expect(lostAfter({ mtu: 9_000 }).length).toBeGreaterThan(15);
+});
+
+test('jitter that keeps order delays frames but lets none overtake another', () => {
+  const { clock, arrived, send } = cable({ delay: 20_000, jitter: 5_000, order: 'kept' });
+  for (let i = 0; i < 500; i++) {
+    send(1, 80);
+    clock.advance(500);
+  }
+  clock.advance(100_000);
+  expect(order(arrived)).toEqual(ascending(500));
+  const delays = arrived.map(({ at, n }) => at - (n - 1) * 500);
+  expect(Math.min(...delays)).toBeLessThan(19_000);
+  expect(Math.max(...delays)).toBeGreaterThan(23_000);
+});
+
+test('the log says what was done to which frame and by which rule, and forgets the oldest', () => {
+  const { clock, wire, arrived, send } = cable({ loss: 0.1 });
+  send(1_000, 80);
+  clock.advance(1);
+  const { verdicts, missed } = wire.log.since(0);
+  const seen = new Set(order(arrived));
+  expect(verdicts.map(({ frame }) => frame + 1)).toEqual(ascending(1_000).filter((n) => !seen.has(n)));
+  expect(verdicts[0]).toMatchObject({ sequence: 0, verdict: 'lost', rule: 'loss 10%' });
+  expect(missed).toBe(0);
+  for (let i = 0; i < 60; i++) {
+    send(1_000, 80);
+    clock.advance(1);
+  }
+  const later = wire.log.since(0);
+  expect(later.verdicts).toHaveLength(4_096);
+  expect(later.missed).toBe(wire.verdicts.lost - 4_096);
+  expect(wire.log.since(later.next).verdicts).toEqual([]);
+});
+
+test('a cut darkens the far end alone, loses what is sent into it, and is mended', () => {
+  const { clock, wire, far, arrived, send } = cable({});
+  wire.setCut(true);
+  expect([wire.carrier, far.carrier]).toEqual([true, false]);
+  send(3, 80);
+  clock.advance(1);
+  expect(arrived).toHaveLength(0);
+  expect(wire.counters.lostByCut).toBe(3);
+  wire.setCut(false);
+  expect(far.carrier).toBe(true);
+  send(1, 80);
+  clock.advance(1);
+  expect(order(arrived)).toEqual([4]);
+});

@@ -270,19 +270,21 @@ export const BAD_EDITS: readonly BadEdit[] = [
     of: 'an unknown knob',
     edits: [['delay: 5ms', 'dealy: 5ms']],
     says: [
-      '10:26: unknown key "dealy" in wire bob:eth0--sw:p2; expected one of delay, jitter, distribution, loss, duplicate, reorder, gap, corrupt, rate, limit, mtu, ->, <-; did you mean "delay"?',
+      '10:26: unknown key "dealy" in wire bob:eth0--sw:p2; expected one of delay, jitter, distribution, order, loss, duplicate, reorder, gap, corrupt, rate, limit, mtu, match, ->, <-; did you mean "delay"?',
     ],
   },
   {
     of: 'an impossible loss',
     edits: [['loss: 1%', 'loss: 140%']],
-    says: ['10:44: impossible value "140%" for loss of wire bob:eth0--sw:p2; expected a percentage from 0% to 100%'],
+    says: [
+      '10:44: impossible value "140%" for loss of wire bob:eth0--sw:p2; expected a percentage, or gemodel P [R [1-H [1-K]]] as in tc-netem(8), such as gemodel 1% 20%',
+    ],
   },
   {
     of: 'a loss without its unit',
     edits: [['loss: 1%', 'loss: 1']],
     says: [
-      '10:44: impossible value "1" for loss of wire bob:eth0--sw:p2; expected a percentage from 0% to 100%; add the unit: did you mean "1%"?',
+      '10:44: impossible value "1" for loss of wire bob:eth0--sw:p2; expected a percentage, or gemodel P [R [1-H [1-K]]] as in tc-netem(8), such as gemodel 1% 20%; add the unit: did you mean "1%"?',
     ],
   },
   {
@@ -333,6 +335,41 @@ export const BAD_EDITS: readonly BadEdit[] = [
     ],
   },
   {
+    of: 'a burst model without numbers',
+    edits: [['loss: 1%', 'loss: gemodel']],
+    says: [
+      '10:44: impossible value "gemodel" for loss of wire bob:eth0--sw:p2; expected a percentage, or gemodel P [R [1-H [1-K]]] as in tc-netem(8), such as gemodel 1% 20%',
+    ],
+  },
+  {
+    of: 'corruption that nobody could find',
+    edits: [['loss: 1%', 'corrupt: 1% udp']],
+    says: [
+      '10:47: impossible value "1% udp" for corrupt of wire bob:eth0--sw:p2; expected a percentage, and ip or tcp when the FCS is not to find it, such as 0.1% tcp',
+    ],
+  },
+  {
+    of: 'a match rule with a misspelt field',
+    edits: [['loss: 1%', 'match: { frames: tcp.syn == 1, loss: 100% }']],
+    says: [
+      `10:55: cannot read the filter "tcp.syn == 1" of frames in match of wire bob:eth0--sw:p2: column 1: no protocol or field is called "tcp.syn"; did you mean tcp.flags.syn?; expected a display filter in Wireshark's words, such as tcp.flags.syn == 1`,
+    ],
+  },
+  {
+    of: 'a match rule that does nothing',
+    edits: [['loss: 1%', 'match: [ { frames: arp, nth: 2 } ]']],
+    says: [
+      '10:47: a rule in match of wire bob:eth0--sw:p2 does nothing; expected one of loss, duplicate, corrupt, delay',
+    ],
+  },
+  {
+    of: 'a match rule with an unknown key',
+    edits: [['loss: 1%', 'match: [ { frames: arp, nht: 2, loss: 1% } ]']],
+    says: [
+      '10:62: unknown key "nht" in match of wire bob:eth0--sw:p2; expected one of frames, nth, count, loss, duplicate, corrupt, delay; did you mean "nth"?',
+    ],
+  },
+  {
     of: 'jitter without delay',
     edits: [['delay: 5ms', 'jitter: 5ms']],
     says: ['10:26: jitter of wire bob:eth0--sw:p2 does nothing without delay; expected delay beside it'],
@@ -363,14 +400,14 @@ export const BAD_EDITS: readonly BadEdit[] = [
     of: 'a direction misspelt',
     edits: [['loss: 1%', '"-->": { loss: 1% }']],
     says: [
-      '10:38: unknown key "-->" in wire bob:eth0--sw:p2; expected one of delay, jitter, distribution, loss, duplicate, reorder, gap, corrupt, rate, limit, mtu, ->, <-',
+      '10:38: unknown key "-->" in wire bob:eth0--sw:p2; expected one of delay, jitter, distribution, order, loss, duplicate, reorder, gap, corrupt, rate, limit, mtu, match, ->, <-',
     ],
   },
   {
     of: 'an unknown knob in a direction',
     edits: [['loss: 1%', '"->": { los: 1% }']],
     says: [
-      '10:46: unknown key "los" in "->" of wire bob:eth0--sw:p2; expected one of delay, jitter, distribution, loss, duplicate, reorder, gap, corrupt, rate, limit, mtu; did you mean "loss"?',
+      '10:46: unknown key "los" in "->" of wire bob:eth0--sw:p2; expected one of delay, jitter, distribution, order, loss, duplicate, reorder, gap, corrupt, rate, limit, mtu, match; did you mean "loss"?',
     ],
   },
   {

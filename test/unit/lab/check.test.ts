@@ -67,7 +67,7 @@ test('all problems of a file are told at once, in its order, each with its line 
         'search, hosts, run, sysctl, cpu, ethN; did you mean "gateway"?',
       '    3 |   alice: { kind: host, eth0: 10.0.0.1/24, gatway: 10.0.0.9 }',
       '      |                                           ^^^^^^',
-      'labs/x/lab.yaml:10:44: impossible value "140%" for loss of wire bob:eth0--sw:p2; expected a percentage from 0% to 100%',
+      'labs/x/lab.yaml:10:44: impossible value "140%" for loss of wire bob:eth0--sw:p2; expected a percentage, or gemodel P [R [1-H [1-K]]] as in tc-netem(8), such as gemodel 1% 20%',
       '   10 |   - bob:eth0 -- sw:p2: { delay: 5ms, loss: 140% }',
       '      |                                            ^^^^',
       '2 problems in labs/x/lab.yaml',

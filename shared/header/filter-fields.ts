@@ -1,0 +1,88 @@
+/**
+ * Every name that a display filter may use: Wireshark's names for the fields that dissect.ts shows, the protocols, and
+ * the short words that mean either of two fields (`ip.addr`). A test holds this list and the dissectors together.
+ */
+
+export const FILTER_PROTOCOLS: readonly string[] = ['arp', 'data', 'dns', 'eth', 'http', 'icmp', 'ip', 'tcp', 'udp'];
+
+/** A word that stands for more than one field: true when any of them fits. */
+export const FILTER_EITHER: ReadonlyMap<string, readonly string[]> = new Map([
+  ['eth.addr', ['eth.src', 'eth.dst']],
+  ['ip.addr', ['ip.src', 'ip.dst']],
+  ['tcp.port', ['tcp.srcport', 'tcp.dstport']],
+  ['udp.port', ['udp.srcport', 'udp.dstport']],
+]);
+
+/** `http.` headers are whatever a peer sends; any name is one. */
+export const FILTER_OPEN_PREFIX = 'http.';
+
+export const FILTER_FIELDS: readonly string[] = [
+  'arp.dst.hw_mac',
+  'arp.dst.proto_ipv4',
+  'arp.opcode',
+  'arp.src.hw_mac',
+  'arp.src.proto_ipv4',
+  'data.len',
+  'dns.flags.authoritative',
+  'dns.flags.rcode',
+  'dns.flags.recavail',
+  'dns.flags.recdesired',
+  'dns.flags.response',
+  'dns.flags.truncated',
+  'dns.id',
+  'dns.qry.name',
+  'dns.qry.type',
+  'dns.resp.name',
+  'eth.dst',
+  'eth.fcs',
+  'eth.fcs.status',
+  'eth.src',
+  'eth.type',
+  'frame.len',
+  'icmp.checksum',
+  'icmp.code',
+  'icmp.ident',
+  'icmp.mtu',
+  'icmp.redir_gw',
+  'icmp.seq',
+  'icmp.type',
+  'ip.checksum',
+  'ip.dsfield',
+  'ip.dst',
+  'ip.flags',
+  'ip.frag_offset',
+  'ip.hdr_len',
+  'ip.id',
+  'ip.len',
+  'ip.proto',
+  'ip.src',
+  'ip.ttl',
+  'ip.version',
+  'tcp.ack',
+  'tcp.checksum',
+  'tcp.dstport',
+  'tcp.flags',
+  'tcp.flags.ack',
+  'tcp.flags.cwr',
+  'tcp.flags.ece',
+  'tcp.flags.fin',
+  'tcp.flags.push',
+  'tcp.flags.reset',
+  'tcp.flags.syn',
+  'tcp.flags.urg',
+  'tcp.hdr_len',
+  'tcp.len',
+  'tcp.options.mss_val',
+  'tcp.options.sack',
+  'tcp.options.sack_perm',
+  'tcp.options.timestamp.tsval',
+  'tcp.options.unknown',
+  'tcp.options.wscale.shift',
+  'tcp.seq',
+  'tcp.srcport',
+  'tcp.window_size_value',
+  'udp.checksum',
+  'udp.dstport',
+  'udp.length',
+  'udp.srcport',
+];

@@ -1,0 +1,37 @@
+/**
+ * A match rule at work: which of the frames that leave are those that its filter names, and which of these it acts on.
+ */
+import { type Filter, parseFilter } from '../header/display-filter.ts';
+import type { Dissection } from '../header/dissect.ts';
+import type { MatchRule } from '../lab/plan-types.ts';
+import type { Platform } from '../platform.ts';
+import { Fate } from './fate.ts';
+import { ruleWords } from './verdict.ts';
+
+export class ActiveRule {
+  readonly rule: MatchRule;
+  readonly words: string;
+  readonly fate: Fate;
+  /** Frames that matched since the rule was set. */
+  matched = 0;
+  private readonly filter: Filter | undefined;
+
+  constructor(rule: MatchRule, hash: Platform['hash'], seed: number, direction: string) {
+    this.rule = rule;
+    this.words = ruleWords(rule);
+    this.fate = new Fate(hash, seed, direction, this.words);
+    const parsed = parseFilter(rule.frames);
+    // Checked at the door; one that slipped through matches nothing.
+    this.filter = 'problem' in parsed ? undefined : parsed;
+  }
+
+  /** Whether the rule acts on this frame; counts it when it matches. */
+  takes(frame: Dissection, length: number): boolean {
+    if (this.filter === undefined || !this.filter(frame, length)) return false;
+    const ordinal = ++this.matched;
+    const { nth, count } = this.rule;
+    const first = nth ?? 1;
+    const most = count ?? (nth === undefined ? Number.POSITIVE_INFINITY : 1);
+    return ordinal >= first && ordinal < first + most;
+  }
+}
