@@ -186,7 +186,10 @@ export class Switch {
     netifCarrier(this.host, port.dev, up && port.dev.up);
     if (!up) {
       this.fdb.flush(port);
-      for (let n = port.queue.clear(); n > 0; n--) this.host.skbs.countDrop('bridge_port_down');
+      for (let n = port.queue.clear(); n > 0; n--) {
+        port.dev.counters.txDropped++;
+        this.host.skbs.dropFrame('bridge_port_down', undefined, { dev: port.name });
+      }
       this.forgetDecisions();
     }
     netifCarrier(

@@ -92,6 +92,8 @@ export function renderMetrics(device: Device, garbage: ReadonlyMap<string, numbe
   );
   page.metric('skbs_live', 'gauge', 'Packets in memory.', [[own, skbs.live]]);
   page.metric('skbs_allocated_total', 'counter', 'Packets born.', [[own, skbs.allocated]]);
+  page.metric('skbs_cloned_total', 'counter', 'Packets that share the octets of others.', [[own, skbs.cloned]]);
+  page.metric('skbs_copied_total', 'counter', 'Packets copied whole.', [[own, skbs.copied]]);
   page.metric(
     'copies_total',
     'counter',

@@ -12,6 +12,7 @@ import {
   maskOf,
   networkOf,
 } from '../header/address.ts';
+import type { DropReason } from './drop.ts';
 import type { Errno, Result } from './errno.ts';
 import type { Host } from './host.ts';
 import type { InetAddress } from './inet-address.ts';
@@ -108,7 +109,30 @@ class FibTable {
   }
 }
 
+/** /proc/net/stat/rt_cache: packets that came in, by what the routing made of them (struct rt_cache_stat). */
+class RouteStatistics {
+  inSlow = 0;
+  inMulticast = 0;
+  inNoRoute = 0;
+  inBroadcast = 0;
+  inMartianTarget = 0;
+  inMartianSource = 0;
+
+  /** A packet that came in got this route, or none for that reason (RT_CACHE_STAT_INC). */
+  count(reason: DropReason | undefined, route: unknown): void {
+    if (reason === undefined) {
+      const type = route instanceof Route ? route.type : 'unicast';
+      if (type === 'multicast') this.inMulticast++;
+      else if (type === 'broadcast') this.inBroadcast++;
+      else this.inSlow++;
+    } else if (reason === 'ip_invalid_source') this.inMartianSource++;
+    else if (reason === 'ip_invalid_target') this.inMartianTarget++;
+    else if (reason === 'ip_no_route' || reason === 'ip_not_forwarding') this.inNoRoute++;
+  }
+}
+
 export class Fib {
+  readonly statistics = new RouteStatistics();
   /** Changes whenever a route handed out earlier may be wrong now (rt_genid). */
   generation = 1;
   readonly local = new FibTable();

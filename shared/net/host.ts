@@ -53,6 +53,14 @@ export interface HostOptions {
   readonly platform: Platform;
 }
 
+/** Packets polled and lost for want of room, rounds that ran out of budget, times that ksoftirqd took over. */
+export interface SoftnetCounters {
+  processed: number;
+  dropped: number;
+  timeSqueeze: number;
+  ksoftirqd: number;
+}
+
 /** The softirqs that a network has work for, by Linux's names. */
 export type Softirq = 'TIMER' | 'NET_TX' | 'NET_RX' | 'TASKLET';
 
@@ -84,6 +92,8 @@ export class Host {
   readonly protocols = new Map<number, ProtocolHandler>([[PROTOCOL.ICMP, icmpProtocol]]);
   /** How often each ran: /proc/softirqs. */
   readonly softirqs: Record<Softirq, number> = { TIMER: 0, NET_TX: 0, NET_RX: 0, TASKLET: 0 };
+  /** /proc/net/softnet_stat of the one CPU (struct softnet_data). */
+  readonly softnet: SoftnetCounters = { processed: 0, dropped: 0, timeSqueeze: 0, ksoftirqd: 0 };
   readonly devices: NetDevices;
   readonly inet: Inet;
   readonly routes: Fib;

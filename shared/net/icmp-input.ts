@@ -42,13 +42,18 @@ function icmpReceive(host: Host, skb: SkBuff): void {
   snmp.icmpIn.set(type, (snmp.icmpIn.get(type) ?? 0) + 1);
   countIn(host, type);
   if (host.trace.on) host.trace.point('icmp_rcv', skb, { type, code });
-  if (type > TYPE_MAX) return host.skbs.drop(skb, 'icmp_unknown_type');
+  if (type > TYPE_MAX) {
+    snmp.IcmpInErrors++;
+    return host.skbs.drop(skb, 'icmp_unknown_type');
+  }
   const route = skb.route as Route | undefined;
   if (route?.type === 'broadcast' || route?.type === 'multicast') {
     // RFC 1122 §3.2.2.6 and .8 leave the choice; Linux is silent, or every host would answer at once.
     const question = type === ICMP_TYPE.ECHO_REQUEST || type === ICMP_TYPE.TIMESTAMP;
-    if (question && host.icmpLimits.ignoreBroadcasts.value !== 0) return host.skbs.drop(skb, 'icmp_broadcast');
-    if (!question) return host.skbs.drop(skb, 'icmp_broadcast');
+    if (!question || host.icmpLimits.ignoreBroadcasts.value !== 0) {
+      snmp.IcmpInErrors++;
+      return host.skbs.drop(skb, 'icmp_broadcast');
+    }
   }
   switch (type) {
     case ICMP_TYPE.ECHO_REQUEST:

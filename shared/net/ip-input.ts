@@ -35,7 +35,10 @@ export interface ProtocolHandler {
 /** An IPv4 packet from a device, skb.data at its header. Consumes `skb`. (Linux: ip_rcv, ip_rcv_core) */
 export function ipReceive(host: Host, skb: SkBuff, dev: NetDevice): void {
   const { snmp } = host;
-  if (skb.packetType === 'otherhost') return host.skbs.drop(skb, 'packet_type_other');
+  if (skb.packetType === 'otherhost') {
+    dev.counters.rxOtherhost++;
+    return host.skbs.drop(skb, 'packet_type_other');
+  }
   snmp.IpInReceives++;
   snmp.IpExtInOctets += skb.length;
   const at = skb.data;
@@ -75,6 +78,7 @@ function countEcn(host: Host, ecn: number): void {
 function ipReceiveFinish(host: Host, skb: SkBuff, dev: NetDevice): void {
   if (skb.route === undefined) {
     const reason = routeInput(host, skb, dev);
+    host.routes.statistics.count(reason, skb.route);
     if (reason !== undefined) return ipError(host, skb, dev, reason);
   }
   if (ipv4HeaderLength(skb.view, skb.networkHeader) > IPV4.SIZE && !optionsSound(skb)) {
@@ -116,7 +120,7 @@ function ipError(host: Host, skb: SkBuff, dev: NetDevice, reason: DropReason): v
     if (type === 'prohibit') icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.FILTERED, 0);
     else if (type === 'unreachable') icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.HOST, 0);
     else if (type !== 'blackhole') icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.NET, 0);
-  } else if (reason === 'ip_not_forwarding' || reason === 'ip_invalid_target') {
+  } else if (reason === 'ip_not_forwarding') {
     host.snmp.IpInAddrErrors++;
   } else if (reason === 'ip_rpfilter') {
     host.snmp.TcpExtIPReversePathFilter++;

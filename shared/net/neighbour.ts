@@ -103,8 +103,22 @@ function registerSysctls(host: Host): NeighbourSysctls {
   };
 }
 
+/** /proc/net/stat/arp_cache (struct neigh_statistics). */
+class NeighbourStatistics {
+  allocs = 0;
+  destroys = 0;
+  lookups = 0;
+  hits = 0;
+  resolveFailed = 0;
+  periodicGcRuns = 0;
+  forcedGcRuns = 0;
+  unresolvedDiscards = 0;
+  tableFulls = 0;
+}
+
 export class Neighbours {
   readonly sysctls: NeighbourSysctls;
+  readonly statistics = new NeighbourStatistics();
   entries = 0;
   private readonly host: Host;
   /** By ifindex, then by address as a signed number: small integers are the fastest keys. */
@@ -134,9 +148,17 @@ export class Neighbours {
   obtain(dev: NetDevice, address: Ipv4): Neighbour | undefined {
     let table = this.tables[dev.ifindex];
     if (table === undefined) this.tables[dev.ifindex] = table = new Map();
+    this.statistics.lookups++;
     const found = table.get(address | 0);
-    if (found !== undefined) return found;
-    if (!this.makeRoom()) return undefined;
+    if (found !== undefined) {
+      this.statistics.hits++;
+      return found;
+    }
+    if (!this.makeRoom()) {
+      this.statistics.tableFulls++;
+      return undefined;
+    }
+    this.statistics.allocs++;
     const { host } = this;
     const { clock } = host;
     const made = new Neighbour(dev, address, clock.now(), (self) => host.softTimer(() => this.onTimer(self)));
@@ -241,6 +263,7 @@ export class Neighbours {
     neighbour.timer.stop();
     this.tables[neighbour.dev.ifindex]?.delete(neighbour.address | 0);
     this.entries--;
+    this.statistics.destroys++;
     for (const skb of neighbour.queue) this.host.skbs.drop(skb, 'neigh_dead');
     neighbour.queue = [];
     neighbour.queueBytes = 0;
@@ -319,6 +342,7 @@ export class Neighbours {
       const oldest = neighbour.queue.shift();
       if (oldest === undefined) break;
       neighbour.queueBytes -= oldest.length + SKB_OVERHEAD_BYTES;
+      this.statistics.unresolvedDiscards++;
       this.host.skbs.drop(oldest, 'neigh_queue_full');
     }
     neighbour.queue.push(skb);
@@ -336,6 +360,7 @@ export class Neighbours {
   /** No answer: senders are told, and what waited is lost. (Linux: neigh_invalidate) */
   private invalidate(neighbour: Neighbour): void {
     neighbour.updated = this.host.clock.now();
+    this.statistics.resolveFailed++;
     const waiting = neighbour.queue;
     neighbour.queue = [];
     neighbour.queueBytes = 0;
@@ -416,6 +441,7 @@ export class Neighbours {
     const tight = this.entries >= gcThresh2.value && now - this.lastForced > GC_FORCED_INTERVAL;
     if (this.entries < gcThresh3.value && !tight) return true;
     this.lastForced = now;
+    this.statistics.forcedGcRuns++;
     for (const neighbour of this.list()) {
       if (this.entries <= gcThresh2.value) break;
       const recent = neighbour.valid && now - neighbour.updated <= GC_FORCED_INTERVAL;
@@ -430,6 +456,7 @@ export class Neighbours {
 
   /** Above gc_thresh1, old entries go. (Linux: neigh_periodic_work) */
   private periodicWork(): void {
+    this.statistics.periodicGcRuns++;
     const now = this.host.clock.now();
     if (this.entries < this.sysctls.gcThresh1.value) return;
     for (const neighbour of this.list()) {

@@ -1,7 +1,7 @@
 /** The devices of a host by index and name, and who hears of their changes (Linux: dev_get_by_index, netdev_chain). */
 import { MAC_ZERO, type Mac } from '../header/address.ts';
 import { ETHERNET } from '../header/ethernet.ts';
-import { assert, type Timer } from '../platform.ts';
+import { assert, type Micros, type Timer } from '../platform.ts';
 import type { Errno } from './errno.ts';
 import type { Host } from './host.ts';
 import {
@@ -25,6 +25,10 @@ export const MTU_MAX_CABLE = 9_000;
 
 /** Linux: net.core.netdev_max_backlog, packets that loop back and wait for the softirq. */
 const BACKLOG_PACKETS_MAX = 1_000;
+/** Linux: net.core.netdev_budget, netdev_budget_usecs (2 jiffies at HZ=250) and dev_weight. */
+const BUDGET_PACKETS = 300;
+const BUDGET_MICROS: Micros = 8_000;
+const BACKLOG_WEIGHT = 64;
 
 /** NETDEV_REGISTER, NETDEV_UP, NETDEV_GOING_DOWN …; `change` is carrier. */
 export type DeviceEvent = 'register' | 'up' | 'down' | 'change' | 'mtu' | 'mac' | 'unregister';
@@ -34,6 +38,12 @@ export class NetDevices {
   backlog: SkBuff[] = [];
   readonly softirq: Timer;
   readonly backlogMax: SysctlNumber;
+  /** What one round of the receive softirq may do, and one turn of the backlog in it. */
+  readonly budget: SysctlNumber;
+  readonly budgetMicros: SysctlNumber;
+  readonly weight: SysctlNumber;
+  /** What the backlogs of drivers without NAPI hold. */
+  queuedByDrivers = 0;
   private spare: SkBuff[] = [];
   private readonly host: Host;
   private readonly indexed: (NetDevice | undefined)[] = [undefined];
@@ -42,8 +52,16 @@ export class NetDevices {
   constructor(host: Host) {
     this.host = host;
     this.backlogMax = host.sysctl.number('net.core.netdev_max_backlog', BACKLOG_PACKETS_MAX, { min: 0 });
+    this.budget = host.sysctl.number('net.core.netdev_budget', BUDGET_PACKETS, { min: 1 });
+    this.budgetMicros = host.sysctl.number('net.core.netdev_budget_usecs', BUDGET_MICROS, { min: 0 });
+    this.weight = host.sysctl.number('net.core.dev_weight', BACKLOG_WEIGHT, { min: 1 });
     host.sysctl.readOnly('net.core.default_qdisc', () => 'pfifo_fast');
     this.softirq = host.softTimer(() => processBacklog(host), 'NET_RX');
+  }
+
+  /** Packets in the backlog, for /proc/net/softnet_stat: those of a driver without NAPI add themselves. */
+  get waiting(): number {
+    return this.backlog.length + this.queuedByDrivers;
   }
 
   /** The ifindex for the next device; `lo` took 1. */
@@ -97,8 +115,9 @@ export class NetDevices {
       return;
     }
     dev.up = false;
-    dev.ops.stop();
+    // What waits in the queue is lost before the driver can make room for it (dev_deactivate, then ndo_stop).
     qdiscReset(this.host, dev, 'dev_down');
+    dev.ops.stop();
     dev.stopped = false;
     this.notify('down', dev);
   }
@@ -131,6 +150,7 @@ export function newLinkCounters(): LinkCounters {
     rxErrors: 0,
     rxDropped: 0,
     rxMissed: 0,
+    rxOtherhost: 0,
     rxFifo: 0,
     rxFrame: 0,
     rxCrc: 0,

@@ -31,6 +31,8 @@ export interface LinkCounters {
   rxErrors: number;
   rxDropped: number;
   rxMissed: number;
+  /** IP packets in frames for others (rx_otherhost_dropped). */
+  rxOtherhost: number;
   rxFifo: number;
   rxFrame: number;
   rxCrc: number;
@@ -264,20 +266,29 @@ function deliver(host: Host, dev: NetDevice, skb: SkBuff, type: number): void {
   if (type === ETHERTYPE.IPV4) return ipReceive(host, skb, dev);
   if (type === ETHERTYPE.ARP) return arpReceive(host, skb, dev);
   // IPv6 and 802.3 length fields (LLC) have no handler here.
+  dev.counters.rxDropped++;
   host.skbs.drop(skb, 'unhandled_protocol');
 }
 
 /** A packet that this host sends to itself: up the stack in the next softirq. Consumes `skb`. (Linux: netif_rx) */
 export function netifRx(host: Host, skb: SkBuff): void {
   const { backlog, backlogMax } = host.devices;
-  if (backlog.length >= backlogMax.value) return host.skbs.drop(skb, 'cpu_backlog');
+  if (backlog.length >= backlogMax.value) return dropBacklog(host, host.devices.byIndex(skb.ifindex), skb);
   backlog.push(skb);
   if (backlog.length === 1) host.devices.softirq.arm(0);
+}
+
+/** The CPU's queue is full. Consumes `skb`. (the end of enqueue_to_backlog) */
+export function dropBacklog(host: Host, dev: NetDevice | undefined, skb: SkBuff): void {
+  host.softnet.dropped++;
+  if (dev !== undefined) dev.counters.rxDropped++;
+  host.skbs.drop(skb, 'cpu_backlog');
 }
 
 /** What waits in the backlog goes up; what that sends comes in the next round. (Linux: process_backlog) */
 export function processBacklog(host: Host): void {
   const burst = host.devices.takeBacklog();
+  host.softnet.processed += burst.length;
   for (const skb of burst) {
     const dev = host.devices.byIndex(skb.ifindex);
     if (dev === undefined) host.skbs.drop(skb, 'dev_down', 'process_backlog');

@@ -14,6 +14,10 @@ export function procNetInit(host: Host): void {
   procfs.register('/proc/net/arp', () => arpText(host));
   procfs.register('/proc/net/route', () => routeText(host));
   procfs.register('/proc/net/dev', () => devText(host));
+  procfs.register('/proc/net/softnet_stat', () => softnetText(host));
+  procfs.register('/proc/net/stat/arp_cache', () => arpStatText(host));
+  procfs.register('/proc/net/stat/rt_cache', () => routeStatText(host));
+  procfs.register('/proc/net/skbuff', () => skbText(host));
   procfs.register('/proc/net/snmp', () => snmpText(host));
   procfs.register('/proc/net/netstat', () => groupText(host.snmp, 'TcpExt') + groupText(host.snmp, 'IpExt'));
 }
@@ -71,6 +75,57 @@ function devText(host: Host): string {
     lines.push(`${name.padStart(6)}: ${[...received, ...sent].join(' ')}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** Not Linux's: what became of the sk_buffs of this host, and its copies by cause (events, octets that moved). */
+function skbText({ skbs }: Host): string {
+  const { allocated, cloned, copied, live, copies, copiedBytes } = skbs.counters;
+  const births = Object.entries({ allocated, cloned, copied, live });
+  const lines = births.map(([name, count]) => `${name.padEnd(12)} ${String(count).padStart(12)}`);
+  lines.push(`${'copies'.padEnd(12)} ${'events'.padStart(12)} ${'bytes'.padStart(15)}`);
+  for (const [cause, bytes] of Object.entries(copiedBytes)) {
+    const name = cause.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const events = String(copies[cause as keyof typeof copies]).padStart(12);
+    lines.push(`${name.padEnd(14)} ${events.slice(2)} ${String(bytes).padStart(15)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function hexColumns(numbers: readonly number[], width = 8): string {
+  return numbers.map((n) => (n >>> 0).toString(16).padStart(width, '0')).join(' ');
+}
+
+/**
+ * A row a CPU (softnet_seq_show): processed, dropped, squeezed, six zeros, RPS, flow limit, backlog, CPU, and the
+ * backlog's two parts, what came and what is under way.
+ */
+function softnetText({ softnet, devices }: Host): string {
+  const { processed, dropped, timeSqueeze } = softnet;
+  const waiting = devices.waiting;
+  return `${hexColumns([processed, dropped, timeSqueeze, 0, 0, 0, 0, 0, 0, 0, 0, waiting, 0, waiting, 0])}\n`;
+}
+
+/** neigh_stat_seq_show of arp_tbl. */
+function arpStatText({ neighbours }: Host): string {
+  const names =
+    'entries  allocs   destroys hash_grows lookups  hits     res_failed rcv_probes_mcast rcv_probes_ucast periodic_gc_runs forced_gc_runs unresolved_discards table_fulls';
+  const s = neighbours.statistics;
+  const row = [neighbours.entries, s.allocs, s.destroys, 0, s.lookups, s.hits, s.resolveFailed, 0, 0, s.periodicGcRuns];
+  const wide = [...row, s.forcedGcRuns, s.unresolvedDiscards, s.tableFulls];
+  const widths = [8, 8, 8, 10, 8, 8, 10, 16, 16, 16, 14, 19, 11];
+  const columns = wide.map((n, i) => hexColumns([n]).padEnd(widths[i] ?? 8));
+  return `${names}\n${columns.join(' ').trimEnd()}\n`;
+}
+
+/** rt_cpu_seq_show: of a route cache that Linux no longer has, the names and what still counts. */
+function routeStatText({ routes }: Host): string {
+  const names =
+    'entries  in_hit   in_slow_tot in_slow_mc in_no_route in_brd   in_martian_dst in_martian_src out_hit  out_slow_tot out_slow_mc gc_total gc_ignored gc_goal_miss gc_dst_overflow in_hlist_search out_hlist_search';
+  const s = routes.statistics;
+  const row = [0, 0, s.inSlow, s.inMulticast, s.inNoRoute, s.inBroadcast, s.inMartianTarget, s.inMartianSource];
+  const widths = names.split(/ +/).map((name) => Math.max(8, name.length));
+  const columns = widths.map((width, i) => hexColumns([row[i] ?? 0]).padEnd(width));
+  return `${names}\n${columns.join(' ').trimEnd()}\n`;
 }
 
 /** Two lines: the names of a group of counters, and their values. `first`: what stands before the counters. */

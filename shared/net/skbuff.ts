@@ -17,8 +17,9 @@
  */
 import { assert } from '../platform.ts';
 import type { DropReason } from './drop.ts';
-import { countDropAt, DROP_PLACES, type DropPlaces } from './drop-place.ts';
-import type { Trace } from './trace.ts';
+import { countDropAt, DROP_PLACES } from './drop-place.ts';
+import { SkbCounters } from './skb-counters.ts';
+import type { Identified, Trace } from './trace.ts';
 
 /** Linux's MAX_TCP_HEADER, about: room for Ethernet, IP and TCP with all options (14 + 60 + 60), rounded up. */
 export const HEADROOM = 160;
@@ -190,36 +191,9 @@ export class SkBuff {
   }
 }
 
-/** Events as the study notes count copies, and the bytes that truly moved. */
-export interface SkbCounters {
-  allocated: number;
-  cloned: number;
-  live: number;
-  /** By cause: a clone shares its bytes, so it is an event of 0 bytes. */
-  copies: {
-    userToKernel: number;
-    clone: number;
-    fragment: number;
-    linearize: number;
-    dma: number;
-    kernelToUser: number;
-  };
-  copiedBytes: { userToKernel: number; fragment: number; linearize: number; dma: number; kernelToUser: number };
-  drops: Map<DropReason, number>;
-  dropPlaces: DropPlaces;
-}
-
 /** One host's sk_buff memory: births, deaths, and what is kept for reuse. */
 export class SkBuffs {
-  readonly counters: SkbCounters = {
-    allocated: 0,
-    cloned: 0,
-    live: 0,
-    copies: { userToKernel: 0, clone: 0, fragment: 0, linearize: 0, dma: 0, kernelToUser: 0 },
-    copiedBytes: { userToKernel: 0, fragment: 0, linearize: 0, dma: 0, kernelToUser: 0 },
-    drops: new Map(),
-    dropPlaces: new Map(),
-  };
+  readonly counters = new SkbCounters();
   private readonly trace: Trace;
   private readonly freePages: Pages[] = [];
   private readonly freeFragPages: Pages[] = [];
@@ -278,6 +252,7 @@ export class SkBuffs {
     twin.networkHeader += shift;
     twin.transportHeader += shift;
     skb.copyBits(0, length, pages.bytes, headroom);
+    this.counters.copied++;
     this.counters.copies.linearize++;
     this.counters.copiedBytes.linearize += length;
     return twin;
@@ -336,7 +311,20 @@ export class SkBuffs {
     this.consume(skb);
   }
 
-  /** A frame that was dropped before an sk_buff was made of it, by card or switch; returns where. */
+  /**
+   * What is dropped although it is no sk_buff, or none that ends here: a frame in card or switch, a packet that the card
+   * had taken. Counted and traced like any other.
+   */
+  dropFrame(
+    reason: DropReason,
+    identity: Identified | undefined,
+    { place = DROP_PLACES[reason], dev }: { readonly place?: string | undefined; readonly dev: string },
+  ): void {
+    this.countDrop(reason, place);
+    if (this.trace.on) this.trace.drop(reason, identity, { location: place, dev });
+  }
+
+  /** Count a drop without a trace; returns where. */
   countDrop(reason: DropReason, place: string = DROP_PLACES[reason]): string {
     return countDropAt(this.counters, reason, place);
   }

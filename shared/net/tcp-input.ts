@@ -247,6 +247,7 @@ function segmentText(sk: TcpSock, skb: SkBuff, segment: Segment): InputAnswer {
     }
   }
   if (queue) dataQueue(sk, skb);
+  else if (endSeq !== seq) sk.tcp.drop(skb, 'tcp_closed');
   else sk.tcp.free(skb);
   if (sk.destroyed || sk.state === 'CLOSE') return 'done';
   dataSndCheck(sk);

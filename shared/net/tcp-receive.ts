@@ -85,17 +85,17 @@ function pruneOfoQueue(sk: TcpSock): void {
   if (sk.ofoQueue.tail === undefined) return;
   sk.host.snmp.TcpExtOfoPruned++;
   while (sk.ofoQueue.tail !== undefined && sk.receiveMemory > sk.rcvbuf) {
-    dropOfo(sk, sk.ofoQueue.tail, 'tcp_out_of_order_full');
+    dropOfo(sk, sk.ofoQueue.tail, 'tcp_out_of_order_full', 'tcp_prune_ofo_queue');
   }
   // What was SACKed is gone: say nothing more of it.
   sk.numSacks = 0;
 }
 
-function dropOfo(sk: TcpSock, segment: Segment, reason: DropReason): void {
+function dropOfo(sk: TcpSock, segment: Segment, reason: DropReason, place: string): void {
   const skb = segment.skb!;
   sk.ofoQueue.remove(segment);
   sk.receiveMemory -= skb.truesize;
-  sk.tcp.drop(skb, reason, 'tcp_data_queue_ofo');
+  sk.tcp.drop(skb, reason, place);
 }
 
 export function purgeOfoQueue(sk: TcpSock): void {
@@ -186,7 +186,7 @@ function ofoQueue(sk: TcpSock): void {
     }
     const skb = segment.skb!;
     if (!seqAfter(segment.endSeq, sk.rcvNxt)) {
-      dropOfo(sk, segment, 'tcp_old_data');
+      dropOfo(sk, segment, 'tcp_old_data', 'tcp_ofo_queue');
       continue;
     }
     const fin = (segment.flags & TCP_FLAG.FIN) !== 0;
@@ -240,7 +240,7 @@ function dataQueueOfo(sk: TcpSock, skb: SkBuff): void {
       snmp.TcpExtTCPOFOMerge++;
       const covered = before;
       before = before.prev;
-      dropOfo(sk, covered, 'tcp_old_data');
+      dropOfo(sk, covered, 'tcp_old_data', 'tcp_data_queue_ofo');
     }
   } else if (before !== undefined && before !== queue.tail && tryCoalesce(sk, before.skb, skb)) {
     removeCovered(sk, before);
@@ -263,7 +263,7 @@ function removeCovered(sk: TcpSock, segment: Segment): void {
     if (seqBefore(segment.endSeq, next.endSeq)) return dsackExtend(sk, next.seq, segment.endSeq);
     dsackExtend(sk, next.seq, next.endSeq);
     sk.host.snmp.TcpExtTCPOFOMerge++;
-    dropOfo(sk, next, 'tcp_old_data');
+    dropOfo(sk, next, 'tcp_old_data', 'tcp_data_queue_ofo');
   }
 }
 

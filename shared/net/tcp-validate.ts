@@ -117,7 +117,7 @@ function rstAcceptable(sk: TcpSock, segment: Segment): boolean {
 }
 
 function discard(sk: TcpSock, skb: SkBuff, reason: DropReason): false {
-  sk.tcp.drop(skb, reason);
+  sk.tcp.drop(skb, reason, 'tcp_validate_incoming');
   return false;
 }
 

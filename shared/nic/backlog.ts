@@ -5,12 +5,16 @@
  * Ramakrishnan, 1997). Here so that it can be seen; `ethtool --set-priv-flags eth0 napi off`.
  */
 import type { Host } from '../net/host.ts';
-import { type NetDevice, netifReceive } from '../net/netdev.ts';
+import { dropBacklog, type NetDevice, netifReceive } from '../net/netdev.ts';
 import type { SkBuff } from '../net/skbuff.ts';
 import type { Cpu, Napi } from './napi.ts';
 
 export class Backlog implements Napi {
   readonly name = 'backlog';
+  /** net.core.dev_weight (dev_rx_weight). */
+  get weight(): number {
+    return this.host.devices.weight.value;
+  }
   scheduled = false;
   private readonly host: Host;
   private readonly cpu: Cpu;
@@ -27,10 +31,10 @@ export class Backlog implements Napi {
   /** Owns `skb`. (Linux: enqueue_to_backlog) */
   add(skb: SkBuff): void {
     if (this.queue.length - this.taken >= this.host.devices.backlogMax.value) {
-      this.cpu.softnet.dropped++;
-      return this.host.skbs.drop(skb, 'cpu_backlog');
+      return dropBacklog(this.host, this.dev, skb);
     }
     this.queue.push(skb);
+    this.host.devices.queuedByDrivers++;
     this.cpu.schedule(this);
   }
 
@@ -38,6 +42,7 @@ export class Backlog implements Napi {
   poll(budget: number): number {
     let work = 0;
     while (work < budget && this.taken < this.queue.length) {
+      this.host.devices.queuedByDrivers--;
       netifReceive(this.host, this.dev, this.queue[this.taken++]!);
       work++;
     }

@@ -26,7 +26,7 @@ import { Backlog } from './backlog.ts';
 import { CardSettings } from './card-settings.ts';
 import { driverStatistics, type NapiCounters } from './driver-statistics.ts';
 import { Gro } from './gro.ts';
-import { type Cpu, cpuOf, type Napi } from './napi.ts';
+import { type Cpu, cpuOf, NAPI_WEIGHT, type Napi } from './napi.ts';
 import { Nic, RX_PAD } from './nic.ts';
 import { RING_DESCRIPTORS_MAX, TxRing } from './ring.ts';
 
@@ -47,6 +47,7 @@ export interface ProbeOptions {
 
 class Driver implements DeviceOps, Napi {
   readonly name: string;
+  readonly weight = NAPI_WEIGHT;
   readonly nic: Nic;
   readonly dev: NetDevice;
   scheduled = false;
@@ -129,13 +130,12 @@ class Driver implements DeviceOps, Napi {
     const { nic, host } = this;
     nic.coalescer.emptied();
     while (nic.tx !== undefined && nic.tx.posted > 0) {
-      nic.tx.take();
-      host.skbs.countDrop('dev_down', 'e1000_clean_tx_ring');
+      host.skbs.dropFrame('dev_down', nic.tx.take(), { place: 'e1000_clean_tx_ring', dev: this.name });
     }
     this.cleanTx();
     while (nic.rx !== undefined && nic.rx.count > 0) {
+      host.skbs.dropFrame('dev_down', nic.rx.identify(), { place: 'e1000_clean_rx_ring', dev: this.name });
       nic.rx.release();
-      host.skbs.countDrop('dev_down', 'e1000_clean_rx_ring');
     }
   }
 

@@ -10,15 +10,12 @@
  * model, not a measurement) the CPU is busy meanwhile, frames pile up in the ring, and overruns, squeezed budgets and
  * interrupt storms are real.
  */
-import type { Host } from '../net/host.ts';
+import type { Host, SoftnetCounters } from '../net/host.ts';
 import type { Micros, Timer } from '../platform.ts';
 import { InterruptTable, type Irq } from './interrupt.ts';
 
 /** Linux: NAPI_POLL_WEIGHT. */
 export const NAPI_WEIGHT = 64;
-/** Linux: net.core.netdev_budget, and netdev_budget_usecs (2 jiffies at HZ=250). */
-export const BUDGET_PACKETS = 300;
-const BUDGET_MICROS: Micros = 8_000;
 /** Linux: MAX_SOFTIRQ_RESTART, MAX_SOFTIRQ_TIME. */
 const SOFTIRQ_ROUNDS_MAX = 10;
 const SOFTIRQ_MICROS_MAX: Micros = 2_000;
@@ -34,6 +31,8 @@ export const NO_COSTS: CpuCosts = { irq: 0, poll: 0, packet: 0 };
 /** A driver's place in the poll list. */
 export interface Napi {
   readonly name: string;
+  /** Packets at most in one poll. */
+  readonly weight: number;
   /** Handle at most `budget` received packets; how many there were. */
   poll(budget: number): number;
   /** The poll came back short: unmask the line, and raise it again for what came meanwhile (napi_complete_done). */
@@ -41,17 +40,9 @@ export interface Napi {
   scheduled: boolean;
 }
 
-/** Columns of /proc/net/softnet_stat. */
-export interface SoftnetCounters {
-  processed: number;
-  dropped: number;
-  timeSqueeze: number;
-  ksoftirqd: number;
-}
-
 export class Cpu {
   readonly interrupts = new InterruptTable();
-  readonly softnet: SoftnetCounters = { processed: 0, dropped: 0, timeSqueeze: 0, ksoftirqd: 0 };
+  readonly softnet: SoftnetCounters;
   private costs: CpuCosts = NO_COSTS;
   private readonly host: Host;
   private readonly timer: Timer;
@@ -70,6 +61,7 @@ export class Cpu {
 
   constructor(host: Host) {
     this.host = host;
+    this.softnet = host.softnet;
     this.timer = host.clock.timer(() => this.onTimer());
   }
 
@@ -159,13 +151,13 @@ export class Cpu {
   private pollOne(): Micros {
     const now = this.host.clock.now();
     if (this.budget < 0) {
-      this.budget = BUDGET_PACKETS;
+      this.budget = this.host.devices.budget.value;
       this.host.softirqs.NET_RX++;
       this.roundStart = now;
       if (this.rounds === 0) this.softirqStart = now;
     }
     const napi = this.pollList.shift()!;
-    const weight = Math.min(NAPI_WEIGHT, this.budget);
+    const weight = Math.min(napi.weight, Math.max(1, this.budget));
     const work = napi.poll(weight);
     this.softnet.processed += work;
     this.budget -= work;
@@ -176,7 +168,8 @@ export class Cpu {
       this.pollList.push(napi);
     }
     if (this.pollList.length === 0) this.endRound(false);
-    else if (this.budget <= 0 || this.host.clock.now() - this.roundStart >= BUDGET_MICROS) this.endRound(true);
+    else if (this.budget <= 0 || this.host.clock.now() - this.roundStart >= this.host.devices.budgetMicros.value)
+      this.endRound(true);
     return this.costs.poll + work * this.costs.packet;
   }
 
@@ -206,14 +199,6 @@ export function cpuOf(host: Host): Cpu {
     cpu = made;
     cpus.set(host, made);
     host.procfs.register('/proc/interrupts', () => made.interrupts.text());
-    host.procfs.register('/proc/net/softnet_stat', () => softnetStatText(made));
   }
   return cpu;
-}
-
-/** /proc/net/softnet_stat: 13 columns of hex, one row a CPU; columns that have no meaning here are 0. */
-export function softnetStatText(cpu: Cpu): string {
-  const { processed, dropped, timeSqueeze } = cpu.softnet;
-  const columns = [processed, dropped, timeSqueeze, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-  return `${columns.map((n) => (n >>> 0).toString(16).padStart(8, '0')).join(' ')}\n`;
 }

@@ -142,7 +142,7 @@ export class Nic implements PhyListener {
       this.countTarget(readMac(skb.view, skb.data));
       this.countDma(skb.length);
       // The cable may have been pulled since it was posted: then it is lost in the card.
-      if (!phy.carrier) this.countLoss('no_carrier', 'nic');
+      if (!phy.carrier) this.host.skbs.dropFrame('no_carrier', skb, { place: 'nic', dev: phy.name });
       else if (skb.gsoSize > 0) this.counters.txSegmentedGood += transmitSegments(phy, skb) > 1 ? 1 : 0;
       else transmitFrame(phy, skb);
     }
@@ -156,10 +156,6 @@ export class Nic implements PhyListener {
       (this.rx !== undefined && this.rx.count > 0 && !this.coalescer.waits) ||
       (this.tx !== undefined && this.tx.done > 0)
     );
-  }
-
-  private countLoss(reason: DropReason, place: string): void {
-    this.host.skbs.countDrop(reason, place);
   }
 
   private countDma(size: number): void {

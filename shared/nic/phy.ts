@@ -219,15 +219,11 @@ export class Phy implements WireListener {
   /** Count and trace a frame that goes no further. */
   refuse(reason: DropReason, batch: FrameBatch, i: number, place?: string): void {
     const { skbs, trace } = this.host;
-    const location = skbs.countDrop(reason, place);
     this.listener.onRefused(reason);
-    if (!trace.on) return;
-    const identity = {
-      traceDevice: batch.traceDevices[i]!,
-      traceNumber: batch.traceNumbers[i]!,
-      cause: batch.causes[i]!,
-    };
-    trace.drop(reason, identity, { location, dev: this.name });
+    const identity = trace.on
+      ? { traceDevice: batch.traceDevices[i]!, traceNumber: batch.traceNumbers[i]!, cause: batch.causes[i]! }
+      : undefined;
+    skbs.dropFrame(reason, identity, { place, dev: this.name });
   }
 
   private sent(out: FrameBatch, k: number): void {

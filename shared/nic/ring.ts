@@ -8,6 +8,7 @@
  * Pages in the RX ring have no holder yet (refs 0): the sk_buff that is built around them becomes it.
  */
 import type { Pages, SkBuff } from '../net/skbuff.ts';
+import type { Identified } from '../net/trace.ts';
 import { assert } from '../platform.ts';
 
 /** Linux: e1000e's default, bounds, and what sizes are rounded up to a multiple of; `ethtool -g`, `-G`. */
@@ -58,6 +59,16 @@ export class RxRing {
   /** The descriptor of the frame that waits longest; still to be released. */
   get first(): number {
     return this.tail;
+  }
+
+  /** Which packet waits longest. */
+  identify(): Identified {
+    const { tail } = this;
+    return {
+      traceDevice: this.traceDevices[tail]!,
+      traceNumber: this.traceNumbers[tail]!,
+      cause: this.causes[tail]!,
+    };
   }
 
   release(): void {

@@ -18,7 +18,8 @@ interface Table {
 function tableOf(c: LinkCounters): Table {
   return {
     rx: [c.rxBytes, c.rxPackets, c.rxErrors, c.rxDropped, c.rxMissed, c.multicast],
-    rxErrors: [c.rxLength, c.rxCrc, c.rxFrame, c.rxFifo, 0],
+    // The last column is there once it has something to say, as iproute2's.
+    rxErrors: [c.rxLength, c.rxCrc, c.rxFrame, c.rxFifo, 0, ...(c.rxOtherhost > 0 ? [c.rxOtherhost] : [])],
     tx: [c.txBytes, c.txPackets, c.txErrors, c.txDropped, c.txCarrier, c.collisions],
     txErrors: [0, c.txFifo, 0, 0, 0],
   };
@@ -32,7 +33,7 @@ export function linkStatistics(counters: LinkCounters, errors: boolean): string[
   );
   const rx = ['bytes', 'packets', 'errors', 'dropped', 'missed', 'mcast', ''];
   const tx = ['bytes', 'packets', 'errors', 'dropped', 'carrier', 'collsns', ''];
-  const rxErrors = ['length', 'crc', 'frame', 'fifo', 'overrun'];
+  const rxErrors = ['length', 'crc', 'frame', 'fifo', 'overrun', ...(counters.rxOtherhost > 0 ? ['otherhost'] : [])];
   const txErrors = ['aborted', 'fifo', 'window', 'heartbt', 'transns'];
   return [
     header('    RX: ', rx, widths, 0),
@@ -78,6 +79,7 @@ export function statisticsJson(c: LinkCounters, errors: boolean): { readonly sta
     frame_errors: c.rxFrame,
     fifo_errors: c.rxFifo,
     missed_errors: c.rxMissed,
+    ...(c.rxOtherhost > 0 ? { otherhost_dropped: c.rxOtherhost } : {}),
   };
   const txErrors = {
     aborted_errors: 0,

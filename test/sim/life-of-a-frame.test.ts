@@ -3,7 +3,7 @@
  * in their order, and copies happen where it says, and nowhere else.
  */
 import { describe, expect, test } from 'vitest';
-import type { SkbCounters } from '../../shared/net/skbuff.ts';
+import type { SkbCounters } from '../../shared/net/skb-counters.ts';
 import type { Program } from '../../shared/net/syscalls.ts';
 import { programs } from '../../shared/programs/registry.ts';
 import { testLab } from '../kit/lab.ts';
@@ -143,6 +143,13 @@ describe('copies happen where the document says', () => {
     expect(atAlice.bytes).toMatchObject({ userToKernel: BYTES, dma: BYTES + FRAME_HEADERS });
     expect(atBob?.events).toEqual({ ...nothing, dma: 1, kernelToUser: 1 });
     expect(atBob?.bytes).toMatchObject({ kernelToUser: BYTES, dma: BYTES + FRAME_HEADERS });
+    const { copies, copiedBytes, allocated } = alice.host.skbs.counters;
+    const [dma, userToKernel] = [copies.dma, copiedBytes.userToKernel];
+    const { out } = await run('alice', 'cat /proc/net/skbuff');
+    expect(out).toMatch(new RegExp(`^allocated +${allocated}\ncloned +\\d+\ncopied +\\d+\nlive +0\n`));
+    expect(out).toMatch(new RegExp(`^dma +${dma} +\\d+$`, 'm'));
+    expect(out).toMatch(new RegExp(`^user_to_kernel +\\d+ +${userToKernel}$`, 'm'));
+    expect(out).toMatch(/^clone +\d+ +0$/m);
     lab.stop();
   });
 

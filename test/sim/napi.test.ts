@@ -87,6 +87,64 @@ test.each([
   expect(cpu.softnet.processed).toBe(rounds * 300);
 });
 
+describe('the sysctls', () => {
+  function rounds(sysctls: Readonly<Record<string, string>>, napi = true) {
+    const { send, clock, dev, cpu, host, stat } = nicBench({ irq: 1, poll: 0, packet: 5 });
+    for (const [name, value] of Object.entries(sysctls)) expect(host.sysctl.set(name, value)).toBeUndefined();
+    dev.ops.card?.setRings(4_096, 256);
+    dev.ops.card?.setFlags({ napi });
+    send(1_000);
+    clock.advance(MICROS);
+    return { ...cpu.softnet, polls: stat('napi_polls') };
+  }
+
+  test('netdev_budget packets are a round: with 100 of them 1000 packets squeeze ten times, with 2000 never', () => {
+    expect(rounds({ 'net.core.netdev_budget': '100' }).timeSqueeze).toBe(10);
+    expect(rounds({ 'net.core.netdev_budget': '2000' }).timeSqueeze).toBe(0);
+  });
+
+  test('netdev_budget_usecs end a round, too: polls of 64 packets take 320 us each, two make 500 us', () => {
+    const { timeSqueeze } = rounds({ 'net.core.netdev_budget': '2000', 'net.core.netdev_budget_usecs': '500' });
+    expect(timeSqueeze).toBeGreaterThanOrEqual(5);
+    expect(timeSqueeze).toBeLessThanOrEqual(8);
+  });
+
+  test('netdev_max_backlog is what the backlog of a card without NAPI holds', () => {
+    const { processed, dropped } = rounds({ 'net.core.netdev_max_backlog': '400' }, false);
+    expect([processed, dropped]).toEqual([400, 600]);
+  });
+
+  test.each([
+    ['64', 300],
+    ['1', 21],
+  ])('dev_weight %s: so much of the backlog is one turn, and a turn costs 100 us', (weight, processed) => {
+    const { send, clock, dev, cpu, host } = nicBench({ irq: 1, poll: 100, packet: 0 });
+    host.sysctl.set('net.core.dev_weight', weight);
+    dev.ops.card?.setRings(4_096, 256);
+    dev.ops.card?.setFlags({ napi: false });
+    send(300);
+    clock.advance(300 + 2_000);
+    expect(cpu.softnet.processed).toBe(processed);
+    clock.advance(MICROS);
+    expect(cpu.softnet.processed).toBe(300);
+  });
+
+  test('what waits in the backlog stands in /proc/net/softnet_stat', () => {
+    const { send, clock, dev, host } = nicBench({ irq: 1, poll: 0, packet: 1_000 });
+    dev.ops.card?.setFlags({ napi: false });
+    send(50);
+    clock.advance(40);
+    const columns = host.procfs.lookup('/proc/net/softnet_stat')?.read().trim().split(' ') ?? [];
+    expect(columns).toHaveLength(15);
+    const waiting = Number.parseInt(columns[11] ?? '', 16);
+    expect(waiting).toBeGreaterThan(30);
+    expect(Number.parseInt(columns[13] ?? '', 16)).toBe(waiting);
+    expect(columns[12]).toBe('00000000');
+    clock.advance(MICROS);
+    expect(Number.parseInt(host.procfs.lookup('/proc/net/softnet_stat')?.read().split(' ')[11] ?? '', 16)).toBe(0);
+  });
+});
+
 describe('without NAPI', () => {
   test('every frame interrupts', () => {
     const { interrupts, received, sent } = load(20, { napi: false });

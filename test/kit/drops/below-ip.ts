@@ -1,0 +1,337 @@
+/** Drops of card, driver, switch, and link layer. */
+import { Switch } from '../../../shared/bridge/switch.ts';
+import type { Mac } from '../../../shared/header/address.ts';
+import type { Phy } from '../../../shared/nic/phy.ts';
+import { SECOND } from '../../../shared/platform.ts';
+import { memoryWire } from '../../../shared/wire/memory-wire.ts';
+import { ip } from '../cable.ts';
+import { cardHost } from '../cards.ts';
+import { ManualClock } from '../clock.ts';
+import { sendUdp } from '../datagram.ts';
+import { arpFrame } from '../frames.ts';
+import {
+  arpCache,
+  card,
+  DropBench,
+  type DropRecipes,
+  farEnd,
+  link,
+  NO_COUNTER,
+  PEER,
+  softnetDropped,
+  type Watch,
+} from './bench.ts';
+
+/** Local experimental EtherType. */
+const TYPE = 0x88b5;
+const ELSEWHERE = 0x0200_0000_0077 as Mac;
+const SLOW = { irq: 5, poll: 2, packet: 50 };
+/** What a card's TX ring and a queue of txqueuelen hold. */
+const RING_AND_QUEUE = 256 + 1_000;
+
+/** A switch with three ports and the far ends of their cables; `send` puts a frame on one of them. */
+class SwitchBench {
+  readonly clock = new ManualClock();
+  readonly sw: Switch;
+  readonly far: Phy[] = [];
+
+  constructor(watch: Watch) {
+    const host = cardHost('sw', this.clock);
+    this.sw = new Switch(host);
+    watch(host, this.clock);
+    for (let n = 1; n <= 3; n++) {
+      const [near, far] = memoryWire(this.clock, `sw:p${n}`, `test:${n}`);
+      this.sw.addPort({ name: `p${n}`, mtu: 1_500, wire: near });
+      this.far.push(farEnd(host, far));
+    }
+  }
+
+  /** Its wire takes no more. */
+  blockPort2(): void {
+    (this.sw.ports[1]!.phy.wire as unknown as { ready: boolean }).ready = false;
+  }
+
+  send(port: number, source: number, target: number, count = 1): void {
+    const phy = this.far[port - 1]!;
+    for (let i = 0; i < count; i++) {
+      const at = phy.start(60, 99, i + 1, 0);
+      phy.out.bytes.fill(0, at, at + 60);
+      phy.out.view.setUint16(at, Math.floor(target / 0x1_0000_0000));
+      phy.out.view.setUint32(at + 2, target % 0x1_0000_0000);
+      phy.out.view.setUint16(at + 6, Math.floor(source / 0x1_0000_0000));
+      phy.out.view.setUint32(at + 8, source % 0x1_0000_0000);
+      phy.out.view.setUint16(at + 12, TYPE);
+      phy.finish();
+    }
+    phy.kick();
+    this.clock.advance(1);
+  }
+}
+
+const [A, B] = [0x0200_0000_0a01, 0x0200_0000_0b01];
+
+/** More datagrams than ring and queue hold, sent while the CPU is too busy to clean the ring. */
+function flood(bench: DropBench, count: number): void {
+  for (let i = 0; i < count; i++) sendUdp(bench.host, ip('10.0.0.2'), { sourcePort: 9, targetPort: 9 });
+}
+
+export const CARD_DROPS: DropRecipes = {
+  fcs_error: [
+    {
+      when: 'a bit flips on the wire',
+      counter: link('rx', 'crc_errors'),
+      make: (watch) =>
+        new DropBench(watch).wire(new Uint8Array(60), (bytes, at) => {
+          bytes[at + 20]! ^= 1;
+        }),
+    },
+  ],
+  frame_too_short: [
+    {
+      when: 'it has less than a header',
+      counter: link('rx', 'length_errors'),
+      make: (watch) => {
+        const bench = new DropBench(watch);
+        const { phy } = bench.port(0);
+        const batch = phy.wire!.reserve(70);
+        batch.bytes.fill(0, batch.append(20, 1, 1, 0), batch.end);
+        phy.kick();
+        bench.clock.advance(1);
+      },
+    },
+  ],
+  frame_too_long: [
+    {
+      when: 'it has more octets than the MTU allows',
+      counter: link('rx', 'length_errors'),
+      make: (watch) => new DropBench(watch).wire(new Uint8Array(1_519)),
+    },
+  ],
+  bad_preamble: [
+    {
+      when: 'the start frame delimiter is damaged',
+      counter: link('rx', 'frame_errors'),
+      make: (watch) =>
+        new DropBench(watch).wire(new Uint8Array(60), (bytes, at) => {
+          bytes[at - 1]! ^= 2;
+        }),
+    },
+  ],
+  other_host: [
+    {
+      when: 'it is for another card',
+      counter: card('rx_other_host'),
+      make: (watch) => new DropBench(watch).frame(TYPE, new Uint8Array(46), ELSEWHERE),
+    },
+  ],
+  rx_ring_full: [
+    {
+      when: 'frames come faster than a slow CPU polls them',
+      counter: link('rx', 'missed_errors'),
+      make: (watch) => {
+        const bench = new DropBench(watch, { costs: SLOW });
+        for (let i = 0; i < 300; i++) bench.frame(TYPE, new Uint8Array(46));
+      },
+    },
+  ],
+  no_carrier: [
+    {
+      when: 'the cable is pulled',
+      counter: link('tx', 'dropped'),
+      make: (watch) => {
+        const bench = new DropBench(watch, { sysctls: { 'net.ipv4.conf.all.arp_evict_nocarrier': '0' } });
+        bench.port(0).phy.setPortUp(false);
+        bench.clock.advance(1);
+        sendUdp(bench.host, ip('10.0.0.2'), { sourcePort: 9, targetPort: 9 });
+      },
+    },
+  ],
+  dev_down: [
+    {
+      when: 'packets are still in the queue as the interface is set down',
+      counter: link('tx', 'dropped'),
+      make: (watch) => {
+        const bench = new DropBench(watch, { costs: SLOW });
+        flood(bench, 300);
+        bench.host.devices.setUp(bench.eth0, false);
+      },
+    },
+    {
+      when: 'frames are still in the ring as the interface is set down',
+      place: 'e1000_clean_rx_ring',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const bench = new DropBench(watch, { costs: SLOW });
+        for (let i = 0; i < 20; i++) bench.frame(TYPE, new Uint8Array(46));
+        bench.host.devices.setUp(bench.eth0, false);
+      },
+    },
+  ],
+  qdisc_full: [
+    {
+      when: 'more is sent than ring and queue hold',
+      counter: link('tx', 'dropped'),
+      make: (watch) => flood(new DropBench(watch, { costs: SLOW }), RING_AND_QUEUE + 7),
+    },
+  ],
+};
+
+export const SWITCH_DROPS: DropRecipes = {
+  bridge_same_port: [
+    {
+      when: 'its target was learned on the port that it came from',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const bench = new SwitchBench(watch);
+        bench.send(1, A, B);
+        bench.send(1, B, A);
+      },
+    },
+  ],
+  bridge_port_down: [
+    {
+      when: 'the cable is pulled while frames wait for it',
+      counter: link('tx', 'dropped', 'p2'),
+      make: (watch) => {
+        const bench = new SwitchBench(watch);
+        bench.send(2, B, A);
+        bench.blockPort2();
+        bench.send(1, A, B, 5);
+        bench.far[1]!.setPortUp(false);
+        bench.clock.advance(1);
+      },
+    },
+  ],
+  bridge_queue_full: [
+    {
+      when: 'more than 1000 frames wait for a wire that takes none',
+      counter: link('tx', 'dropped', 'p2'),
+      make: (watch) => {
+        const bench = new SwitchBench(watch);
+        bench.send(2, B, A);
+        bench.blockPort2();
+        bench.send(1, A, B, 1_003);
+      },
+    },
+  ],
+  bridge_reserved: [
+    {
+      when: 'it is a spanning-tree frame',
+      counter: NO_COUNTER,
+      make: (watch) => new SwitchBench(watch).send(1, A, 0x0180_c200_0000),
+    },
+  ],
+};
+
+/** An ARP packet of 10.0.0.55's about 10.0.0.1, to everybody. */
+function arp(operation: number): Uint8Array {
+  const targetMac = 0 as Mac;
+  const packet = { operation, senderMac: PEER, senderIp: ip('10.0.0.55'), targetMac, targetIp: ip('10.0.0.1') };
+  return arpFrame(0xffff_ffff_ffff as Mac, PEER, packet);
+}
+
+const NOBODY = ip('10.0.0.77');
+const toNobody = (bench: DropBench, size = 10) => sendUdp(bench.host, NOBODY, { sourcePort: 9, targetPort: 9, size });
+
+export const LINK_DROPS: DropRecipes = {
+  cpu_backlog: [
+    {
+      when: 'more loops back than netdev_max_backlog lets wait',
+      counter: softnetDropped,
+      make: (watch) => {
+        const bench = new DropBench(watch, { sysctls: { 'net.core.netdev_max_backlog': '2' } });
+        for (let i = 0; i < 5; i++) sendUdp(bench.host, ip('127.0.0.1'), { sourcePort: 9, targetPort: 9 });
+      },
+    },
+    {
+      when: 'a card without NAPI interrupts faster than the softirq runs',
+      counter: softnetDropped,
+      make: (watch) => {
+        const bench = new DropBench(watch, { costs: SLOW, sysctls: { 'net.core.netdev_max_backlog': '2' } });
+        bench.eth0.ops.card?.setFlags({ napi: false });
+        for (let i = 0; i < 20; i++) bench.frame(TYPE, new Uint8Array(46));
+      },
+    },
+  ],
+  unhandled_protocol: [
+    {
+      when: 'nobody here knows its EtherType',
+      counter: link('rx', 'dropped'),
+      make: (watch) => new DropBench(watch).frame(TYPE, new Uint8Array(46)),
+    },
+  ],
+  packet_type_other: [
+    {
+      when: 'a promiscuous card takes an IP packet for another host',
+      counter: link('rx', 'otherhost_dropped'),
+      make: (watch) => {
+        const bench = new DropBench(watch);
+        bench.eth0.promiscuous = true;
+        bench.udp(9, {}, ELSEWHERE);
+      },
+    },
+  ],
+  arp_malformed: [
+    {
+      when: 'it speaks of another kind of hardware than Ethernet',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const frame = arp(1);
+        frame[15] = 6;
+        new DropBench(watch).wire(frame);
+      },
+    },
+  ],
+  arp_ignored: [
+    {
+      when: 'an answer comes that nobody asked for',
+      counter: NO_COUNTER,
+      make: (watch) => new DropBench(watch).wire(arp(2)),
+    },
+  ],
+  neigh_queue_full: [
+    {
+      when: 'more waits for one address than unres_qlen_bytes',
+      counter: arpCache(11),
+      make: (watch) => {
+        const bench = new DropBench(watch, { sysctls: { 'net.ipv4.neigh.default.unres_qlen_bytes': '2000' } });
+        for (let i = 0; i < 5; i++) toNobody(bench);
+      },
+    },
+  ],
+  neigh_failed: [
+    {
+      when: 'nobody answers three questions',
+      counter: arpCache(6),
+      counts: 1,
+      make: (watch) => {
+        const bench = new DropBench(watch);
+        toNobody(bench);
+        toNobody(bench);
+        bench.clock.advance(5 * SECOND);
+      },
+    },
+  ],
+  neigh_dead: [
+    {
+      when: 'the interface goes down while it waits for an answer',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const bench = new DropBench(watch);
+        toNobody(bench);
+        bench.host.devices.setUp(bench.eth0, false);
+      },
+    },
+  ],
+  neigh_table_full: [
+    {
+      when: 'gc_thresh3 neighbours are there already',
+      counter: arpCache(12),
+      make: (watch) => {
+        const bench = new DropBench(watch);
+        bench.host.sysctl.set('net.ipv4.neigh.default.gc_thresh3', '1');
+        toNobody(bench);
+      },
+    },
+  ],
+};

@@ -1,0 +1,232 @@
+/** Drops of TCP, in the notation of packet scripts. */
+import { PROTOCOL } from '../../../shared/header/ipv4.ts';
+import { TCP } from '../../../shared/header/tcp.ts';
+import { setSocketOption } from '../../../shared/net/socket.ts';
+import { receiveWindow, type TcpSock } from '../../../shared/net/tcp-sock.ts';
+import { type ScriptOptions, type TcpScript, tcpScript } from '../tcp.ts';
+import { DropBench, type DropRecipes, NO_COUNTER, nstat, type Watch } from './bench.ts';
+
+function script(watch: Watch, options?: ScriptOptions): TcpScript {
+  const t = tcpScript(options);
+  watch(t.host, t.clock);
+  return t;
+}
+
+/** An established connection and the script that goes on with it. */
+function established(watch: Watch, syn?: string, ack?: string): { t: TcpScript; sk: TcpSock } {
+  const t = script(watch);
+  const sk = t.established({ ...(syn === undefined ? {} : { syn }), ...(ack === undefined ? {} : { ack }) });
+  return { t, sk };
+}
+
+/** A bare TCP header on a wire, its offset field `words`. */
+function header(watch: Watch, words: number): void {
+  const bytes = new Uint8Array(TCP.SIZE);
+  bytes[TCP.OFFSET] = words << 4;
+  new DropBench(watch).ip(bytes, { protocol: PROTOCOL.TCP });
+}
+
+/** A child of a listener whose receive buffer is small, so that its queue fills up. */
+function tight(watch: Watch, bytes: number): { t: TcpScript; sk: TcpSock } {
+  const t = script(watch);
+  const listener = t.listen(8_080, 1);
+  setSocketOption(listener, 'SOL_SOCKET', 'SO_RCVBUF', bytes);
+  t.inbound('S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>');
+  t.outbound('S. 0:0(0) ack 1');
+  t.inbound('. 1:1(0) ack 1 win 320');
+  return { t, sk: t.accept(listener) };
+}
+
+export const TCP_DROPS: DropRecipes = {
+  tcp_header: [
+    { when: 'its offset field is below five words', counter: nstat('TcpInErrs'), make: (watch) => header(watch, 4) },
+  ],
+  tcp_bad_checksum: [
+    { when: 'its sum is wrong', counter: nstat('TcpInCsumErrors'), make: (watch) => header(watch, 5) },
+  ],
+  tcp_flags: [
+    {
+      when: 'a listener gets SYN and FIN together',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const t = script(watch);
+        t.listen();
+        t.inbound('FS 0:0(0) win 32792');
+      },
+    },
+    {
+      when: 'a segment without any flag comes to a connection',
+      place: 'tcp_rcv_established',
+      counter: NO_COUNTER,
+      make: (watch) => established(watch).t.inbound('- 1:1(0) win 320'),
+    },
+  ],
+  tcp_old_data: [
+    {
+      when: 'it is repeated after its acknowledgement',
+      place: 'tcp_validate_incoming',
+      counter: nstat('TcpExtDelayedACKLost'),
+      make: (watch) => {
+        const { t } = established(watch);
+        t.inbound('P. 1:1001(1000) ack 1 win 320');
+        t.inbound('. 1001:2001(1000) ack 1 win 320');
+        t.wait(0.5);
+        t.inbound('P. 1:1001(1000) ack 1 win 320');
+      },
+    },
+    {
+      when: 'it is repeated just before its acknowledgement',
+      counter: nstat('TcpExtDelayedACKLost'),
+      make: (watch) => {
+        const { t, sk } = established(watch);
+        t.inbound('P. 1:1001(1000) ack 1 win 320');
+        sk.rcvWup = (sk.rcvWup - 1_000) >>> 0;
+        t.inbound('P. 1:1001(1000) ack 1 win 320');
+      },
+    },
+  ],
+  tcp_overwindow: [
+    {
+      when: 'it begins where our window ends',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const { t, sk } = established(watch);
+        const end = 1 + receiveWindow(sk);
+        t.inbound(`. ${end}:${end + 1_000}(1000) ack 1 win 320`);
+      },
+    },
+  ],
+  tcp_out_of_order_full: [
+    {
+      when: 'the buffer is full of what came out of order, and what fills the gap needs its room',
+      counter: nstat('TcpExtOfoPruned'),
+      make: (watch) => {
+        const { t, sk } = tight(watch, 6_000);
+        for (let at = 101; at < 1_001 && sk.host.skbs.counters.drops.size === 0; at += 20)
+          t.inbound(`. ${at}:${at + 10}(10) ack 1 win 320`);
+      },
+    },
+  ],
+  tcp_invalid_sequence: [
+    {
+      when: 'its number lies beyond our window',
+      counter: NO_COUNTER,
+      make: (watch) => established(watch).t.inbound('. 5000001:5001001(1000) ack 1 win 320'),
+    },
+  ],
+  tcp_invalid_ack: [
+    {
+      when: 'it acknowledges what was never sent',
+      place: 'tcp_rcv_established',
+      counter: nstat('TcpExtTCPChallengeACK'),
+      make: (watch) => established(watch).t.inbound('. 1:1(0) ack 5001 win 320'),
+    },
+  ],
+  tcp_paws: [
+    {
+      when: 'its timestamp is older than the last',
+      counter: nstat('TcpExtPAWSEstab'),
+      make: (watch) => {
+        const syn = 'S 0:0(0) win 32792 <mss 1000,sackOK,TS val 1000 ecr 0,nop,wscale 7>';
+        const { t } = established(watch, syn, '. 1:1(0) ack 1 win 320 <nop,nop,TS val 1001 ecr 0>');
+        t.inbound('P. 1:1001(1000) ack 1 win 320 <nop,nop,TS val 500 ecr 0>');
+      },
+    },
+  ],
+  tcp_invalid_syn: [
+    {
+      when: 'a SYN comes in the middle of a connection',
+      counter: nstat('TcpExtTCPSYNChallenge'),
+      make: (watch) => established(watch).t.inbound('S 1:1(0) win 320'),
+    },
+  ],
+  tcp_reset: [
+    {
+      when: 'it is a RST with the exact number',
+      counter: nstat('TcpEstabResets'),
+      make: (watch) => established(watch).t.inbound('R. 1:1(0) ack 1 win 320'),
+    },
+  ],
+  tcp_closed: [
+    {
+      when: 'data comes after the FIN',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const { t } = established(watch);
+        t.inbound('F. 1:1(0) ack 1 win 320');
+        t.inbound('P. 2:1002(1000) ack 1 win 320');
+      },
+    },
+  ],
+  tcp_listen_overflow: [
+    {
+      when: 'nobody accepts the connections that are ready',
+      counter: nstat('TcpExtListenOverflows'),
+      make: (watch) => {
+        const t = script(watch);
+        t.listen(8_080, 0);
+        for (let n = 0; n < 2; n++) {
+          t.inbound('S 0:0(0) win 32792 <mss 1000>');
+          if (n === 1) return;
+          t.outbound('S. 0:0(0) ack 1');
+          t.inbound('. 1:1(0) ack 1 win 320');
+          t.nextPeer();
+        }
+      },
+    },
+  ],
+  tcp_syn_queue_full: [
+    {
+      when: 'nobody completes the handshakes that began',
+      counter: nstat('TcpExtTCPReqQFullDrop'),
+      make: (watch) => {
+        const t = script(watch, { sysctls: { 'net.ipv4.tcp_syncookies': '0' } });
+        t.listen(8_080, 1);
+        for (let n = 0; n < 2; n++) {
+          t.inbound('S 0:0(0) win 32792 <mss 1000>');
+          t.nextPeer();
+        }
+      },
+    },
+  ],
+  tcp_rcvbuf: [
+    {
+      when: 'the buffer is full and nobody reads',
+      counter: nstat('TcpExtTCPRcvQDrop'),
+      make: (watch) => {
+        const { t, sk } = tight(watch, 5_000);
+        for (let at = 1; sk.host.skbs.counters.drops.size === 0 && at < 50_000; at += 10)
+          t.inbound(`P. ${at}:${at + 10}(10) ack 1 win 320`);
+      },
+    },
+  ],
+  tcp_zero_window: [
+    {
+      when: 'the window is shut',
+      counter: nstat('TcpExtTCPZeroWindowDrop'),
+      make: (watch) => {
+        const { t, sk } = tight(watch, 5_000);
+        let at = 1;
+        while (receiveWindow(sk) > 0) {
+          const n = Math.min(1_000, receiveWindow(sk));
+          t.inbound(`P. ${at}:${at + n}(${n}) ack 1 win 320`);
+          at += n;
+        }
+        t.inbound(`P. ${at}:${at + 100}(100) ack 1 win 320`);
+      },
+    },
+  ],
+  tcp_time_wait: [
+    {
+      when: 'the connection is over and something late comes',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const { t, sk } = established(watch);
+        t.close(sk);
+        t.outbound('F. 1:1(0) ack 1');
+        t.inbound('F. 1:1(0) ack 2 win 320');
+        t.inbound('. 1:1(0) ack 2 win 320');
+      },
+    },
+  ],
+};
