@@ -1,5 +1,5 @@
 /**
- * TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018): parsed into one record that is used again for every segment, and
+ * TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 9768): parsed into one record that is used again for every segment, and
  * emitted in Linux's order and padding. Left out: MD5, TCP-AO, Fast Open, MPTCP (skipped as unknown, as the RFC asks).
  */
 import { TCP_OPTION } from './tcp.ts';
@@ -8,6 +8,8 @@ import { TCP_OPTION } from './tcp.ts';
 export const WINDOW_SCALE_MAX = 14;
 /** Four blocks fill the 40 octets of option space. */
 export const SACK_BLOCKS_MAX = 4;
+/** What the offset field can say beyond the header's 20. */
+export const TCP_OPTION_BYTES_MAX = 40;
 /** Octets of options on a segment of an established connection with timestamps: nop, nop, TS. */
 export const TIMESTAMPS_ALIGNED = 12;
 /** nop, nop, kind and length before the first block. */
@@ -15,6 +17,11 @@ export const SACK_BASE_ALIGNED = 4;
 export const SACK_BLOCK = 8;
 /** nop, nop, kind 8, length 10: what almost every segment starts its options with. */
 const TIMESTAMPS_WORD = 0x0101_080a;
+
+/** Kind and length of an AccECN option, and each of its counters. */
+const ACCECN_BASE = 2;
+const ACCECN_FIELD = 3;
+export const ACCECN_FIELDS_MAX = 3;
 
 /** What a segment's options said; `mss` 0 and `wscale` -1 mean that the option was not there. */
 export class TcpOptions {
@@ -27,12 +34,16 @@ export class TcpOptions {
   sackBlocks = 0;
   readonly sackStart = new Uint32Array(SACK_BLOCKS_MAX);
   readonly sackEnd = new Uint32Array(SACK_BLOCKS_MAX);
+  /** Kind of the AccECN option, 0: none; how many counters it has, and those in the order of the option. */
+  accecn = 0;
+  accecnFields = 0;
+  readonly accecnCounters = new Uint32Array(ACCECN_FIELDS_MAX);
 
   clear(): void {
     this.mss = 0;
     this.wscale = -1;
     this.sackPermitted = this.timestamps = false;
-    this.tsval = this.tsecr = this.sackBlocks = 0;
+    this.tsval = this.tsecr = this.sackBlocks = this.accecn = this.accecnFields = 0;
   }
 
   /** Read the options in [at, end). Bad lengths end the reading, as in Linux; nothing is ever refused. */
@@ -86,8 +97,70 @@ export class TcpOptions {
         }
         return;
       }
+      case TCP_OPTION.ACCECN0:
+      case TCP_OPTION.ACCECN1:
+        this.accecn = kind;
+        this.accecnFields = Math.min(Math.floor((length - ACCECN_BASE) / ACCECN_FIELD), ACCECN_FIELDS_MAX);
+        for (let i = 0, from = at + ACCECN_BASE; i < this.accecnFields; i++, from += ACCECN_FIELD) {
+          this.accecnCounters[i] = (view.getUint8(from) << 16) | view.getUint16(from + 1);
+        }
+        return;
     }
   }
+}
+
+/** Two NOPs that pad the option which follows may give way to the end of an AccECN option; one NOP to one octet of it. */
+function accecnPadding(o: TcpOptions, syn: boolean): number {
+  if (!syn) return o.sackBlocks > 0 ? 2 : 0;
+  if (o.sackPermitted && !o.timestamps) return 2;
+  return o.wscale >= 0 ? 1 : 0;
+}
+
+/** Octets that an AccECN option of `fields` counters adds to the others, aligned. */
+function accecnSize(o: TcpOptions, fields: number, syn: boolean): number {
+  const size = ACCECN_BASE + fields * ACCECN_FIELD;
+  return (size & 3) > accecnPadding(o, syn) ? (size + 3) & ~3 : size & ~3;
+}
+
+/**
+ * Add an AccECN option with as many counters as `room` octets take, `required` at least; for that, SACK blocks beyond the
+ * second may go. Returns the octets by which the options grow, negative when blocks went. (Linux: tcp_options_fit_accecn)
+ */
+export function fitAccecn(o: TcpOptions, required: number, room: number, syn: boolean): number {
+  const blocks = o.sackBlocks;
+  for (;;) {
+    for (let fields = ACCECN_FIELDS_MAX; fields >= required; fields--) {
+      const size = accecnSize(o, fields, syn);
+      if (size > room) continue;
+      o.accecn = TCP_OPTION.ACCECN1;
+      o.accecnFields = fields;
+      return size - (blocks - o.sackBlocks) * SACK_BLOCK;
+    }
+    if (required === 0 || o.sackBlocks <= 2) break;
+    o.sackBlocks--;
+    room += SACK_BLOCK;
+  }
+  o.sackBlocks = blocks;
+  return 0;
+}
+
+/** Up to the last whole word; what is left over goes in front of the next option, or before NOPs. */
+function emitAccecn(view: DataView, at: number, o: TcpOptions): number {
+  view.setUint8(at, o.accecn);
+  view.setUint8(at + 1, ACCECN_BASE + o.accecnFields * ACCECN_FIELD);
+  at += ACCECN_BASE;
+  for (let i = 0; i < o.accecnFields; i++, at += ACCECN_FIELD) {
+    const counter = o.accecnCounters[i] ?? 0;
+    view.setUint8(at, counter >>> 16);
+    view.setUint16(at + 1, counter & 0xffff);
+  }
+  return at;
+}
+
+/** NOPs until `at` stands `place` octets into a word of the options that begin at `start`. */
+function pad(view: DataView, start: number, at: number, place: number): number {
+  while (((at - start) & 3) !== place) view.setUint8(at++, TCP_OPTION.NOP);
+  return at;
 }
 
 /** Octets that emitSynOptions will write. */
@@ -96,11 +169,15 @@ export function synOptionsSize(o: TcpOptions): number {
   if (o.timestamps) size += TIMESTAMPS_ALIGNED;
   else if (o.sackPermitted) size += 4;
   if (o.wscale >= 0) size += 4;
-  return size;
+  return o.accecn === 0 ? size : size + accecnSize(o, o.accecnFields, true);
 }
 
-/** `mss, sackOK, TS, nop, wscale`, or without timestamps `mss, nop, nop, sackOK, nop, wscale`. */
-export function emitSynOptions(view: DataView, at: number, o: TcpOptions): number {
+/**
+ * `mss, sackOK, TS, nop, wscale`, or without timestamps `mss, nop, nop, sackOK, nop, wscale`; AccECN before what stands
+ * behind NOPs.
+ */
+export function emitSynOptions(view: DataView, start: number, o: TcpOptions): number {
+  let at = start;
   if (o.mss > 0) {
     view.setUint32(at, (TCP_OPTION.MSS << 24) | (4 << 16) | o.mss);
     at += 4;
@@ -112,38 +189,47 @@ export function emitSynOptions(view: DataView, at: number, o: TcpOptions): numbe
     view.setUint32(at + 4, o.tsval);
     view.setUint32(at + 8, o.tsecr);
     at += TIMESTAMPS_ALIGNED;
-  } else if (o.sackPermitted) {
-    view.setUint32(at, (0x0101 << 16) | (TCP_OPTION.SACK_PERMITTED << 8) | 2);
-    at += 4;
+  }
+  if (o.accecn !== 0) at = emitAccecn(view, at, o);
+  if (o.sackPermitted && !o.timestamps) {
+    at = pad(view, start, at, 2);
+    view.setUint16(at, (TCP_OPTION.SACK_PERMITTED << 8) | 2);
+    at += 2;
   }
   if (o.wscale >= 0) {
-    view.setUint32(at, (TCP_OPTION.NOP << 24) | (TCP_OPTION.WINDOW_SCALE << 16) | (3 << 8) | o.wscale);
-    at += 4;
+    at = pad(view, start, at, 1);
+    view.setUint16(at, (TCP_OPTION.WINDOW_SCALE << 8) | 3);
+    view.setUint8(at + 2, o.wscale);
+    at += 3;
   }
-  return at;
+  return pad(view, start, at, 0);
 }
 
 /** Octets that emitOptions will write. */
 export function optionsSize(o: TcpOptions): number {
   const sack = o.sackBlocks > 0 ? SACK_BASE_ALIGNED + o.sackBlocks * SACK_BLOCK : 0;
-  return (o.timestamps ? TIMESTAMPS_ALIGNED : 0) + sack;
+  const accecn = o.accecn === 0 ? 0 : accecnSize(o, o.accecnFields, false);
+  return (o.timestamps ? TIMESTAMPS_ALIGNED : 0) + accecn + sack;
 }
 
-/** `nop, nop, TS` and `nop, nop, sack`: the options of everything after the handshake. */
-export function emitOptions(view: DataView, at: number, o: TcpOptions): number {
+/** `nop, nop, TS`, AccECN and `nop, nop, sack`: the options of everything after the handshake. */
+export function emitOptions(view: DataView, start: number, o: TcpOptions): number {
+  let at = start;
   if (o.timestamps) {
     view.setUint32(at, TIMESTAMPS_WORD);
     view.setUint32(at + 4, o.tsval);
     view.setUint32(at + 8, o.tsecr);
     at += TIMESTAMPS_ALIGNED;
   }
+  if (o.accecn !== 0) at = emitAccecn(view, at, o);
   if (o.sackBlocks > 0) {
-    view.setUint32(at, (0x0101 << 16) | (TCP_OPTION.SACK << 8) | (2 + o.sackBlocks * SACK_BLOCK));
-    at += SACK_BASE_ALIGNED;
+    at = pad(view, start, at, 2);
+    view.setUint16(at, (TCP_OPTION.SACK << 8) | (2 + o.sackBlocks * SACK_BLOCK));
+    at += 2;
     for (let i = 0; i < o.sackBlocks; i++, at += SACK_BLOCK) {
       view.setUint32(at, o.sackStart[i] ?? 0);
       view.setUint32(at + 4, o.sackEnd[i] ?? 0);
     }
   }
-  return at;
+  return pad(view, start, at, 0);
 }

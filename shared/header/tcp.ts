@@ -1,4 +1,4 @@
-/** TCP (RFC 9293 §3.1) and its options (RFC 9293 §3.2, 7323, 2018). */
+/** TCP (RFC 9293 §3.1, with AE of RFC 9768) and its options (RFC 9293 §3.2, 7323, 2018, 9768). */
 export const TCP = {
   SOURCE_PORT: 0,
   TARGET_PORT: 2,
@@ -14,7 +14,11 @@ export const TCP = {
   SIZE: 20,
 } as const;
 
-export const TCP_FLAG = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128 } as const;
+/** AE stands in the octet before the others: `tcpFlags` reads them all. */
+export const TCP_FLAG = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128, AE: 256 } as const;
+/** AE, CWR and ECE read as one number of three bits: the ACE field (RFC 9768 §3.2). */
+export const ACE_SHIFT = 6;
+export const ACE_MASK = 7 << ACE_SHIFT;
 
 export const TCP_OPTION = {
   EOL: 0,
@@ -24,7 +28,16 @@ export const TCP_OPTION = {
   SACK_PERMITTED: 4,
   SACK: 5,
   TIMESTAMPS: 8,
+  /** Accurate ECN, fields in the order ECT(0), CE, ECT(1). */
+  ACCECN0: 172,
+  /** The same with ECT(1) first: what we send. */
+  ACCECN1: 174,
 } as const;
+
+/** All nine flags, AE to FIN. */
+export function tcpFlags(view: DataView, at: number): number {
+  return view.getUint16(at + TCP.OFFSET) & 0x1ff;
+}
 
 /** The header's length from its offset field, in octets. */
 export function tcpHeaderLength(view: DataView, at: number): number {

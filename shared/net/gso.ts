@@ -59,7 +59,8 @@ export function completeChecksum(skb: SkBuff): void {
 
 /**
  * Cut a TCP packet of several segments into packets of their own, from skb.data on. Consumes `skb`; the segments are
- * the caller's. IDs count up, FIN and PSH stand on the last alone, CWR on the first alone. (Linux: tcp_gso_segment)
+ * the caller's. IDs count up, FIN and PSH stand on the last alone, CWR on the first alone unless it
+ * is part of a count. (Linux: tcp_gso_segment)
  */
 export function gsoSegment(host: Host, skb: SkBuff): SkBuff[] {
   const headers = skb.transportHeader - skb.data + tcpHeaderLength(skb.view, skb.transportHeader);
@@ -121,7 +122,7 @@ function cutSegment(host: Host, skb: SkBuff, cut: Cut): SkBuff {
   view.setUint32(tcp + TCP.SEQUENCE, (view.getUint32(tcp + TCP.SEQUENCE) + cut.at) >>> 0);
   let flags = view.getUint8(tcp + TCP.FLAGS);
   if (cut.at + cut.length < cut.payload) flags &= ~(TCP_FLAG.FIN | TCP_FLAG.PSH);
-  if (cut.at > 0) flags &= ~TCP_FLAG.CWR;
+  if (cut.at > 0 && !skb.gsoAccecn) flags &= ~TCP_FLAG.CWR;
   view.setUint8(tcp + TCP.FLAGS, flags);
   return segment;
 }

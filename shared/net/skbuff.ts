@@ -80,6 +80,7 @@ export class SkBuff {
   /** Payload octets per segment when this stands for several (TSO, GRO); 0 when it is one packet. */
   gsoSize = 0;
   gsoSegments = 0;
+  gsoAccecn = false; // When cut, every segment keeps CWR: there it is a bit of a count (SKB_GSO_TCP_ACCECN).
   /** Lab time of arrival or sending, microseconds. */
   timestamp = 0;
   mark = 0;
@@ -362,6 +363,7 @@ export class SkBuffs {
     twin.checksum = skb.checksum;
     twin.gsoSize = skb.gsoSize;
     twin.gsoSegments = skb.gsoSegments;
+    twin.gsoAccecn = skb.gsoAccecn;
     twin.timestamp = skb.timestamp;
     twin.mark = skb.mark;
     twin.traceDevice = skb.traceDevice;
@@ -373,15 +375,13 @@ export class SkBuffs {
   }
 
   private reset(skb: SkBuff): void {
-    skb.alive = false;
-    skb.data = skb.tail = skb.fragBytes = 0;
+    skb.alive = skb.gsoAccecn = false;
+    skb.data = skb.tail = skb.fragBytes = skb.macHeader = skb.networkHeader = skb.transportHeader = 0;
     skb.frags.length = 0;
-    skb.macHeader = skb.networkHeader = skb.transportHeader = 0;
     skb.protocol = skb.ifindex = skb.gsoSize = skb.gsoSegments = 0;
-    skb.timestamp = skb.mark = skb.truesize = 0;
+    skb.timestamp = skb.mark = skb.truesize = skb.traceDevice = skb.traceNumber = skb.parent = skb.cause = 0;
     skb.packetType = 'host';
     skb.checksum = 'none';
-    skb.traceDevice = skb.traceNumber = skb.parent = skb.cause = 0;
     skb.route = skb.conntrack = skb.control = skb.owner = undefined;
     skb.destructor = undefined;
   }

@@ -24,6 +24,8 @@ const F = {
   NO_CHALLENGE_ACK: 0x8000,
   ACK_MAYBE_DELAYED: 0x1_0000,
   DSACK_TLP: 0x2_0000,
+  /** The peer's timestamp went on. */
+  TS_PROGRESS: 0x4_0000,
 } as const;
 
 const ACKED = F.DATA_ACKED | F.SYN_ACKED;
@@ -35,6 +37,9 @@ export const ACK_FLAG = {
   CA_ALERT: F.DATA_SACKED | F.ECE | F.DSACKING_ACK,
   FORWARD_PROGRESS: ACKED | F.DATA_SACKED,
 } as const;
+
+/** Bits of TcpSock.ackPending (ICSK_ACK_*). */
+export const ACK_PENDING = { SCHED: 1, TIMER: 2, PUSHED: 4, PUSHED2: 8, NOW: 16, NOMEM: 32 } as const;
 
 /** What tcp_xmit_recovery is to send when the ACK is done with. */
 export type Rexmit = 'none' | 'lost' | 'new';
@@ -50,6 +55,8 @@ export class AckState {
   lastSackt = -1;
   /** Delivered before the newest segment that this ACK covers was sent; -1: no sample. */
   priorDelivered = -1;
+  /** Sequence numbers newly known to have arrived. */
+  deliveredBytes = 0;
   /** The tightest round trip sample of this ACK, -1 for none. */
   rtt = -1;
 
@@ -57,6 +64,7 @@ export class AckState {
     this.flag = flag;
     this.rexmit = 'none';
     this.reord = sndNxt;
+    this.deliveredBytes = 0;
     this.firstSackt = this.lastSackt = this.priorDelivered = this.rtt = -1;
   }
 }

@@ -3,8 +3,11 @@
  * (Linux: tcp_ack and tcp_clean_rtx_queue).
  */
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
+import { accecnProcess } from './tcp-accecn.ts';
+import { ECN } from './tcp-accecn-state.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
 import { congControl, slowStartAfterIdleCheck } from './tcp-congestion.ts';
+import { accecnMode, ecnMode } from './tcp-ecn.ts';
 import { chronoStop } from './tcp-info.ts';
 import { fastretransAlert, removeRenoSacks, xmitRecovery } from './tcp-loss.ts';
 import { shouldExpandSndbuf, sndbufExpand, syncMss } from './tcp-mss.ts';
@@ -21,17 +24,20 @@ import { fastPathCheck } from './tcp-window.ts';
 /** How an acknowledgement was taken. */
 export type AckAnswer = 'ok' | 'old' | 'too-old' | 'unsent';
 
-/** Remember the peer's timestamp if it is the newest in order (tcp_replace_ts_recent, RFC 7323 §4.3). */
-export function replaceTsRecent(sk: TcpSock, seq: number): void {
-  if (!sk.sawTstamp || seqAfter(seq, sk.rcvWup)) return;
+/** Remember the peer's timestamp if it is the newest in order (tcp_replace_ts_recent, RFC 7323 §4.3). Returns ACK_FLAGs. */
+export function replaceTsRecent(sk: TcpSock, seq: number): number {
+  if (!sk.sawTstamp || seqAfter(seq, sk.rcvWup)) return 0;
   // A segment that passed PAWS at its edge does not set the clock back.
-  if (((sk.rcvTsval - sk.tsRecent) | 0) < 0 && sk.tsRecentStamp !== 0) return;
-  storeTsRecent(sk);
+  if (((sk.rcvTsval - sk.tsRecent) | 0) < 0 && sk.tsRecentStamp !== 0) return 0;
+  return storeTsRecent(sk);
 }
 
-export function storeTsRecent(sk: TcpSock): void {
+/** TS_PROGRESS when it is newer than the last. */
+export function storeTsRecent(sk: TcpSock): number {
+  const progress = ((sk.rcvTsval - sk.tsRecent) | 0) > 0;
   sk.tsRecent = sk.rcvTsval;
   sk.tsRecentStamp = Math.floor(sk.host.clock.now() / 1_000_000) + 1;
+  return progress ? ACK_FLAG.TS_PROGRESS : 0;
 }
 
 function sndUnaUpdate(sk: TcpSock, ack: number): void {
@@ -96,8 +102,11 @@ function freeAcked(sk: TcpSock, state: AckState): void {
       whole = false;
     }
     noteAcked(sk, segment, seq, count, state);
-    if ((sacked & SACKED.ACKED) !== 0) sk.sackedOut -= count;
-    else if (sk.sackOk) {
+    if ((sacked & SACKED.ACKED) !== 0) {
+      sk.sackedOut -= count;
+      // It was counted when it was SACKed.
+      state.deliveredBytes -= segment.length;
+    } else if (sk.sackOk) {
       sk.delivered += count;
       rackAdvanceUnlessSpurious(sk, segment);
     }
@@ -147,6 +156,7 @@ function cleanRtxQueue(sk: TcpSock, priorFack: number, priorSndUna: number, stat
   const priorSacked = sk.sackedOut;
   freeAcked(sk, state);
   const { acked, rest } = cleaned;
+  state.deliveredBytes += Math.max(0, ((rest === undefined ? sk.sndUna : rest.seq) - priorSndUna) | 0);
   if (rest === undefined) chronoStop(sk, 'busy');
   else if ((rest.sacked & SACKED.ACKED) !== 0) state.flag |= ACK_FLAG.SACK_RENEGING;
   if (seqBefore(sk.sndUp, sk.sndUna)) sk.sndUp = sk.sndUna;
@@ -225,7 +235,7 @@ function oldAck(sk: TcpSock, segment: Segment, state: AckState): void {
   const delivered = sk.delivered;
   if (!seqBefore(segment.ack, (una - sk.maxWindow) >>> 0)) sacktagWriteQueue(sk, o, segment.ack, una, state);
   fastretransAlert(sk, una, 0, state);
-  sk.host.snmp.TcpExtTCPDelivered += sk.delivered - delivered;
+  newlyDelivered(sk, delivered, 0, state.flag);
   xmitRecovery(sk, state);
 }
 
@@ -239,7 +249,9 @@ export function tcpAck(sk: TcpSock, segment: Segment, flag: number): AckAnswer {
   const { ack, seq } = segment;
   const answer = ackAcceptable(sk, segment, flag);
   // The timestamp of a segment in the window counts whatever it acknowledges.
-  if ((answer === 'ok' || answer === 'old') && (flag & ACK_FLAG.UPDATE_TS_RECENT) !== 0) replaceTsRecent(sk, seq);
+  if ((answer === 'ok' || answer === 'old') && (flag & ACK_FLAG.UPDATE_TS_RECENT) !== 0) {
+    state.flag |= replaceTsRecent(sk, seq);
+  }
   if (answer === 'old') oldAck(sk, segment, state);
   if (answer !== 'ok') return answer;
   if (seqAfter(ack, priorSndUna)) {
@@ -261,22 +273,39 @@ export function tcpAck(sk: TcpSock, segment: Segment, flag: number): AckAnswer {
   sk.probesOut = 0;
   sk.rcvTstamp = sk.host.clock.now();
   if (priorPackets === 0) {
-    if ((state.flag & ACK_FLAG.DSACKING_ACK) !== 0) fastretransAlert(sk, priorSndUna, 0, state);
+    const marked = accecnMode(sk) ? accecnProcess(sk, segment, sk.delivered - priorDelivered, state) : 0;
+    if ((state.flag & ACK_FLAG.DSACKING_ACK) !== 0) {
+      fastretransAlert(sk, priorSndUna, 0, state);
+      newlyDelivered(sk, priorDelivered, marked, state.flag);
+    }
     ackProbe(sk);
     if (sk.tlpHighSeq !== 0) processTlpAck(sk, ack, state.flag);
     return 'ok';
   }
   cleanRtxQueue(sk, priorFack, priorSndUna, state);
   rackUpdateReoWnd(sk, state);
+  const marked = accecnMode(sk) ? accecnProcess(sk, segment, sk.delivered - priorDelivered, state) : 0;
   if (sk.tlpHighSeq !== 0) processTlpAck(sk, ack, state.flag);
   if (isDubious(sk, state.flag)) fastretransAlert(sk, priorSndUna, dupacksOf(segment, state.flag), state);
   if ((state.flag & ACK_FLAG.SET_XMIT_TIMER) !== 0 && !scheduleLossProbe(sk, true)) rearmRto(sk);
-  const delivered = sk.delivered - priorDelivered;
-  snmp.TcpExtTCPDelivered += delivered;
+  const delivered = newlyDelivered(sk, priorDelivered, marked, state.flag);
   if (delivered > 0) sk.deliveredAt = sk.rcvTstamp;
   congControl(sk, delivered, sk.lost - priorLost, state.flag);
   xmitRecovery(sk, state);
   return 'ok';
+}
+
+/** What this ACK says has arrived, and how much of it was marked: `marked` is the accurate count (tcp_newly_delivered). */
+function newlyDelivered(sk: TcpSock, before: number, marked: number, flag: number): number {
+  const { snmp } = sk.host;
+  const delivered = sk.delivered - before;
+  snmp.TcpExtTCPDelivered += delivered;
+  if ((flag & ACK_FLAG.ECE) === 0) return delivered;
+  // RFC 3168 says only that something was.
+  const classic = ecnMode(sk) === ECN.RFC3168;
+  if (classic) sk.deliveredCe += delivered;
+  snmp.TcpExtTCPDeliveredCE += classic ? delivered : marked;
+  return delivered;
 }
 
 function slowAck(sk: TcpSock, segment: Segment, priorSndUna: number, state: AckState): void {
@@ -285,7 +314,7 @@ function slowAck(sk: TcpSock, segment: Segment, priorSndUna: number, state: AckS
   updateWindow(sk, segment, state);
   const o = sk.tcp.received;
   if (o.sackBlocks > 0 && sk.sackOk) sacktagWriteQueue(sk, o, segment.ack, priorSndUna, state);
-  if ((segment.flags & (TCP_FLAG.ECE | TCP_FLAG.SYN)) === TCP_FLAG.ECE && (sk.ecnFlags & 1) !== 0) {
+  if ((segment.flags & (TCP_FLAG.ECE | TCP_FLAG.SYN)) === TCP_FLAG.ECE && ecnMode(sk) === ECN.RFC3168) {
     state.flag |= ACK_FLAG.ECE;
   }
 }

@@ -1,10 +1,11 @@
 /** The full sock that a finished handshake becomes, and what every connection does once it is established. */
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
+import { ecnChild } from './tcp-ecn.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import { reserveTimestamps, routeMtu, sndbufExpand, syncMss } from './tcp-mss.ts';
 import { initializeRcvMss, initReceiveSpace } from './tcp-rcvbuf.ts';
 import type { Segment } from './tcp-segment.ts';
-import { ECN, INIT_CWND, type TcpSock } from './tcp-sock.ts';
+import { INIT_CWND, type TcpSock } from './tcp-sock.ts';
 import { keepaliveTimeWhen } from './tcp-timer.ts';
 
 /** inet_csk_clone_lock inherits what a program set on the listener. */
@@ -39,7 +40,7 @@ function inheritOptions(child: TcpSock, listener: TcpSock): void {
 }
 
 /** (Linux: tcp_v4_syn_recv_sock, tcp_create_openreq_child) */
-export function makeChild(request: RequestSock, segment: Segment): TcpSock {
+export function makeChild(request: RequestSock, segment: Segment, payload: number): TcpSock {
   const { listener, tcp } = request;
   const child = tcp.newSock();
   inheritOptions(child, listener);
@@ -75,7 +76,7 @@ export function makeChild(request: RequestSock, segment: Segment): TcpSock {
   if (request.tstampOk) reserveTimestamps(child);
   child.mssClamp = request.mss;
   child.advmss = request.advmss;
-  if (request.ecnOk) child.ecnFlags = ECN.OK;
+  ecnChild(child, request, segment, payload);
   child.totalRetrans = request.retransmits;
   child.synackSentAt = request.sentAt;
   child.undoMarker = request.retransmits > 0 ? child.sndUna : 0;

@@ -241,6 +241,8 @@ export function tcpDisconnect(sk: TcpSock): void {
   sk.sndSsthresh = 0x7fff_ffff;
   sk.writeSeq = (sk.writeSeq + sk.maxWindow + 2) >>> 0;
   sk.caState = 'Open';
+  sk.ecnFlags = sk.delivered = sk.deliveredCe = 0;
+  sk.accecn.reset();
   stateChange(sk);
 }
 

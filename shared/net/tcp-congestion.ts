@@ -5,6 +5,7 @@
 
 import { seqBefore } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
+import { ECN } from './tcp-accecn-state.ts';
 import { ACK_FLAG } from './tcp-ack-state.ts';
 import { cubic } from './tcp-cubic.ts';
 import { chronoStart } from './tcp-info.ts';
@@ -177,6 +178,11 @@ export function cwndReduction(sk: TcpSock, ackedSacked: number, newlyLost: numbe
   sk.sndCwnd = inFlight + count;
 }
 
+/** Tell the receiver that cwnd was reduced, where that is how it is done: RFC 3168 (tcp_ecn_queue_cwr). */
+export function ecnQueueCwr(sk: TcpSock): void {
+  if ((sk.ecnFlags & ECN.ANY) === ECN.RFC3168) sk.ecnFlags |= ECN.QUEUE_CWR;
+}
+
 export function initCwndReduction(sk: TcpSock): void {
   sk.highSeq = sk.sndNxt;
   sk.tlpHighSeq = 0;
@@ -185,6 +191,7 @@ export function initCwndReduction(sk: TcpSock): void {
   sk.prrDelivered = 0;
   sk.prrOut = 0;
   sk.sndSsthresh = sk.ca.ssthresh(sk);
+  ecnQueueCwr(sk);
 }
 
 export function endCwndReduction(sk: TcpSock): void {

@@ -1,10 +1,11 @@
 /** What ss, TCP_INFO and /proc/net/tcp show of connections (Linux: tcp_get_info, inet_diag_msg_common_fill). */
 import { formatIpv4 } from '../header/address.ts';
 import type { SocketRecord } from './netlink.ts';
+import { CE, ECN, ECT_0, ECT_1 } from './tcp-accecn-state.ts';
 import type { Tcp } from './tcp-host.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
-import { ECN, type TcpSock, type TcpState } from './tcp-sock.ts';
+import type { TcpSock, TcpState } from './tcp-sock.ts';
 
 /** Numbers of the states in tcp_info and /proc/net/tcp. */
 export const TCP_STATE_NUMBER: Readonly<Record<TcpState, number>> = {
@@ -58,7 +59,7 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     (sk.tstampOk ? 1 : 0) |
     (sk.sackOk ? 2 : 0) |
     (sk.wscaleOk ? 4 : 0) |
-    ((sk.ecnFlags & ECN.OK) !== 0 ? 8 : 0) |
+    ((sk.ecnFlags & ECN.ANY) !== 0 ? 8 : 0) |
     ((sk.ecnFlags & ECN.SEEN) !== 0 ? 16 : 0);
   const seconds = Math.max((sk.busyTime + running('busy')) / 1e6, 1e-6);
   return {
@@ -116,6 +117,30 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     rcv_ooopack: sk.rcvOooPack,
     snd_wnd: sk.sndWnd,
     rcv_wnd: sk.rcvWnd,
+    ...accecnInfo(sk),
+  };
+}
+
+function ecnModeNumber(mode: number): number {
+  if (mode === ECN.PENDING) return 3;
+  return mode === ECN.ACCECN ? 2 : mode;
+}
+
+/** What tcp_info has of ECN: TCPI_ECN_MODE_*, and both directions' counters. */
+function accecnInfo(sk: TcpSock): Record<string, number> {
+  const { accecn } = sk;
+  const { deliveredBytes: delivered, receivedBytes: received } = accecn;
+  return {
+    received_ce: accecn.receivedCe,
+    delivered_e1_bytes: delivered[ECT_1 - 1] ?? 0,
+    delivered_e0_bytes: delivered[ECT_0 - 1] ?? 0,
+    delivered_ce_bytes: delivered[CE - 1] ?? 0,
+    received_e1_bytes: received[ECT_1 - 1] ?? 0,
+    received_e0_bytes: received[ECT_0 - 1] ?? 0,
+    received_ce_bytes: received[CE - 1] ?? 0,
+    ecn_mode: ecnModeNumber(sk.ecnFlags & ECN.ANY),
+    accecn_opt_seen: accecn.sawOption,
+    accecn_fail_mode: accecn.failMode,
   };
 }
 

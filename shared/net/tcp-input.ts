@@ -4,11 +4,13 @@
  */
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { SkBuff } from './skbuff.ts';
+import { aceExpected, receivedCounters, thirdAck } from './tcp-accecn.ts';
 import { checkSpace, storeTsRecent, tcpAck } from './tcp-ack.ts';
 import { ACK_FLAG } from './tcp-ack-state.ts';
 import { advmssWithTimestamps, initTransfer } from './tcp-child.ts';
 import { setState, shutdownWrite, stateChange, tcpDone, tcpReset } from './tcp-close.ts';
 import { updatePacingRate } from './tcp-congestion.ts';
+import { accecnMode } from './tcp-ecn.ts';
 import { timeWait } from './tcp-minisocks.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { dataReceived, initializeRcvMss, rcvRttMeasureTs } from './tcp-rcvbuf.ts';
@@ -38,7 +40,7 @@ function takeOptions(sk: TcpSock): void {
 
 /** Nothing but the next data or the next ACK, window as before: most segments are like this. */
 function predicted(sk: TcpSock, segment: Segment): boolean {
-  if (!sk.fastPath || (segment.flags & ~TCP_FLAG.PSH) !== TCP_FLAG.ACK) return false;
+  if (!sk.fastPath || (segment.flags & ~TCP_FLAG.PSH) !== (TCP_FLAG.ACK | aceExpected(sk))) return false;
   if (segment.seq !== sk.rcvNxt || segment.window * 2 ** sk.sndWscale !== sk.sndWnd) return false;
   if (seqAfter(segment.ack, sk.sndNxt) || seqBefore(segment.ack, sk.sndUna)) return false;
   if (segment.headerLength !== sk.tcpHeaderLength || (segment.flags & FLAGS_PREDICTED) === 0) return false;
@@ -52,17 +54,19 @@ export function rcvEstablished(sk: TcpSock, skb: SkBuff): void {
   takeOptions(sk);
   if (predicted(sk, segment)) {
     const payload = segment.endSeq !== segment.seq;
-    if (sk.tstampOk && sk.rcvNxt === sk.rcvWup) storeTsRecent(sk);
+    const progress = sk.tstampOk && sk.rcvNxt === sk.rcvWup ? storeTsRecent(sk) : 0;
     if (!payload) {
-      tcpAck(sk, segment, 0);
+      countEcn(sk, skb, segment);
+      tcpAck(sk, segment, progress);
       sk.tcp.free(skb);
       return dataSndCheck(sk);
     }
-    if (sk.receiveMemory + 4_096 < sk.rcvbuf) return fastData(sk, skb, segment);
+    if (sk.receiveMemory + 4_096 < sk.rcvbuf) return fastData(sk, skb, segment, progress);
   }
   if ((segment.flags & (TCP_FLAG.ACK | TCP_FLAG.RST | TCP_FLAG.SYN)) === 0)
     return sk.tcp.drop(skb, 'tcp_flags', 'tcp_rcv_established');
   if (!validateIncoming(sk, skb)) return;
+  countEcn(sk, skb, segment);
   const answer = tcpAck(sk, segment, ACK_FLAG.SLOWPATH | ACK_FLAG.UPDATE_TS_RECENT);
   if (answer === 'too-old' || answer === 'unsent') {
     if (answer === 'unsent') sendChallengeAck(sk);
@@ -76,15 +80,21 @@ export function rcvEstablished(sk: TcpSock, skb: SkBuff): void {
   ackSndCheck(sk, true);
 }
 
+/** What the network wrote on it is counted whatever becomes of it, header still in front. */
+function countEcn(sk: TcpSock, skb: SkBuff, segment: Segment): void {
+  if (sk.ecnFlags !== 0) receivedCounters(sk, segment, skb.gsoSegments, skb.length - segment.headerLength);
+}
+
 /** Predicted data: straight to the receive queue. */
-function fastData(sk: TcpSock, skb: SkBuff, segment: Segment): void {
+function fastData(sk: TcpSock, skb: SkBuff, segment: Segment, progress: number): void {
   const { ack, seq } = segment;
   rcvRttMeasureTs(sk, segment);
   sk.host.snmp.TcpExtTCPHPHits++;
+  countEcn(sk, skb, segment);
   skb.pull(segment.headerLength);
   dataReceived(sk, skb);
   if (ack !== sk.sndUna) {
-    tcpAck(sk, segment, ACK_FLAG.DATA);
+    tcpAck(sk, segment, ACK_FLAG.DATA | progress);
     queueReceived(sk, skb);
     dataSndCheck(sk);
   } else {
@@ -178,6 +188,7 @@ function established(sk: TcpSock, segment: Segment): void {
   updatePacingRate(sk);
   sk.lsndtime = now;
   initializeRcvMss(sk);
+  if (accecnMode(sk)) thirdAck(sk, segment);
   fastPathCheck(sk);
   if (sk.shutdownWrite) shutdownWrite(sk);
 }

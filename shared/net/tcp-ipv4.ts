@@ -3,7 +3,7 @@
 import type { Ipv4 } from '../header/address.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
 import { IPV4, ipv4HeaderLength } from '../header/ipv4.ts';
-import { seqBetween, TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
+import { seqBetween, TCP, TCP_FLAG, tcpFlags, tcpHeaderLength } from '../header/tcp.ts';
 import { transportChecksumOk } from './gso.ts';
 import { icmpErrno } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
@@ -73,7 +73,7 @@ function receive(tcp: Tcp, skb: SkBuff): void {
 function noteSegment(tcp: Tcp, skb: SkBuff, headerLength: number): Segment {
   const { view, data: at } = skb;
   const segment = tcp.hold(skb);
-  const flags = view.getUint8(at + TCP.FLAGS);
+  const flags = tcpFlags(view, at);
   segment.flags = flags;
   segment.seq = view.getUint32(at + TCP.SEQUENCE);
   segment.ack = view.getUint32(at + TCP.ACKNOWLEDGEMENT);
@@ -132,7 +132,8 @@ function deliverSock(sk: TcpSock, skb: SkBuff): void {
 }
 
 function deliverTimeWait(tcp: Tcp, skb: SkBuff, segment: Segment, tw: TimeWaitSock): void {
-  switch (timeWaitReceive(tw, segment)) {
+  const answer = timeWaitReceive(tw, segment);
+  switch (answer) {
     case 'syn': {
       const listener = tcp.listener(tw.localAddress, tw.localPort, skb.ifindex);
       if (listener !== undefined) {
@@ -141,11 +142,12 @@ function deliverTimeWait(tcp: Tcp, skb: SkBuff, segment: Segment, tw: TimeWaitSo
         killTimeWait(tw);
         return listenReceive(tcp, listener, skb, segment, isn);
       }
-      sendTimeWaitAck(tw, skb.cause);
+      sendTimeWaitAck(tw, skb.cause, false);
       return tcp.drop(skb, 'tcp_time_wait');
     }
     case 'ack':
-      sendTimeWaitAck(tw, skb.cause);
+    case 'ack-oow':
+      sendTimeWaitAck(tw, skb.cause, answer === 'ack-oow');
       return tcp.drop(skb, 'tcp_time_wait');
     case 'rst':
       sendResetFor(tcp, skb);

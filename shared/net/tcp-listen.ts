@@ -12,6 +12,7 @@ import { type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import { makeChild } from './tcp-child.ts';
 import { destroySock, setState, tcpDone } from './tcp-close.ts';
+import { ecnCreateRequest, ecnRequestOption, ecnSynAckAgain, ecnSynAgain } from './tcp-ecn.ts';
 import type { Tcp, TcpEntry } from './tcp-host.ts';
 import { inWindow } from './tcp-minisocks.ts';
 import { sendRequestAck, sendResetFor, sendSynAck } from './tcp-reply.ts';
@@ -48,6 +49,11 @@ export class RequestSock {
   sackOk = false;
   wscaleOk = false;
   ecnOk = false;
+  /** Accurate ECN, as AccEcnState has it. */
+  accecnOk = false;
+  synEctReceived = 0;
+  sawAccecnOption = 0;
+  accecnFailMode = 0;
   sndWscale = 0;
   rcvWscale = 0;
   rcvWnd = 0;
@@ -151,8 +157,8 @@ function requestTimer(request: RequestSock): void {
   const most = request.listener.synRetries || sysctl.synackRetries.value;
   if (request.timeouts >= most) dropRequest(request);
   else {
-    request.timeouts++;
     if (!request.acked) resendSynAck(request);
+    request.timeouts++;
     request.timer.arm(requestTimeout(request));
   }
   request.tcp.leave();
@@ -164,6 +170,7 @@ function resendSynAck(request: RequestSock): void {
   snmp.TcpRetransSegs++;
   snmp.TcpExtTCPSynRetrans++;
   sendSynAck(request, true);
+  ecnSynAckAgain(request);
 }
 
 /** What the peer's SYN offers and what we take of it (tcp_openreq_init and its kin). */
@@ -183,9 +190,7 @@ function fillRequest(request: RequestSock, segment: Segment, o: TcpOptions, rout
   request.sndWscale = request.wscaleOk ? Math.min(o.wscale, WINDOW_SCALE_MAX) : 0;
   request.tsRecent = o.timestamps ? o.tsval : 0;
   request.tsRecentStamp = o.timestamps ? Math.floor(now / 1_000_000) + 1 : 0;
-  // RFC 3168 §6.1.1: asked for by both flags; taken when tcp_ecn is not 0. A SYN that is marked itself means another ECN.
-  const ecnAsked = (segment.flags & (TCP_FLAG.ECE | TCP_FLAG.CWR)) === (TCP_FLAG.ECE | TCP_FLAG.CWR);
-  request.ecnOk = ecnAsked && (segment.tos & 3) === 0 && sysctl.ecn.value !== 0;
+  ecnCreateRequest(request, segment);
   const mss = request.advmss - (request.tstampOk ? TIMESTAMPS_ALIGNED : 0);
   const initial = selectInitialWindow(listener, fullSpace(listener), mss, request.wscaleOk);
   request.rcvWnd = initial.window;
@@ -259,6 +264,7 @@ export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
   if (seq === request.rcvIsn && flags === TCP_FLAG.SYN && !paws) {
     // The SYN again: our answer may have been lost.
     if (!oowRateLimited(request, segment)) {
+      ecnSynAgain(request, segment);
       resendSynAck(request);
       request.timer.arm(requestTimeout(request));
     }
@@ -286,6 +292,7 @@ export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
     return 'dropped';
   }
   if ((flags & TCP_FLAG.ACK) === 0) return 'dropped';
+  ecnRequestOption(request);
   if (request.timeouts < listener.deferAccept && endSeq === (request.rcvIsn + 1) >>> 0) {
     request.acked = true;
     snmp.TcpExtTCPDeferAcceptDrop++;
@@ -301,7 +308,7 @@ export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
     } else request.acked = true;
     return 'dropped';
   }
-  const child = makeChild(request, segment);
+  const child = makeChild(request, segment, skb.length - segment.headerLength);
   dropRequest(request);
   tcp.insert(child);
   accept.ready.push(child);

@@ -4,8 +4,16 @@
  * Left out: tcp_recovery=0 (RFC 6675's counting; RACK's duplicate threshold covers it), MTU probing.
  */
 import { seqAfter, seqBefore } from '../header/tcp.ts';
+import { ECN } from './tcp-accecn-state.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
-import { currentSsthresh, endCwndReduction, enterCwr, initCwndReduction, setCaState } from './tcp-congestion.ts';
+import {
+  currentSsthresh,
+  ecnQueueCwr,
+  endCwndReduction,
+  enterCwr,
+  initCwndReduction,
+  setCaState,
+} from './tcp-congestion.ts';
 import { currentMss } from './tcp-mss.ts';
 import { pushPending } from './tcp-output.ts';
 import { fragmentSegment } from './tcp-queue.ts';
@@ -13,7 +21,7 @@ import { rackMarkLost, rackTimeLeft } from './tcp-recovery.ts';
 import { xmitRetransmitQueue } from './tcp-retransmit.ts';
 import { checkSackReordering } from './tcp-sack.ts';
 import { SACKED, type Segment } from './tcp-segment.ts';
-import { ECN, inCwndReduction, NAGLE, packetsInFlight, type TcpSock, windowEnd } from './tcp-sock.ts';
+import { inCwndReduction, NAGLE, packetsInFlight, type TcpSock, windowEnd } from './tcp-sock.ts';
 import { rearmForReneging } from './tcp-timer.ts';
 
 /** Round trips of a widened RACK window after a DSACK undo. */
@@ -180,7 +188,7 @@ export function enterLoss(sk: TcpSock): void {
   setCaState(sk, 'Loss');
   sk.highSeq = sk.sndNxt;
   sk.tlpHighSeq = 0;
-  if ((sk.ecnFlags & ECN.OK) !== 0) sk.ecnFlags |= ECN.QUEUE_CWR;
+  ecnQueueCwr(sk);
   sk.frto = sk.tcp.sysctl.frto.value !== 0 && (newRecovery || sk.retransmits > 0);
 }
 

@@ -103,7 +103,7 @@ export function killTimeWait(tw: TimeWaitSock): void {
 }
 
 /** What a segment for a TIME-WAIT calls for; `syn` carries on with a listener and the sequence number to begin at. */
-export type TimeWaitAnswer = 'success' | 'rst' | 'ack' | 'syn';
+export type TimeWaitAnswer = 'success' | 'rst' | 'ack' | 'ack-oow' | 'syn';
 
 /** Whether any octet lies in the window (tcp_in_window). */
 export function inWindow(seq: number, endSeq: number, from: number, to: number): boolean {
@@ -114,7 +114,7 @@ export function inWindow(seq: number, endSeq: number, from: number, to: number):
 
 function ackUnlessLimited(tw: TimeWaitSock, segment: Segment): TimeWaitAnswer {
   const { snmp } = tw.tcp.host;
-  if (!oowRateLimited(tw, segment)) return 'ack';
+  if (!oowRateLimited(tw, segment)) return 'ack-oow';
   if (tw.substate === 'FIN_WAIT2') snmp.TcpExtTCPACKSkippedFinWait2++;
   else snmp.TcpExtTCPACKSkippedTimeWait++;
   return 'success';

@@ -4,6 +4,7 @@ import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import { isErrno } from './errno.ts';
 import { routeOutput } from './route.ts';
 import { GSO_BYTES_MAX } from './skbuff.ts';
+import { accecnMode } from './tcp-ecn.ts';
 import { MSS_DEFAULT, packetsInFlight, type TcpSock } from './tcp-sock.ts';
 import { establishedOptions } from './tcp-transmit.ts';
 
@@ -44,8 +45,8 @@ export function syncMss(sk: TcpSock, mtu: number): number {
 
 /** Payload octets of the next segment, options as they are now (tcp_current_mss). */
 export function currentMss(sk: TcpSock): number {
-  // Only SACK blocks make the options larger than those of every segment.
-  if (sk.numSacks === 0 && !sk.dsack) return sk.mssCache;
+  // Only SACK blocks and AccECN make the options larger than those of every segment.
+  if (sk.numSacks === 0 && !sk.dsack && !accecnMode(sk)) return sk.mssCache;
   const size = establishedOptions(sk, sk.tcp.sending);
   return sk.mssCache - (20 + size - sk.tcpHeaderLength);
 }

@@ -4,14 +4,15 @@
  */
 
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
+import { beaconDue } from './tcp-accecn.ts';
 import { cwndValidate } from './tcp-congestion.ts';
-import { ecnSynFlags } from './tcp-ecn.ts';
+import { accecnMode, ecnCrossedSynAckFlags, ecnSynFlags } from './tcp-ecn.ts';
 import { chronoStart, chronoStop } from './tcp-info.ts';
 import { currentMss, tsoSegments } from './tcp-mss.ts';
 import { entail, fragmentSegment, newSegment, setCount } from './tcp-queue.ts';
 import { rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
 import type { Segment } from './tcp-segment.ts';
-import { ECN, inCwndReduction, NAGLE, packetsInFlight, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
+import { inCwndReduction, NAGLE, packetsInFlight, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
 import { resetXmitTimer } from './tcp-timer.ts';
 import { sendControl, transmitSegment } from './tcp-transmit.ts';
 
@@ -117,6 +118,8 @@ const limits = { cwnd: false, rwnd: false };
  * nothing is in flight and something waits, so that the peer's window must be probed. (Linux: tcp_write_xmit)
  */
 export function writeXmit(sk: TcpSock, mss: number, nonagle: number, pushOne: number): boolean {
+  // A beacon makes the options longer.
+  if (accecnMode(sk) && beaconDue(sk)) mss = currentMss(sk);
   const segmentsMax = tsoSegments(sk, mss);
   let sent = 0;
   limits.cwnd = limits.rwnd = false;
@@ -263,6 +266,6 @@ export function writeWakeup(sk: TcpSock): boolean {
 export function sendSynAckFromSyn(sk: TcpSock): void {
   const syn = sk.rtxQueue.head;
   if (syn === undefined || (syn.flags & TCP_FLAG.SYN) === 0) return;
-  syn.flags = TCP_FLAG.SYN | TCP_FLAG.ACK | ((sk.ecnFlags & ECN.OK) !== 0 ? TCP_FLAG.ECE : 0);
+  syn.flags = TCP_FLAG.SYN | TCP_FLAG.ACK | ecnCrossedSynAckFlags(sk);
   transmitSegment(sk, syn, false);
 }

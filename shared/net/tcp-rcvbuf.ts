@@ -7,10 +7,11 @@
 import { seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
 import type { SkBuff } from './skbuff.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
 import { ecnCheckCe } from './tcp-ecn.ts';
 import { timestampRtt } from './tcp-rtt.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
-import { ACK_PENDING, ATO_MIN, INIT_CWND, MSS_DEFAULT, MSS_MIN, QUICKACKS_MAX, type TcpSock } from './tcp-sock.ts';
+import { ATO_MIN, INIT_CWND, MSS_DEFAULT, MSS_MIN, QUICKACKS_MAX, type TcpSock } from './tcp-sock.ts';
 import { scheduleAck } from './tcp-transmit.ts';
 import { incrQuickack } from './tcp-validate.ts';
 import { fullSpace, spaceFromWin, tcpSpace, truesizeOf, winFromSpace } from './tcp-window.ts';

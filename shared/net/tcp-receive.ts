@@ -8,11 +8,13 @@ import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import { SACK_BLOCKS_MAX } from '../header/tcp-options.ts';
 import type { DropReason } from './drop.ts';
 import type { SkBuff } from './skbuff.ts';
+import { spuriousRetransmission } from './tcp-accecn.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpFin } from './tcp-close.ts';
 import { ecnAcceptCwr, ecnCheckCe } from './tcp-ecn.ts';
 import { clampWindow, dataReceived, growWindow, measureRcvMss } from './tcp-rcvbuf.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
-import { ACK_PENDING, QUICKACKS_MAX, receiveWindow, type TcpSock } from './tcp-sock.ts';
+import { QUICKACKS_MAX, receiveWindow, type TcpSock } from './tcp-sock.ts';
 import { scheduleAck } from './tcp-transmit.ts';
 import { enterQuickackMode, sackCompressSendAck } from './tcp-validate.ts';
 import { fastPathCheck, truesizeOf } from './tcp-window.ts';
@@ -132,6 +134,7 @@ export function dataQueue(sk: TcpSock, skb: SkBuff): void {
   }
   if (!seqAfter(endSeq, sk.rcvNxt)) {
     // A retransmission of what we have.
+    spuriousRetransmission(sk, segment);
     snmp.TcpExtDelayedACKLost++;
     dsackSet(sk, seq, endSeq);
     return outOfWindow(sk, skb, 'tcp_old_data');

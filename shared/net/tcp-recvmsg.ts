@@ -2,10 +2,11 @@
 import { TCP_FLAG } from '../header/tcp.ts';
 import type { Errno, Result } from './errno.ts';
 import { MSG, type ReceivedMessage } from './sock.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
 import { rcvSpaceAdjust } from './tcp-rcvbuf.ts';
 import { uncharge } from './tcp-receive.ts';
 import { segmentOf } from './tcp-segment.ts';
-import { ACK_PENDING, receiveWindow, stateIs, type TcpSock, URG } from './tcp-sock.ts';
+import { receiveWindow, stateIs, type TcpSock, URG } from './tcp-sock.ts';
 import { inPingpongMode, sendAck } from './tcp-transmit.ts';
 import { fastPathCheck, freeWindow } from './tcp-window.ts';
 

@@ -7,10 +7,20 @@ import type { Ipv4 } from '../header/address.ts';
 import { fold, pseudoHeaderSum } from '../header/checksum.ts';
 import { IPV4, PROTOCOL } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG } from '../header/tcp.ts';
-import { emitOptions, emitSynOptions, optionsSize, synOptionsSize, type TcpOptions } from '../header/tcp-options.ts';
+import {
+  emitOptions,
+  emitSynOptions,
+  optionsSize,
+  synOptionsSize,
+  TCP_OPTION_BYTES_MAX,
+  type TcpOptions,
+} from '../header/tcp-options.ts';
 import { ipSendSkb } from './ip-output.ts';
 import { addressType } from './route.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
+import { synAckOption } from './tcp-accecn.ts';
+import { ECN_MASK } from './tcp-accecn-state.ts';
+import { ecnSynAckFlags } from './tcp-ecn.ts';
 import type { Tcp } from './tcp-host.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
@@ -114,8 +124,8 @@ export function sendResetFor(tcp: Tcp, skb: SkBuff): void {
   });
 }
 
-/** TIME-WAIT says again what it has (tcp_v4_timewait_ack). */
-export function sendTimeWaitAck(tw: TimeWaitSock, cause: number): void {
+/** TIME-WAIT says again what it has; ECT as the connection had, but not to what lies out of the window (tcp_v4_timewait_ack). */
+export function sendTimeWaitAck(tw: TimeWaitSock, cause: number, outOfWindow: boolean): void {
   const { tcp } = tw;
   const o = tcp.sending;
   o.clear();
@@ -131,7 +141,7 @@ export function sendTimeWaitAck(tw: TimeWaitSock, cause: number): void {
     options: 'plain',
     cause,
     ifindex: tw.boundIfindex,
-    tos: tw.tos,
+    tos: outOfWindow ? tw.tos & ~ECN_MASK : tw.tos,
   });
 }
 
@@ -152,7 +162,7 @@ export function sendRequestAck(request: RequestSock): void {
     options: 'plain',
     cause: request.cause,
     ifindex: request.listener.boundIfindex,
-    tos: request.listener.tos,
+    tos: request.listener.tos & ~ECN_MASK,
   });
 }
 
@@ -169,6 +179,10 @@ export function sendSynAck(request: RequestSock, again: boolean): void {
   }
   o.sackPermitted = request.sackOk;
   o.wscale = request.wscaleOk ? request.rcvWscale : -1;
+  // What is sent again may have been dropped for the option (RFC 9768 §3.2.3.2.2).
+  if (request.accecnOk && !again && tcp.sysctl.ecnOption.value !== 0) {
+    synAckOption(o, TCP_OPTION_BYTES_MAX - synOptionsSize(o));
+  }
   if (again && tcp.host.trace.on) {
     const fields = { seq: request.sntIsn, length: 0, flags: 'SYN,ACK', reason: 'timeout' };
     tcp.host.trace.mark('tcp_retransmit_synack', request.cause, fields);
@@ -177,7 +191,7 @@ export function sendSynAck(request: RequestSock, again: boolean): void {
     ends: request,
     seq: request.sntIsn,
     ack: request.rcvNxt,
-    flags: TCP_FLAG.SYN | TCP_FLAG.ACK | (request.ecnOk ? TCP_FLAG.ECE : 0),
+    flags: TCP_FLAG.SYN | TCP_FLAG.ACK | ecnSynAckFlags(request, again),
     window: Math.min(request.rcvWnd, 65_535),
     options: 'syn',
     cause: request.cause,

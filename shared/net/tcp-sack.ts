@@ -135,6 +135,7 @@ function tagOne(sk: TcpSock, segment: Segment, dup: boolean, ack: AckState): voi
     }
     segment.sacked |= SACKED.ACKED;
     ack.flag |= ACK_FLAG.DATA_SACKED;
+    ack.deliveredBytes += segment.length;
     sk.sackedOut += count;
     sk.delivered += count;
     sk.tsorted.remove(segment);

@@ -8,6 +8,7 @@ import type { Micros, Timer } from '../platform.ts';
 import type { Host } from './host.ts';
 import type { Pages } from './skbuff.ts';
 import { type Proto, Sock } from './sock.ts';
+import { AccEcnState } from './tcp-accecn-state.ts';
 import type { CongestionOps } from './tcp-congestion.ts';
 import { CubicState } from './tcp-cubic.ts';
 import type { BindBucket, Tcp } from './tcp-host.ts';
@@ -53,12 +54,8 @@ export const INFINITE_SSTHRESH = 0x7fff_ffff;
 export const MSS_DEFAULT = 536;
 export const MSS_MIN = 88;
 export const QUICKACKS_MAX = 16;
-/** Bits of TcpSock.ackPending (ICSK_ACK_*). */
-export const ACK_PENDING = { SCHED: 1, TIMER: 2, PUSHED: 4, PUSHED2: 8, NOW: 16, NOMEM: 32 } as const;
 /** Bits of TcpSock.nonagle (TCP_NAGLE_*). */
 export const NAGLE = { OFF: 1, CORK: 2, PUSH: 4 } as const;
-/** Bits of TcpSock.ecnFlags (TCP_ECN_*). */
-export const ECN = { OK: 1, QUEUE_CWR: 2, DEMAND_CWR: 4, SEEN: 8 } as const;
 /** Urgent data: an octet is there to read, was read, or is expected. */
 export const URG = { NONE: 0, NOTYET: 0x200, VALID: 0x100, READ: 0x400 } as const;
 /** ip_local_port and sequence fields fit here; a scaling ratio is in 256ths (TCP_RMEM_TO_WIN_SCALE). */
@@ -151,6 +148,7 @@ export class TcpSock extends Sock {
   /** TCP_INQ: recvmsg says how much is left. */
   receiveInq = false;
   ecnFlags = 0;
+  readonly accecn = new AccEcnState();
 
   // Blocks to report: sack[i] from sackStart to sackEnd, and a duplicate.
   numSacks = 0;

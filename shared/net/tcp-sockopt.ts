@@ -1,11 +1,12 @@
 /** TCP's own socket options, and those of SOL_SOCKET that it has something to do for (Linux: do_tcp_setsockopt). */
 import type { Errno, Result } from './errno.ts';
 import type { SockoptAnswer, SockoptValue } from './sock.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
 import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
 import { tcpInfo } from './tcp-info.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { cleanupRbuf } from './tcp-recvmsg.ts';
-import { ACK_PENDING, NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock } from './tcp-sock.ts';
+import { NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock } from './tcp-sock.ts';
 import { keepaliveTimeWhen, setKeepalive } from './tcp-timer.ts';
 import { inPingpongMode } from './tcp-transmit.ts';
 

@@ -2,15 +2,16 @@
 import { seqAfter, seqBetween, TCP_FLAG } from '../header/tcp.ts';
 import type { SkBuff } from './skbuff.ts';
 import { storeTsRecent, tcpAck } from './tcp-ack.ts';
-import { ACK_FLAG } from './tcp-ack-state.ts';
+import { ACK_FLAG, ACK_PENDING } from './tcp-ack-state.ts';
 import { advmssWithTimestamps, initTransfer } from './tcp-child.ts';
 import { setState, stateChange, tcpReset } from './tcp-close.ts';
+import { ecnReceiveSyn, ecnReceiveSynAck, ecnReflection } from './tcp-ecn.ts';
 import type { InputAnswer } from './tcp-input.ts';
 import { reserveTimestamps, syncMss } from './tcp-mss.ts';
 import { pushPendingFrames, sendSynAckFromSyn } from './tcp-output.ts';
 import { initializeRcvMss } from './tcp-rcvbuf.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
-import { ACK_PENDING, DELACK_MAX, ECN, MSS_DEFAULT, QUICKACKS_MAX, type TcpSock, TIMEOUT_MIN } from './tcp-sock.ts';
+import { DELACK_MAX, MSS_DEFAULT, QUICKACKS_MAX, type TcpSock, TIMEOUT_MIN } from './tcp-sock.ts';
 import { resetXmitTimer } from './tcp-timer.ts';
 import { inPingpongMode, sendAck } from './tcp-transmit.ts';
 import { enterQuickackMode } from './tcp-validate.ts';
@@ -62,7 +63,7 @@ export function synSentReceive(sk: TcpSock, skb: SkBuff): InputAnswer {
   // Simultaneous open: both are in SYN-RECEIVED after this.
   setState(sk, 'SYN_RECV');
   agreeOnOptions(sk);
-  if ((flags & (TCP_FLAG.ECE | TCP_FLAG.CWR)) !== (TCP_FLAG.ECE | TCP_FLAG.CWR)) sk.ecnFlags &= ~ECN.OK;
+  ecnReceiveSyn(sk, segment);
   beginReceiving(sk, segment);
   sk.sndWnd = segment.window;
   sk.sndWl1 = segment.seq;
@@ -104,7 +105,7 @@ function synSentAck(sk: TcpSock, skb: SkBuff, segment: Segment): InputAnswer {
     tcp.drop(skb, 'tcp_flags', 'tcp_rcv_synsent_state_process');
     return 'done';
   }
-  if ((flags & (TCP_FLAG.ECE | TCP_FLAG.CWR)) !== TCP_FLAG.ECE) sk.ecnFlags &= ~ECN.OK;
+  ecnReceiveSynAck(sk, segment);
   sk.sndWl1 = segment.seq;
   // An echo of the first SYN: the repetition was needless (tcp_try_undo_spurious_syn).
   if (sk.undoMarker !== 0 && sk.sawTstamp && sk.rcvTsecr === Math.floor(sk.retransStamp / 1_000) >>> 0)
@@ -127,7 +128,7 @@ function synSentAck(sk: TcpSock, skb: SkBuff, segment: Segment): InputAnswer {
     pushPendingFrames(sk);
     return 'done';
   }
-  sendAck(sk);
+  sendAck(sk, ecnReflection(sk));
   pushPendingFrames(sk);
   return 'done';
 }

@@ -40,8 +40,9 @@ export function tcpSysctlInit(host: Host) {
     recovery: number('tcp_recovery', 1),
     earlyRetrans: number('tcp_early_retrans', 3, 0, 4),
     frto: number('tcp_frto', 2, 0, 2),
-    // 3 to 5 ask for accurate ECN, which is left out: they mean 1, 1 and 2, as towards a peer without it.
     ecn: number('tcp_ecn', 2, 0, 5),
+    ecnOption: number('tcp_ecn_option', 2, 0, 3),
+    ecnOptionBeacon: number('tcp_ecn_option_beacon', 3, 0, 3),
     ecnFallback: number('tcp_ecn_fallback', 1, 0, 1),
     appWin: number('tcp_app_win', 31, 0, 31),
     moderateRcvbuf: number('tcp_moderate_rcvbuf', 1, 0, 1),

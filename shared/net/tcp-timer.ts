@@ -3,6 +3,7 @@
  * how often before giving up (Linux: tcp_timer.c). One timer serves retransmission, probe, RACK and TLP (sk.pending).
  */
 import type { Micros } from '../platform.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpDone, tcpWriteError } from './tcp-close.ts';
 import { enterLoss } from './tcp-loss.ts';
 import { timeWait } from './tcp-minisocks.ts';
@@ -10,7 +11,6 @@ import { sendProbe, writeWakeup } from './tcp-output.ts';
 import { rackReoTimeout, sendLossProbe } from './tcp-recovery.ts';
 import { retransmitSegment } from './tcp-retransmit.ts';
 import {
-  ACK_PENDING,
   ATO_MIN,
   DELACK_MIN,
   type PendingTimer,

@@ -12,17 +12,19 @@ import {
   SACK_BASE_ALIGNED,
   SACK_BLOCK,
   synOptionsSize,
+  TCP_OPTION_BYTES_MAX,
   type TcpOptions,
 } from '../header/tcp-options.ts';
 import type { Errno } from './errno.ts';
 import { ipQueueXmit } from './ip-output.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
-import { ecnSend } from './tcp-ecn.ts';
+import { establishedOption, optionWritten, synAckOption } from './tcp-accecn.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
+import { accecnMode, ecnSend } from './tcp-ecn.ts';
 import type { Segment } from './tcp-segment.ts';
-import { ACK_PENDING, ATO_MIN, packetsInFlight, type TcpSock, tsClock } from './tcp-sock.ts';
+import { ATO_MIN, packetsInFlight, type TcpSock, tsClock } from './tcp-sock.ts';
 import { selectWindow } from './tcp-window.ts';
 
-const OPTION_BYTES_MAX = 40;
 const TCP_HEADER_MIN = 20;
 /** What a packet below the socket is charged beside its payload (truesize of the head). */
 export const TX_OVERHEAD = 1_280;
@@ -37,9 +39,11 @@ export function establishedOptions(sk: TcpSock, o: TcpOptions): number {
   o.sackBlocks = 0;
   const blocks = sk.numSacks + (sk.dsack ? 1 : 0);
   if (blocks > 0) {
-    const room = OPTION_BYTES_MAX - (sk.tstampOk ? 12 : 0) - SACK_BASE_ALIGNED;
+    const room = TCP_OPTION_BYTES_MAX - (sk.tstampOk ? 12 : 0) - SACK_BASE_ALIGNED;
     o.sackBlocks = Math.min(blocks, Math.floor(room / SACK_BLOCK));
   }
+  o.accecn = 0;
+  if (accecnMode(sk)) establishedOption(sk, o, TCP_OPTION_BYTES_MAX - optionsSize(o));
   return optionsSize(o);
 }
 
@@ -58,7 +62,7 @@ function fillSackBlocks(sk: TcpSock, o: TcpOptions): void {
 }
 
 /** What we offer in a SYN, or confirm in a SYN-ACK of a simultaneous open (tcp_syn_options). */
-function synOptions(sk: TcpSock, o: TcpOptions): number {
+function synOptions(sk: TcpSock, o: TcpOptions, flags: number): number {
   const { sysctl } = sk.tcp;
   o.clear();
   o.mss = sk.advmss;
@@ -70,6 +74,9 @@ function synOptions(sk: TcpSock, o: TcpOptions): number {
   }
   o.sackPermitted = answering ? sk.sackOk : sysctl.sack.value !== 0;
   o.wscale = (answering ? sk.wscaleOk : sysctl.windowScaling.value !== 0) ? sk.rcvWscale : -1;
+  if ((flags & TCP_FLAG.ACK) !== 0 && accecnMode(sk) && sk.retransmits < 2 && sysctl.ecnOption.value !== 0) {
+    synAckOption(o, TCP_OPTION_BYTES_MAX - synOptionsSize(o));
+  }
   return synOptionsSize(o);
 }
 
@@ -90,7 +97,7 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   const o = tcp.sending;
   const payload = skb.length;
   const syn = (flags & TCP_FLAG.SYN) !== 0;
-  const size = TCP_HEADER_MIN + (syn ? synOptions(sk, o) : establishedOptions(sk, o));
+  const size = TCP_HEADER_MIN + (syn ? synOptions(sk, o, flags) : establishedOptions(sk, o));
   const at = skb.push(size);
   skb.transportHeader = at;
   const { view } = skb;
@@ -110,6 +117,7 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   view.setUint16(at + TCP.URGENT, urgent);
   if (syn) emitSynOptions(view, at + TCP.SIZE, o);
   else {
+    if (accecnMode(sk)) optionWritten(sk, o);
     if (o.sackBlocks > 0) fillSackBlocks(sk, o);
     emitOptions(view, at + TCP.SIZE, o);
   }
@@ -196,6 +204,7 @@ export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: b
   if (segment.count > 1) {
     clone.gsoSize = segment.mss;
     clone.gsoSegments = segment.count;
+    clone.gsoAccecn = accecnMode(sk);
   }
   if (retransmission) {
     clone.parent = skb.traceNumber;
@@ -238,10 +247,10 @@ export function acceptableSeq(sk: TcpSock): number {
   return end;
 }
 
-/** Acknowledge now. (Linux: tcp_send_ack) */
-export function sendAck(sk: TcpSock): void {
+/** Acknowledge now; `ace` is what the ACE field says if not the count. (Linux: __tcp_send_ack) */
+export function sendAck(sk: TcpSock, ace = 0): void {
   if (sk.state === 'CLOSE') return;
-  sendControl(sk, acceptableSeq(sk), 0x10);
+  sendControl(sk, acceptableSeq(sk), TCP_FLAG.ACK | ace);
 }
 
 /** Abort: RST with our place in the stream (tcp_send_active_reset). */

@@ -5,10 +5,13 @@
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { DropReason } from './drop.ts';
 import type { SkBuff } from './skbuff.ts';
+import { noteSyn, spuriousRetransmission } from './tcp-accecn.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpReset } from './tcp-close.ts';
+import { accecnMode, ecnReflection } from './tcp-ecn.ts';
 import { dsackSet } from './tcp-receive.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
-import { ACK_PENDING, ATO_MIN, QUICKACKS_MAX, receiveWindow, type TcpSock } from './tcp-sock.ts';
+import { ATO_MIN, QUICKACKS_MAX, receiveWindow, type TcpSock } from './tcp-sock.ts';
 import { sendDelayedAck } from './tcp-timer.ts';
 import { inPingpongMode, sendAck } from './tcp-transmit.ts';
 import { freeWindow } from './tcp-window.ts';
@@ -34,8 +37,8 @@ export function oowRateLimited(
   return false;
 }
 
-/** RFC 5961 §7: an ACK that makes an honest peer show itself (tcp_send_challenge_ack). */
-export function sendChallengeAck(sk: TcpSock): void {
+/** RFC 5961 §7: an ACK that makes an honest peer show itself; `reflection` in its ACE field (tcp_send_challenge_ack). */
+export function sendChallengeAck(sk: TcpSock, reflection = 0): void {
   const now = sk.host.clock.now();
   const limit = sk.tcp.sysctl.invalidRatelimit.value * 1_000;
   if (sk.lastOowAckTime !== 0 && now - sk.lastOowAckTime < limit) {
@@ -44,7 +47,7 @@ export function sendChallengeAck(sk: TcpSock): void {
   }
   sk.lastOowAckTime = Math.max(now, 1);
   sk.host.snmp.TcpExtTCPChallengeACK++;
-  sendAck(sk);
+  sendAck(sk, reflection);
 }
 
 /** More ACKs at once, while the sender is in slow start (tcp_incr_quickack). */
@@ -93,6 +96,7 @@ function sendDupAck(sk: TcpSock, segment: Segment): void {
   if (endSeq !== seq && seqBefore(seq, sk.rcvNxt)) {
     sk.host.snmp.TcpExtDelayedACKLost++;
     enterQuickackMode(sk, QUICKACKS_MAX);
+    spuriousRetransmission(sk, segment);
     if (sk.sackOk && sk.tcp.sysctl.dsack.value !== 0) {
       if (seqAfter(endSeq, sk.rcvNxt)) endSeq = sk.rcvNxt;
       dsackSet(sk, seq, endSeq);
@@ -122,9 +126,9 @@ function discard(sk: TcpSock, skb: SkBuff, reason: DropReason): false {
 }
 
 /** A SYN where none belongs gets a challenge ACK (RFC 5961 §4). */
-function synChallenge(sk: TcpSock, skb: SkBuff): false {
+function synChallenge(sk: TcpSock, skb: SkBuff, reflection = 0): false {
   sk.host.snmp.TcpExtTCPSYNChallenge++;
-  sendChallengeAck(sk);
+  sendChallengeAck(sk, reflection);
   return discard(sk, skb, 'tcp_invalid_syn');
 }
 
@@ -169,7 +173,8 @@ export function validateIncoming(sk: TcpSock, skb: SkBuff): boolean {
       (seq + 1) >>> 0 === endSeq &&
       endSeq === sk.rcvNxt &&
       segment.ack === sk.sndNxt;
-    if (!crossed) return synChallenge(sk, skb);
+    if (accecnMode(sk)) noteSyn(sk, segment);
+    if (!crossed) return synChallenge(sk, skb, ecnReflection(sk));
   }
   return true;
 }

@@ -21,7 +21,7 @@ const TOTAL_LENGTH_MAX = 65_535;
 const IP_PLAIN = 0x45;
 const TCP_AT = ETHERNET.SIZE + IPV4.SIZE;
 const LAST_FLAGS = TCP_FLAG.FIN | TCP_FLAG.PSH;
-const NEVER_MERGED = TCP_FLAG.SYN | TCP_FLAG.RST | TCP_FLAG.URG | TCP_FLAG.CWR;
+const NEVER_MERGED = TCP_FLAG.SYN | TCP_FLAG.RST | TCP_FLAG.URG;
 
 /** A packet in the making. */
 class Flow {
@@ -148,6 +148,8 @@ export class Gro {
       view.setUint16(ip + IPV4.CHECKSUM, updateChecksum(checksum, before, flow.totalLength));
       skb.gsoSize = flow.segmentSize;
       skb.gsoSegments = flow.segments;
+      // All of them had it, so all shall have it again.
+      skb.gsoAccecn = (view.getUint8(skb.data + TCP_AT + TCP.FLAGS) & TCP_FLAG.CWR) !== 0;
     }
     this.deliver(skb);
   }

@@ -57,6 +57,7 @@ export function transmitSegments(phy: Phy, skb: SkBuff): number {
       done,
       index: segments,
       last: done + length === payload,
+      accecn: skb.gsoAccecn,
     });
     phy.finish();
     segments++;
@@ -73,9 +74,11 @@ interface SegmentPlace {
   readonly done: number;
   readonly index: number;
   readonly last: boolean;
+  /** CWR is part of a count: all segments keep it. */
+  readonly accecn: boolean;
 }
 
-function patchSegment(batch: FrameBatch, { ip, tcp, end, done, index, last }: SegmentPlace): void {
+function patchSegment(batch: FrameBatch, { ip, tcp, end, done, index, last, accecn }: SegmentPlace): void {
   const { bytes, view } = batch;
   view.setUint16(ip + IPV4.TOTAL_LENGTH, end - ip);
   view.setUint16(ip + IPV4.ID, (view.getUint16(ip + IPV4.ID) + index) & 0xffff);
@@ -83,7 +86,7 @@ function patchSegment(batch: FrameBatch, { ip, tcp, end, done, index, last }: Se
   view.setUint32(tcp + TCP.SEQUENCE, (view.getUint32(tcp + TCP.SEQUENCE) + done) >>> 0);
   let flags = bytes[tcp + TCP.FLAGS]!;
   if (!last) flags &= ~(TCP_FLAG.FIN | TCP_FLAG.PSH);
-  if (done > 0) flags &= ~TCP_FLAG.CWR;
+  if (done > 0 && !accecn) flags &= ~TCP_FLAG.CWR;
   bytes[tcp + TCP.FLAGS] = flags;
   fillChecksum(batch, ip, tcp, end);
 }
