@@ -6,10 +6,11 @@ import { dissectHttp } from './dissect-application.ts';
 import { dissectDns } from './dissect-dns.ts';
 import { DNS_PORT } from './dns.ts';
 import type { Ipv4Header } from './ipv4.ts';
-import { TCP, TCP_FLAG, TCP_OPTION, tcpHeaderLength } from './tcp.ts';
+import { ACE_MASK, ACE_SHIFT, TCP, TCP_FLAG, TCP_OPTION, tcpFlags, tcpHeaderLength } from './tcp.ts';
 import { UDP } from './udp.ts';
 
 const FLAG_NAMES: readonly (readonly [name: string, short: string, bit: number])[] = [
+  ['ae', 'AE', TCP_FLAG.AE],
   ['cwr', 'CWR', TCP_FLAG.CWR],
   ['ece', 'ECE', TCP_FLAG.ECE],
   ['urg', 'URG', TCP_FLAG.URG],
@@ -19,6 +20,9 @@ const FLAG_NAMES: readonly (readonly [name: string, short: string, bit: number])
   ['syn', 'SYN', TCP_FLAG.SYN],
   ['fin', 'FIN', TCP_FLAG.FIN],
 ];
+
+/** What the counters of an AccECN option count. */
+const ACCECN_OF: Readonly<Record<string, string>> = { ee0b: 'ECT(0)', eceb: 'CE', ee1b: 'ECT(1)' };
 
 const HTTP_PORTS: ReadonlySet<number> = new Set([80, 8080]);
 
@@ -37,7 +41,7 @@ export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header
   const target = d.view.getUint16(at + TCP.TARGET_PORT);
   const seq = d.view.getUint32(at + TCP.SEQUENCE);
   const ack = d.view.getUint32(at + TCP.ACKNOWLEDGEMENT);
-  const flags = d.view.getUint8(at + TCP.FLAGS);
+  const flags = tcpFlags(d.view, at);
   const window = d.view.getUint16(at + TCP.WINDOW);
   const length = end - at - headerLength;
   const fields: Field[] = [
@@ -57,8 +61,8 @@ export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header
       name: 'tcp.flags',
       label: `Flags: 0x${flags.toString(16).padStart(3, '0')} (${flagsText(flags)})`,
       value: flags,
-      at: at + TCP.FLAGS,
-      size: 1,
+      at: at + TCP.OFFSET,
+      size: 2,
     },
     ...FLAG_NAMES.map(([name, short, bit]): Field => {
       const value = (flags & bit) === 0 ? 0 : 1;
@@ -66,10 +70,11 @@ export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header
         name: `tcp.flags.${name}`,
         label: `${short}: ${value === 1 ? 'Set' : 'Not set'}`,
         value,
-        at: at + TCP.FLAGS,
+        at: at + (bit > 0xff ? TCP.OFFSET : TCP.FLAGS),
         size: 1,
       };
     }),
+    ...aceField(flags, at),
     { name: 'tcp.window_size_value', label: `Window: ${window}`, value: window, at: at + TCP.WINDOW, size: 2 },
     checksumField(d, 'tcp', at, end, TCP.CHECKSUM, ip),
     ...optionFields(d, at + TCP.SIZE, at + headerLength),
@@ -82,6 +87,13 @@ export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header
   if (source === DNS_PORT || target === DNS_PORT) dissectDns(d, payload, end, true);
   else if (HTTP_PORTS.has(source) || HTTP_PORTS.has(target)) dissectHttp(d, payload, end);
   else d.data(payload, end);
+}
+
+/** After the handshake AE, CWR and ECE are a number where accurate ECN was agreed (RFC 9768 §3.2.2). */
+function aceField(flags: number, at: number): Field[] {
+  if ((flags & TCP_FLAG.SYN) !== 0) return [];
+  const value = (flags & ACE_MASK) >> ACE_SHIFT;
+  return [{ name: 'tcp.flags.ace', label: `ACE: ${value}`, value, at: at + TCP.OFFSET, size: 2 }];
 }
 
 export function dissectUdp(d: Dissector, at: number, end: number, ip: Ipv4Header): void {
@@ -143,10 +155,31 @@ function optionFields(d: Dissector, from: number, end: number): Field[] {
     }
     const size = at + 1 < end ? d.view.getUint8(at + 1) : 0;
     if (size < 2 || at + size > end) break;
-    const field = optionField(d.view, kind, at, size);
-    if (field !== undefined) fields.push(field);
+    if (kind === TCP_OPTION.ACCECN0 || kind === TCP_OPTION.ACCECN1)
+      fields.push(...accecnFields(d.view, kind, at, size));
+    else {
+      const field = optionField(d.view, kind, at, size);
+      if (field !== undefined) fields.push(field);
+    }
     at += size;
   }
+  return fields;
+}
+
+/** The counters of an AccECN option, as many as it has (RFC 9768 §3.2.3). */
+function accecnFields(view: DataView, kind: number, at: number, size: number): Field[] {
+  const names = kind === TCP_OPTION.ACCECN0 ? ['ee0b', 'eceb', 'ee1b'] : ['ee1b', 'eceb', 'ee0b'];
+  const order = (kind - TCP_OPTION.ACCECN0) >> 1;
+  const fields: Field[] = [
+    { name: 'tcp.options.acc_ecn', label: `Accurate ECN (Order ${order})`, value: order, at, size },
+  ];
+  names.forEach((name, i) => {
+    const from = at + 2 + 3 * i;
+    if (from + 3 > at + size) return;
+    const value = (view.getUint8(from) << 16) | view.getUint16(from + 1);
+    const label = `Accurate ECN Echo ${ACCECN_OF[name]} Byte Counter: ${value}`;
+    fields.push({ name: `tcp.options.acc_ecn.${name}`, label, value, at: from, size: 3 });
+  });
   return fields;
 }
 
@@ -187,6 +220,9 @@ function optionsInfo(fields: readonly Field[]): string {
     'tcp.options.mss_val': 'MSS',
     'tcp.options.wscale.shift': 'WS',
     'tcp.options.sack_perm': 'SACK_PERM',
+    'tcp.options.acc_ecn.ee0b': 'EE0B',
+    'tcp.options.acc_ecn.eceb': 'ECEB',
+    'tcp.options.acc_ecn.ee1b': 'EE1B',
   };
   return fields
     .map((field) => (short[field.name] === undefined ? '' : ` ${short[field.name]}=${field.value}`))

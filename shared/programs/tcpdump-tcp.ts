@@ -124,7 +124,9 @@ function optionText(view: DataView, at: number, kind: number, size: number): str
     for (let i = at + 2; i + 8 <= at + size; i += 8) blocks.push(`{${view.getUint32(i)}:${view.getUint32(i + 4)}}`);
     return `sack ${blocks.length} ${blocks.join('')}`;
   }
-  return `unknown-${kind}`;
+  let data = '';
+  for (let i = at + 2; i < at + size; i++) data += view.getUint8(i).toString(16).padStart(2, '0');
+  return `unknown-${kind}${data === '' ? '' : ` 0x${data}`}`;
 }
 
 /** A request or status line, when the segment starts with one. */

@@ -25,6 +25,25 @@ test('a SYN shows its layers, its options and where each stands', () => {
   expect(ttl).toEqual({ name: 'ip.ttl', label: 'Time to Live: 64', value: 64, at: 22, size: 1 });
 });
 
+test('accurate ECN reads as in Wireshark: AE among the flags, ACE after the handshake, the counters of the option', () => {
+  // AE, CWR, ACK and an option of order 1 with 257, 2 and 1 octets.
+  const feedback = bytesOf(`
+    02 00 00 00 00 02  02 00 00 00 00 01  08 00
+    45 00 00 34 00 00 40 00 40 06 26 c2  0a 00 00 01 0a 00 00 02
+    c0 00 00 50 00 00 03 e8 00 00 00 00 81 90 fa f0 00 00 00 00
+    ae 0b 00 01 01 00 00 02 00 00 01 01`);
+  const { info, layers } = dissect(feedback, { fcs: false });
+  expect(info).toBe('49152 → 80 [ACK, CWR, AE] Seq=1000 Ack=0 Win=64240 Len=0 EE1B=257 ECEB=2 EE0B=1');
+  const fields = new Map(layers.flatMap((layer) => layer.fields).map((field) => [field.name, field]));
+  expect(fields.get('tcp.flags')).toMatchObject({ value: 0x190, at: 46, size: 2 });
+  expect(fields.get('tcp.flags.ae')?.value).toBe(1);
+  expect(fields.get('tcp.flags.ace')?.value).toBe(6);
+  expect(fields.get('tcp.options.acc_ecn')).toMatchObject({ value: 1, at: 54, size: 11 });
+  expect(fields.get('tcp.options.acc_ecn.ee1b')).toMatchObject({ value: 257, at: 56, size: 3 });
+  expect(fields.get('tcp.options.acc_ecn.eceb')?.label).toBe('Accurate ECN Echo CE Byte Counter: 2');
+  expect(fields.get('tcp.options.acc_ecn.ee0b')?.value).toBe(1);
+});
+
 test('a wrong FCS and a wrong header checksum are said to be wrong', () => {
   const frame = new Uint8Array([...syn, 0, 0, 0, 0]);
   frame[24] = 0;
