@@ -77,6 +77,7 @@ export const DROP_PLACES: Readonly<Record<DropReason, string>> = {
   tcp_overwindow: 'tcp_data_queue',
   tcp_out_of_order_full: 'tcp_prune_ofo_queue',
   tcp_invalid_sequence: 'tcp_validate_incoming',
+  tcp_invalid_end_sequence: 'tcp_validate_incoming',
   tcp_invalid_ack: 'tcp_ack',
   tcp_paws: 'tcp_validate_incoming',
   tcp_invalid_syn: 'tcp_validate_incoming',

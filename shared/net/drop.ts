@@ -75,6 +75,7 @@ export const DROP_REASONS = {
   tcp_overwindow: 'Data beyond the window that we offered.',
   tcp_out_of_order_full: 'No room for another out-of-order segment.',
   tcp_invalid_sequence: 'The sequence number is outside the window.',
+  tcp_invalid_end_sequence: 'The data goes on beyond the window, and there is more to be read already.',
   tcp_invalid_ack: 'The acknowledgement is for data we never sent or long since acknowledged.',
   tcp_paws: 'The timestamp is older than the last one seen (RFC 7323 §5).',
   tcp_invalid_syn: 'A SYN in the middle of a connection.',

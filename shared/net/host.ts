@@ -5,6 +5,7 @@
 import { PROTOCOL } from '../header/ipv4.ts';
 import type { Clock, Micros, Platform, Random, Timer } from '../platform.ts';
 import { ConntrackTable } from './conntrack.ts';
+import { CoreSysctl } from './core-sysctl.ts';
 import { etcInit } from './etc-files.ts';
 import { ethtoolInit } from './ethtool.ts';
 import { Fib } from './fib.ts';
@@ -103,6 +104,7 @@ export class Host {
   readonly icmpLimits: IcmpLimits;
   readonly ipIds: IpIds;
   readonly defaultTtl: SysctlNumber;
+  readonly core: CoreSysctl;
   /** Raw sockets: a copy of every packet for this host, skb.data at the IP header; whether anybody took one. */
   rawReceive: ((skb: SkBuff, protocol: number) => boolean) | undefined = undefined;
   rawError: ((skb: SkBuff, protocol: number, info: IcmpInfo) => void) | undefined = undefined;
@@ -122,6 +124,7 @@ export class Host {
     this.filesystem = new Filesystem(options.platform, this.procfs);
     etcInit(this.filesystem);
     this.processes = new Processes(this);
+    this.core = new CoreSysctl(this);
     this.defaultTtl = this.sysctl.number('net.ipv4.ip_default_ttl', TTL_DEFAULT, { min: 1, max: 255 });
     this.devices = new NetDevices(this);
     // The order in which these hear of devices: addresses, then routes, then neighbours.

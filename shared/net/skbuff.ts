@@ -20,11 +20,14 @@ import type { DropReason } from './drop.ts';
 import { countDropAt, DROP_PLACES } from './drop-place.ts';
 import { SkbCounters } from './skb-counters.ts';
 import type { Identified, Trace } from './trace.ts';
+import { allocTruesize } from './truesize.ts';
 
 /** Linux's MAX_TCP_HEADER, about: room for Ethernet, IP and TCP with all options (14 + 60 + 60), rounded up. */
 export const HEADROOM = 160;
 /** A page of receive memory holds one frame; also what small packets are born with. */
 export const PAGE_BYTES = 2_048;
+/** sizeof(struct sk_buff), on whole cache lines. */
+export const SKB_STRUCT_BYTES = 256;
 /** Payload pages for what programs write (Linux: sk_page_frag, 32 kB). */
 export const FRAG_PAGE_BYTES = 32_768;
 /** Largest packet that exists between TCP and the NIC (GSO_LEGACY_MAX_SIZE, GRO likewise). */
@@ -84,7 +87,7 @@ export class SkBuff {
   /** Lab time of arrival or sending, microseconds. */
   timestamp = 0;
   mark = 0;
-  /** sk_buff memory that the owner socket is charged for (truesize). */
+  /** Memory that it costs, charged to the socket that owns it (truesize). */
   truesize = 0;
 
   traceDevice = 0;
@@ -99,6 +102,8 @@ export class SkBuff {
   conntrack: unknown = undefined;
   /** The layer in charge keeps its notes here, as in skb->cb (TCP: sequence numbers and flags). */
   control: unknown = undefined;
+  /** The head is a part of a page that may be handed on to another sk_buff, as a driver's build_skb makes it (head_frag). */
+  headFrag = false;
   /** Called once when the sk_buff ends, whichever way (skb->destructor): returns the memory to the sending socket. */
   destructor: ((skb: SkBuff) => void) | undefined = undefined;
   owner: unknown = undefined;
@@ -213,7 +218,9 @@ export class SkBuffs {
 
   /** An empty sk_buff over new pages of at least `size` octets (alloc_skb); reserve head-room next. */
   alloc(size: number): SkBuff {
-    return this.build(this.pages(size), 0, 0);
+    const skb = this.build(this.pages(size), 0, 0);
+    skb.truesize = allocTruesize(size);
+    return skb;
   }
 
   /** An sk_buff around pages that hold a packet already (build_skb): the receive ring's. */
@@ -364,6 +371,8 @@ export class SkBuffs {
     twin.gsoSize = skb.gsoSize;
     twin.gsoSegments = skb.gsoSegments;
     twin.gsoAccecn = skb.gsoAccecn;
+    twin.truesize = skb.truesize;
+    twin.headFrag = skb.headFrag;
     twin.timestamp = skb.timestamp;
     twin.mark = skb.mark;
     twin.traceDevice = skb.traceDevice;
@@ -384,5 +393,6 @@ export class SkBuffs {
     skb.checksum = 'none';
     skb.route = skb.conntrack = skb.control = skb.owner = undefined;
     skb.destructor = undefined;
+    skb.headFrag = false;
   }
 }

@@ -87,6 +87,7 @@ export class Snmp {
   TcpExtTWKilled = 0;
   TcpExtPAWSActive = 0;
   TcpExtPAWSEstab = 0;
+  TcpExtBeyondWindow = 0;
   TcpExtTSEcrRejected = 0;
   TcpExtPAWSOldAck = 0;
   TcpExtPAWSTimewait = 0;

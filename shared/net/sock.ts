@@ -154,8 +154,8 @@ export class Sock {
   shutdownRead = false;
   shutdownWrite = false;
   /** SO_RCVBUF, SO_SNDBUF as the kernel keeps them (doubled when set by a program). */
-  rcvbuf = RCVBUF_DEFAULT;
-  sndbuf = SNDBUF_DEFAULT;
+  rcvbuf: number;
+  sndbuf: number;
   rcvbufLocked = false;
   sndbufLocked = false;
   /** Memory charged to the socket: sk_rmem_alloc, sk_wmem_alloc. */
@@ -197,6 +197,8 @@ export class Sock {
     this.proto = options.proto;
     this.protocol = options.protocol;
     this.inode = host.nextInode();
+    this.rcvbuf = host.core.rmemDefault.value;
+    this.sndbuf = host.core.wmemDefault.value;
   }
 
   /** Data, space, state or an error: whoever waits looks again. */

@@ -6,16 +6,13 @@
  * the protocol; those of SOL_SOCKET that it does know reach the protocol, too, which may have a timer to start.
  * Levels are spelt SOL_SOCKET, SOL_IP, SOL_TCP, SOL_UDP; the IPPROTO_ spellings mean the same.
  */
+import { RCVBUF_MIN, SNDBUF_MIN } from './core-sysctl.ts';
 import { ERRNO, type Errno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
 import { type Family, type Proto, Sock, type SocketType, type SockoptAnswer, type SockoptValue } from './sock.ts';
 
-/** net.core.rmem_max and wmem_max. */
-const RMEM_MAX = 212_992;
-const WMEM_MAX = 212_992;
-/** SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF. */
-const RCVBUF_MIN = 2_304;
-const SNDBUF_MIN = 4_608;
+/** Doubled, a size still fits an int (INT_MAX / 2). */
+const BUFFER_MAX = 1_073_741_823;
 /** Linux: RAW sockets take any protocol. */
 const ANY_PROTOCOL = -1;
 
@@ -101,18 +98,24 @@ function setAtSocketLevel(sk: Sock, name: string, value: SockoptValue): Errno | 
     case 'SO_RCVBUF':
     case 'SO_RCVBUFFORCE':
       // Doubled, so that bookkeeping does not eat what the program asked for.
-      sk.rcvbuf = Math.max(RCVBUF_MIN, 2 * (name === 'SO_RCVBUF' ? Math.min(value, RMEM_MAX) : value));
+      sk.rcvbuf = Math.max(RCVBUF_MIN, 2 * bufferSize(value, name === 'SO_RCVBUF' ? sk.host.core.rmemMax.value : 0));
       sk.rcvbufLocked = true;
       return undefined;
     case 'SO_SNDBUF':
     case 'SO_SNDBUFFORCE':
-      sk.sndbuf = Math.max(SNDBUF_MIN, 2 * (name === 'SO_SNDBUF' ? Math.min(value, WMEM_MAX) : value));
+      sk.sndbuf = Math.max(SNDBUF_MIN, 2 * bufferSize(value, name === 'SO_SNDBUF' ? sk.host.core.wmemMax.value : 0));
       sk.sndbufLocked = true;
       sk.wake();
       return undefined;
     default:
       return 'ENOPROTOOPT';
   }
+}
+
+/** No more than `most`, which bounds what is negative, too; without a bound (0) that is as good as nothing. */
+function bufferSize(value: number, most: number): number {
+  if (most > 0) return value < 0 ? most : Math.min(value, most);
+  return Math.min(Math.max(value, 0), BUFFER_MAX);
 }
 
 function setLinger(sk: Sock, value: SockoptValue): Errno | undefined {

@@ -217,7 +217,8 @@ function isDubious(sk: TcpSock, flag: number): boolean {
 function ackAcceptable(sk: TcpSock, segment: Segment, flag: number): AckAnswer {
   const { ack } = segment;
   if (seqBefore(ack, sk.sndUna)) {
-    const window = Math.min(sk.maxWindow, sk.bytesAcked);
+    // Nothing that was never sent; the SYN was, which a passive open does not count among bytesAcked.
+    const window = Math.min(sk.maxWindow, sk.bytesAcked + 1);
     if (seqBefore(ack, (sk.sndUna - window) >>> 0)) {
       if ((flag & ACK_FLAG.NO_CHALLENGE_ACK) === 0) sendChallengeAck(sk);
       return 'too-old';

@@ -65,6 +65,7 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
   child.sndWscale = request.sndWscale;
   child.rcvWscale = request.rcvWscale;
   child.rcvWnd = request.rcvWnd;
+  child.rcvMwndSeq = (child.rcvWup + request.rcvWnd) >>> 0;
   child.rcvSsthresh = request.rcvWnd;
   child.windowClamp = request.windowClamp;
   if (!child.wscaleOk) child.windowClamp = Math.min(child.windowClamp, 65_535);

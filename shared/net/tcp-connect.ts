@@ -152,6 +152,7 @@ function connectInit(sk: TcpSock, route: Route): void {
   sk.sndWl1 = 0;
   sk.sndUna = sk.sndSml = sk.sndUp = sk.sndNxt = sk.iss = sk.writeSeq;
   sk.rcvNxt = sk.rcvWup = sk.copiedSeq = 0;
+  sk.rcvMwndSeq = sk.rcvWnd;
   sk.rto = TIMEOUT_INIT;
   sk.retransmits = sk.totalRto = 0;
   sk.rcvTstamp = sk.host.clock.now();

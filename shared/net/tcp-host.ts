@@ -16,6 +16,7 @@ import type { SkBuff } from './skbuff.ts';
 import { AckState } from './tcp-ack-state.ts';
 import { CONGESTION_CONTROLS, type CongestionOps } from './tcp-congestion.ts';
 import type { RequestSock } from './tcp-listen.ts';
+import { TcpMemory } from './tcp-memory.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
 import { type Segment, SegmentPool } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -40,6 +41,7 @@ export class BindBucket {
 export class Tcp {
   readonly host: Host;
   readonly sysctl: TcpSysctl;
+  readonly memory: TcpMemory;
   /** Every full sock that is not destroyed, for listings and teardown. */
   readonly socks = new Set<TcpSock>();
   readonly timeWaits = new Set<TimeWaitSock>();
@@ -77,6 +79,7 @@ export class Tcp {
     this.tsqTimer = host.softTimer(() => parts.tsqTasklet(this), 'TASKLET');
     this.makeSock = parts.newSock;
     this.sysctl = tcpSysctlInit(host);
+    this.memory = new TcpMemory(host);
     const random = host.random.fork('tcp');
     const key = (): readonly [number, number] => [random.u32(), random.u32()];
     this.isnKey = key();

@@ -151,7 +151,7 @@ function memoryOf(sk: TcpSock): Record<string, number> {
     rcvbuf: sk.rcvbuf,
     wmem_alloc: sk.sendMemory,
     sndbuf: sk.sndbuf,
-    fwd_alloc: 0,
+    fwd_alloc: sk.forwardAlloc,
     wmem_queued: sk.wmemQueued,
     optmem: 0,
     backlog: 0,

@@ -61,7 +61,7 @@ export function rcvEstablished(sk: TcpSock, skb: SkBuff): void {
       sk.tcp.free(skb);
       return dataSndCheck(sk);
     }
-    if (sk.receiveMemory + 4_096 < sk.rcvbuf) return fastData(sk, skb, segment, progress);
+    if (skb.truesize <= sk.forwardAlloc) return fastData(sk, skb, segment, progress);
   }
   if ((segment.flags & (TCP_FLAG.ACK | TCP_FLAG.RST | TCP_FLAG.SYN)) === 0)
     return sk.tcp.drop(skb, 'tcp_flags', 'tcp_rcv_established');
@@ -92,16 +92,14 @@ function fastData(sk: TcpSock, skb: SkBuff, segment: Segment, progress: number):
   sk.host.snmp.TcpExtTCPHPHits++;
   countEcn(sk, skb, segment);
   skb.pull(segment.headerLength);
+  const eaten = queueReceived(sk, skb);
   dataReceived(sk, skb);
   if (ack !== sk.sndUna) {
     tcpAck(sk, segment, ACK_FLAG.DATA | progress);
-    queueReceived(sk, skb);
     dataSndCheck(sk);
-  } else {
-    sk.sndWl1 = seq;
-    queueReceived(sk, skb);
-  }
+  } else sk.sndWl1 = seq;
   ackSndCheck(sk, false);
+  if (eaten) sk.tcp.free(skb);
   dataReady(sk);
 }
 

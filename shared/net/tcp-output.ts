@@ -8,13 +8,14 @@ import { beaconDue } from './tcp-accecn.ts';
 import { cwndValidate } from './tcp-congestion.ts';
 import { accecnMode, ecnCrossedSynAckFlags, ecnSynFlags } from './tcp-ecn.ts';
 import { chronoStart, chronoStop } from './tcp-info.ts';
+import { chargeQueued } from './tcp-memory.ts';
 import { currentMss, tsoSegments } from './tcp-mss.ts';
 import { entail, fragmentSegment, newSegment, setCount } from './tcp-queue.ts';
 import { rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
 import type { Segment } from './tcp-segment.ts';
 import { inCwndReduction, NAGLE, packetsInFlight, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
 import { resetXmitTimer } from './tcp-timer.ts';
-import { sendControl, transmitSegment } from './tcp-transmit.ts';
+import { sendControl, TX_OVERHEAD, transmitSegment } from './tcp-transmit.ts';
 
 /** Deferring waits for more only this long after the last write. */
 const DEFER_WRITE_AGE = 1_000;
@@ -221,7 +222,7 @@ export function sendSyn(sk: TcpSock): void {
   syn.endSeq = (syn.seq + 1) >>> 0;
   sk.writeSeq = syn.endSeq;
   syn.count = 1;
-  sk.wmemQueued += 1_280;
+  chargeQueued(sk, TX_OVERHEAD);
   sk.retransStamp = sk.host.clock.now();
   sk.rtxQueue.append(syn);
   sk.tsorted.append(syn);

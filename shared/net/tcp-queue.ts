@@ -4,6 +4,7 @@
  */
 import { TCP_FLAG } from '../header/tcp.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
+import { chargeQueued, unchargeQueued } from './tcp-memory.ts';
 import { SACKED, type Segment, type SegmentList } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { TX_OVERHEAD } from './tcp-transmit.ts';
@@ -21,13 +22,13 @@ export function newSegment(sk: TcpSock, flags: number): Segment {
 
 /** At the end of what is to be sent (tcp_skb_entail). */
 export function entail(sk: TcpSock, segment: Segment): void {
-  sk.wmemQueued += TX_OVERHEAD;
+  chargeQueued(sk, TX_OVERHEAD);
   sk.writeQueue.append(segment);
 }
 
 /** Memory of a segment is the socket's again, and its sk_buff ends. */
 export function freeSegment(sk: TcpSock, segment: Segment): void {
-  sk.wmemQueued -= TX_OVERHEAD + segment.length;
+  unchargeQueued(sk, TX_OVERHEAD + segment.length);
   sk.tcp.free(segment.skb!);
 }
 
@@ -92,7 +93,7 @@ export function fragmentSegment(
   const before = segment.count;
   setCount(segment, mss);
   setCount(rest, mss);
-  sk.wmemQueued += TX_OVERHEAD;
+  chargeQueued(sk, TX_OVERHEAD);
   if (queue === sk.rtxQueue) adjustCounts(sk, segment, before - segment.count - rest.count);
   queue.insertAfter(segment, rest);
   if (segment.tsorted) sk.tsorted.insertAfter(segment, rest);
@@ -128,7 +129,7 @@ export function trimHead(sk: TcpSock, segment: Segment, length: number): void {
     left = 0;
   }
   segment.seq = (segment.seq + length) >>> 0;
-  sk.wmemQueued -= length - left;
+  unchargeQueued(sk, length - left);
   if (segment.count > 1) setCount(segment, segment.mss);
 }
 
@@ -174,7 +175,7 @@ export function collapse(sk: TcpSock, segment: Segment, next: Segment): void {
   adjustCounts(sk, next, next.count);
   if (sk.retransmitHint === next) sk.retransmitHint = segment;
   if (sk.highestSack === next) sk.highestSack = segment;
-  sk.wmemQueued += moved;
+  chargeQueued(sk, moved);
   sk.tsorted.remove(next);
   sk.rtxQueue.remove(next);
   freeSegment(sk, next);

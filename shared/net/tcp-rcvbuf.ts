@@ -9,13 +9,16 @@ import type { Micros } from '../platform.ts';
 import type { SkBuff } from './skbuff.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { ecnCheckCe } from './tcp-ecn.ts';
+import { underMemoryPressure } from './tcp-memory.ts';
 import { timestampRtt } from './tcp-rtt.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import { ATO_MIN, INIT_CWND, MSS_DEFAULT, MSS_MIN, QUICKACKS_MAX, type TcpSock } from './tcp-sock.ts';
-import { scheduleAck } from './tcp-transmit.ts';
+import { scheduleAck, TX_OVERHEAD } from './tcp-transmit.ts';
 import { incrQuickack } from './tcp-validate.ts';
-import { fullSpace, spaceFromWin, tcpSpace, truesizeOf, winFromSpace } from './tcp-window.ts';
+import { fullSpace, spaceFromWin, tcpSpace, winFromSpace } from './tcp-window.ts';
 
+/** Flags of a segment that may be shorter than the rest (TCP_REMNANT). */
+const REMNANT = TCP_FLAG.FIN | TCP_FLAG.URG | TCP_FLAG.SYN | TCP_FLAG.PSH;
 /** Smaller payloads do not open the window. */
 const GROW_BYTES_MIN = 128;
 
@@ -35,22 +38,20 @@ export function measureRcvMss(sk: TcpSock, skb: SkBuff): void {
   if (length >= sk.rcvMss) {
     if (length !== sk.rcvMss) {
       // How much of the memory is payload decides how much window the buffer is worth.
-      const ratio = Math.max(1, Math.floor((skb.length * 256) / truesizeOf(skb)));
+      const ratio = Math.max(1, Math.floor((skb.length * 256) / skb.truesize)) & 255;
       if (ratio !== sk.scalingRatio) {
-        sk.scalingRatio = Math.min(ratio, 255);
-        if (!sk.windowClampLocked) sk.windowClamp = winFromSpace(sk, sk.rcvbuf);
+        sk.scalingRatio = ratio;
+        setWindowClamp(sk, winFromSpace(sk, sk.rcvbuf));
       }
     }
     sk.rcvMss = Math.min(length, sk.advmss);
-    // Exactly one full segment with PSH: the sender may have nothing more.
-    if ((segment.flags & TCP_FLAG.PSH) !== 0 && length === sk.rcvMss && skb.gsoSize === 0) {
-      sk.ackPending |= ACK_PENDING.PUSHED;
-    }
+    // A full segment with PSH: the sender may have nothing more, and wait for our ACK.
+    if ((segment.flags & TCP_FLAG.PSH) !== 0) sk.ackPending |= ACK_PENDING.PUSHED;
     return;
   }
   // Options vary, payload and options together do not: two alike in a row are the new size.
   length += segment.headerLength;
-  const pushed = (segment.flags & (TCP_FLAG.PSH | TCP_FLAG.FIN)) !== 0;
+  const pushed = (segment.flags & REMNANT) !== 0;
   if (length >= MSS_DEFAULT + 20 || (length >= MSS_MIN + 20 && !pushed)) {
     length -= sk.tcpHeaderLength;
     sk.lastSegSize = length;
@@ -80,14 +81,19 @@ export function dataReceived(sk: TcpSock, skb: SkBuff): void {
   }
   sk.lrcvtime = now;
   ecnCheckCe(sk, segmentOf(skb));
-  if (skb.length >= GROW_BYTES_MIN) growWindow(sk, skb);
+  if (skb.length >= GROW_BYTES_MIN) growWindow(sk, skb, true);
 }
 
-/** The window may open further as long as payload fills its memory well (tcp_grow_window). */
-export function growWindow(sk: TcpSock, skb: SkBuff): void {
+/**
+ * The window may open further as long as payload fills its memory well (tcp_grow_window). `adjust`: the head of a packet
+ * whose payload is all in frags does not count, as it goes when the packet is merged into another (truesize_adjust).
+ */
+export function growWindow(sk: TcpSock, skb: SkBuff, adjust: boolean): void {
   const room = Math.min(sk.windowClamp, tcpSpace(sk)) - sk.rcvSsthresh;
   if (room <= 0) return;
-  const truesize = truesizeOf(skb);
+  if (underMemoryPressure(sk)) return adjustRcvSsthresh(sk);
+  let { truesize } = skb;
+  if (adjust && skb.headLength === 0 && truesize - TX_OVERHEAD >= skb.length) truesize -= TX_OVERHEAD;
   let increase = winFromSpace(sk, truesize) <= skb.length ? 2 * sk.advmss : growStep(sk, skb, truesize);
   if (increase === 0) return;
   increase = Math.max(increase, 2 * skb.length);
@@ -106,12 +112,24 @@ function growStep(sk: TcpSock, skb: SkBuff, truesize: number): number {
   return 0;
 }
 
+/** The host is short of memory: offer a few segments only (tcp_adjust_rcv_ssthresh). */
+export function adjustRcvSsthresh(sk: TcpSock): void {
+  sk.rcvSsthresh = Math.min(sk.rcvSsthresh, 4 * sk.advmss);
+}
+
 /** The buffer overflows: let it be as large as it is, offer no more (tcp_clamp_window). */
 export function clampWindow(sk: TcpSock): void {
   sk.ackQuick = 0;
-  const most = sk.tcp.sysctl.rmem.values[2] ?? 0;
-  if (sk.rcvbuf < most && !sk.rcvbufLocked) sk.rcvbuf = Math.min(sk.receiveMemory, most);
+  const { memory, sysctl } = sk.tcp;
+  const most = sysctl.rmem.values[2] ?? 0;
+  const plenty = !underMemoryPressure(sk) && memory.allocated < memory.limit(0);
+  if (sk.rcvbuf < most && !sk.rcvbufLocked && plenty) sk.rcvbuf = Math.min(sk.receiveMemory, most);
   if (sk.receiveMemory > sk.rcvbuf) sk.rcvSsthresh = Math.min(sk.windowClamp, 2 * sk.advmss);
+}
+
+/** The widest window follows the buffer, unless TCP_WINDOW_CLAMP says what it is (tcp_set_window_clamp). */
+function setWindowClamp(sk: TcpSock, clamp: number): void {
+  if (!sk.windowClampLocked) sk.windowClamp = clamp;
 }
 
 function rcvRttUpdate(sk: TcpSock, sample: Micros, byWindow: boolean): void {
@@ -161,7 +179,7 @@ function enlarge(sk: TcpSock, copied: number): void {
   const rcvbuf = Math.min(spaceFromWin(sk, window), sk.tcp.sysctl.rmem.values[2] ?? 0);
   if (rcvbuf <= sk.rcvbuf) return;
   sk.rcvbuf = rcvbuf;
-  if (!sk.windowClampLocked) sk.windowClamp = winFromSpace(sk, rcvbuf);
+  setWindowClamp(sk, winFromSpace(sk, rcvbuf));
 }
 
 /** Both buffers as they stand when the connection is established (tcp_init_buffer_space). */

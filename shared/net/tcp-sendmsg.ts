@@ -3,12 +3,14 @@
  * sk_buff (Linux: tcp_sendmsg_locked, tcp_push, sk_page_frag_refill). Also the tasklet of small queues (tcp_tsq_handler).
  */
 import { TCP_FLAG } from '../header/tcp.ts';
+import { SNDBUF_MIN } from './core-sysctl.ts';
 import type { Result } from './errno.ts';
 import { FRAG_PAGE_BYTES, type SkBuff } from './skbuff.ts';
 import { MSG, type SendOptions } from './sock.ts';
 import { notsentOk } from './tcp-ack.ts';
 import { slowStartAfterIdleCheck } from './tcp-congestion.ts';
 import type { Tcp } from './tcp-host.ts';
+import { chargeQueued, memorySchedule, moderateSndbuf } from './tcp-memory.ts';
 import { currentMss, forcedPush, routeMtu, sizeGoal, syncMss } from './tcp-mss.ts';
 import { markPush, pushPending, writeXmit } from './tcp-output.ts';
 import { entail, newSegment } from './tcp-queue.ts';
@@ -22,6 +24,13 @@ const FRAGS_MAX = 17;
 /** Whether there is memory for another sk_buff (sk_stream_memory_free). */
 function memoryFree(sk: TcpSock): boolean {
   return sk.wmemQueued < sk.sndbuf && notsentOk(sk);
+}
+
+/** Memory for another sk_buff; where the host has none, this sock sends from a smaller buffer (tcp_wmem_schedule). */
+function scheduleQueued(sk: TcpSock, size: number): void {
+  if (memorySchedule(sk, size, false)) return;
+  sk.tcp.memory.enterPressure();
+  moderateSndbuf(sk, SNDBUF_MIN);
 }
 
 /** Room in a shared page, a fresh one when it is full (sk_page_frag_refill). Returns octets free. */
@@ -74,7 +83,7 @@ function copyIn(sk: TcpSock, segment: Segment, bytes: Uint8Array, from: number, 
   // The count is made anew when it is sent.
   segment.count = 0;
   sk.writeSeq = (sk.writeSeq + count) >>> 0;
-  sk.wmemQueued += count;
+  chargeQueued(sk, count);
   return count;
 }
 
@@ -110,6 +119,7 @@ export function sendmsg(sk: TcpSock, bytes: Uint8Array, options: SendOptions): R
     let segment = tailWithRoom(sk, goal);
     if (segment === undefined) {
       if (!memoryFree(sk)) break;
+      scheduleQueued(sk, mss);
       slowStartAfterIdleCheck(sk);
       segment = newSegment(sk, TCP_FLAG.ACK);
       entail(sk, segment);

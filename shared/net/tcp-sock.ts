@@ -105,6 +105,8 @@ export class TcpSock extends Sock {
   readonly tsorted = new SentOrder();
   /** Memory of what waits and what is sent but not acknowledged (sk_wmem_queued). */
   wmemQueued = 0;
+  /** Octets of memory that were taken from the host and are not in use (sk_forward_alloc). */
+  forwardAlloc = 0;
   fragPage: Pages | undefined = undefined;
   fragOffset = 0;
   nonagle = 0;
@@ -118,6 +120,8 @@ export class TcpSock extends Sock {
   copiedSeq = 0;
   rcvWup = 0;
   rcvWnd = 0;
+  /** Right edge of the widest window ever offered (rcv_mwnd_seq, RFC 7323 §2.4). */
+  rcvMwndSeq = 0;
   rcvWscale = 0;
   windowClamp = 0;
   windowClampLocked = false;
@@ -337,6 +341,11 @@ export function inCwndReduction(sk: TcpSock): boolean {
 export function receiveWindow(sk: TcpSock): number {
   const window = (sk.rcvWup + sk.rcvWnd - sk.rcvNxt) | 0;
   return Math.max(0, window);
+}
+
+/** What of the widest window ever offered is still ahead: a window that shrank does not make what it held wrong. */
+export function maxReceiveWindow(sk: TcpSock): number {
+  return Math.max(0, (sk.rcvMwndSeq - sk.rcvNxt) | 0);
 }
 
 /** First sequence number beyond the peer's window (tcp_wnd_end). */

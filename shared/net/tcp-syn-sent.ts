@@ -78,6 +78,7 @@ export function synSentReceive(sk: TcpSock, skb: SkBuff): InputAnswer {
 function beginReceiving(sk: TcpSock, segment: Segment): void {
   sk.irs = segment.seq;
   sk.rcvNxt = sk.rcvWup = sk.copiedSeq = (segment.seq + 1) >>> 0;
+  sk.rcvMwndSeq = (sk.rcvWup + sk.rcvWnd) >>> 0;
 }
 
 function synSentAck(sk: TcpSock, skb: SkBuff, segment: Segment): InputAnswer {

@@ -9,9 +9,9 @@ import { noteSyn, spuriousRetransmission } from './tcp-accecn.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpReset } from './tcp-close.ts';
 import { accecnMode, ecnReflection } from './tcp-ecn.ts';
-import { dsackSet } from './tcp-receive.ts';
+import { dsackSet } from './tcp-sack-blocks.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
-import { ATO_MIN, QUICKACKS_MAX, receiveWindow, type TcpSock } from './tcp-sock.ts';
+import { ATO_MIN, maxReceiveWindow, QUICKACKS_MAX, type TcpSock } from './tcp-sock.ts';
 import { sendDelayedAck } from './tcp-timer.ts';
 import { inPingpongMode, sendAck } from './tcp-transmit.ts';
 import { freeWindow } from './tcp-window.ts';
@@ -132,6 +132,20 @@ function synChallenge(sk: TcpSock, skb: SkBuff, reflection = 0): false {
   return discard(sk, skb, 'tcp_invalid_syn');
 }
 
+/** Why the sequence numbers are not to be had; undefined: they are (tcp_sequence). */
+function sequenceWrong(sk: TcpSock, segment: Segment): DropReason | undefined {
+  const { seq, endSeq } = segment;
+  if (seqBefore(endSeq, sk.rcvWup)) return 'tcp_old_data';
+  const edge = (sk.rcvNxt + maxReceiveWindow(sk)) >>> 0;
+  if (!seqAfter(endSeq, edge)) return undefined;
+  // Some end their stream beyond the window: a FIN has no octet to store.
+  const fin = (segment.flags & TCP_FLAG.FIN) !== 0 ? 1 : 0;
+  if (!seqAfter((endSeq - fin) >>> 0, edge)) return undefined;
+  if (seqAfter(seq, edge)) return 'tcp_invalid_sequence';
+  // One that goes too far is let in where nothing waits to be read: there is room for one.
+  return sk.receiveQueue.length > 0 ? 'tcp_invalid_end_sequence' : undefined;
+}
+
 /** True when the segment is to be processed; else it was answered as it deserves, and is gone. */
 export function validateIncoming(sk: TcpSock, skb: SkBuff): boolean {
   const segment = segmentOf(skb);
@@ -147,17 +161,18 @@ export function validateIncoming(sk: TcpSock, skb: SkBuff): boolean {
     return discard(sk, skb, 'tcp_paws');
   }
   // First: the sequence number.
-  const old = seqBefore(endSeq, sk.rcvWup);
-  if (old || seqAfter(seq, (sk.rcvNxt + receiveWindow(sk)) >>> 0)) {
+  const wrong = sequenceWrong(sk, segment);
+  if (wrong !== undefined) {
     if (!rst) {
       if (syn) return synChallenge(sk, skb);
+      if (wrong !== 'tcp_old_data') snmp.TcpExtBeyondWindow++;
       if (!oowRateLimited(sk, segment)) sendDupAck(sk, segment);
       else snmp.TcpExtTCPACKSkippedSeq++;
     } else if (resetCheck(sk, segment)) {
       tcpReset(sk);
       return discard(sk, skb, 'tcp_reset');
     }
-    return discard(sk, skb, old ? 'tcp_old_data' : 'tcp_invalid_sequence');
+    return discard(sk, skb, wrong);
   }
   // Second: RST.
   if (rst) {

@@ -1,24 +1,22 @@
 /**
  * The receive window: what to offer at first (tcp_select_initial_window), what to offer now without shrinking or
- * silliness (__tcp_select_window, RFC 9293 §3.8.6.2.2), and the memory behind it. Out: memory pressure of the whole host.
+ * silliness (__tcp_select_window, RFC 9293 §3.8.6.2.2), and the memory behind it.
  */
 import { WINDOW_SCALE_MAX } from '../header/tcp-options.ts';
-import type { SkBuff } from './skbuff.ts';
+import { ACK_PENDING } from './tcp-ack-state.ts';
+import { underMemoryPressure } from './tcp-memory.ts';
+import { adjustRcvSsthresh } from './tcp-rcvbuf.ts';
 import { receiveWindow, type TcpSock } from './tcp-sock.ts';
 
 const U16_MAX = 65_535;
-/** Linux: net.core.rmem_max, which may ask for a larger scale than tcp_rmem. */
-const RMEM_MAX = 212_992;
 const RATIO_SHIFT = 256;
-/** Bookkeeping around one received packet (sizeof(struct sk_buff), SKB_DATA_ALIGN). */
-const SKB_OVERHEAD = 256;
 
 /** Octets of window that `space` octets of memory are good for (tcp_win_from_space). */
 export function winFromSpace(sk: TcpSock, space: number): number {
   return Math.floor((space * sk.scalingRatio) / RATIO_SHIFT);
 }
 export function spaceFromWin(sk: TcpSock, window: number): number {
-  return Math.ceil((window * RATIO_SHIFT) / sk.scalingRatio);
+  return Math.floor((window * RATIO_SHIFT) / sk.scalingRatio);
 }
 /** Window that the empty buffer could offer (tcp_full_space). */
 export function fullSpace(sk: TcpSock): number {
@@ -27,14 +25,6 @@ export function fullSpace(sk: TcpSock): number {
 /** Window that the buffer can offer now (tcp_space). */
 export function tcpSpace(sk: TcpSock): number {
   return winFromSpace(sk, sk.rcvbuf - sk.receiveMemory);
-}
-
-/** What a received packet costs the buffer (truesize): its pages and the bookkeeping. */
-export function truesizeOf(skb: SkBuff): number {
-  // A large head is charged for what stands in it, an ordinary one whole.
-  let size = SKB_OVERHEAD + Math.max(2_048, skb.tail);
-  for (const frag of skb.frags) size += Math.min(frag.pages.bytes.length, Math.max(2_048, frag.length));
-  return size;
 }
 
 const alignUp = (n: number, shift: number): number => Math.ceil(n / 2 ** shift) * 2 ** shift;
@@ -57,7 +47,7 @@ export function selectInitialWindow(sk: TcpSock, space: number, mss: number, sca
   const window = Math.min(space, U16_MAX);
   let scale = 0;
   if (scaleOk) {
-    const most = Math.min(Math.max(space, sk.tcp.sysctl.rmem.values[2] ?? 0, RMEM_MAX), clamp);
+    const most = Math.min(Math.max(space, sk.tcp.sysctl.rmem.values[2] ?? 0, sk.host.core.rmemMax.value), clamp);
     scale = Math.min(Math.max(Math.floor(Math.log2(most)) - 15, 0), WINDOW_SCALE_MAX);
   }
   clamp = Math.min(U16_MAX * 2 ** scale, clamp);
@@ -74,13 +64,20 @@ export function freeWindow(sk: TcpSock): number {
     mss = full;
     if (mss <= 0) return 0;
   }
+  const shrink = mayShrink(sk);
+  // A window that may shrink is one that the buffer truly has, always.
+  if (shrink) free = alignDown(free, sk.rcvWscale);
   if (free < full >> 1) {
     sk.ackQuick = 0;
+    if (underMemoryPressure(sk)) adjustRcvSsthresh(sk);
     free = alignDown(free, sk.rcvWscale);
     // Too little to be worth a packet: better say zero and let tcp_clamp_window make room.
-    if (free < allowed >> 4 || free < mss) return 0;
+    if (free < allowed >> 4 || free < mss || (shrink && free < 2 ** sk.rcvWscale)) return 0;
   }
-  if (free > sk.rcvSsthresh) free = sk.rcvSsthresh;
+  if (free > sk.rcvSsthresh) {
+    free = sk.rcvSsthresh;
+    if (shrink) return alignUp(free, sk.rcvWscale);
+  }
   if (sk.rcvWscale > 0) return alignUp(free, sk.rcvWscale);
   // Unscaled: keep it a multiple of the segment size.
   const window = sk.rcvWnd;
@@ -89,19 +86,37 @@ export function freeWindow(sk: TcpSock): number {
   return window;
 }
 
+/** tcp_shrink_window: what was offered may be taken back, which a peer with scaled windows has to bear. */
+function mayShrink(sk: TcpSock): boolean {
+  return sk.tcp.sysctl.shrinkWindow.value !== 0 && sk.rcvWscale > 0;
+}
+
+/** Note what is offered from now on, and the right edge that it must never be held against the peer to use. */
+function offer(sk: TcpSock, window: number): void {
+  sk.rcvWnd = window;
+  sk.rcvWup = sk.rcvNxt;
+  const edge = (sk.rcvNxt + window) >>> 0;
+  if (((edge - sk.rcvMwndSeq) | 0) > 0) sk.rcvMwndSeq = edge;
+}
+
 /** Decide on the window and note that it is offered; returns the field's value (tcp_select_window). */
 export function selectWindow(sk: TcpSock): number {
   const { snmp } = sk.host;
+  // Data had to be refused for want of memory: shut, whatever was offered.
+  if ((sk.ackPending & ACK_PENDING.NOMEM) !== 0) {
+    sk.fastPath = false;
+    offer(sk, 0);
+    return 0;
+  }
   const old = sk.rcvWnd;
   const current = receiveWindow(sk);
   let window = freeWindow(sk);
-  if (window < current && (sk.tcp.sysctl.shrinkWindow.value === 0 || sk.rcvWscale === 0)) {
+  if (window < current && !mayShrink(sk)) {
     // What was offered stays offered (RFC 9293 §3.8.6).
     if (window === 0) snmp.TcpExtTCPWantZeroWindowAdv++;
     window = alignUp(current, sk.rcvWscale);
   }
-  sk.rcvWnd = window;
-  sk.rcvWup = sk.rcvNxt;
+  offer(sk, window);
   const field = Math.min(window, U16_MAX * 2 ** sk.rcvWscale) >>> sk.rcvWscale;
   if (field === 0) {
     sk.fastPath = false;

@@ -18,7 +18,7 @@ import {
   type XmitAnswer,
 } from '../net/netdev.ts';
 import { makeNetDevice } from '../net/netdev-registry.ts';
-import { PAGE_BYTES, type SkBuff } from '../net/skbuff.ts';
+import { PAGE_BYTES, SKB_STRUCT_BYTES, type SkBuff } from '../net/skbuff.ts';
 import type { Identified } from '../net/trace.ts';
 import { assert } from '../platform.ts';
 import type { Wire } from '../wire/wire.ts';
@@ -33,7 +33,7 @@ import { RING_DESCRIPTORS_MAX, TxRing } from './ring.ts';
 /** A queue that was stopped is woken when this many descriptors are free (E1000_TX_WAKE_THRESHOLD). */
 const TX_WAKE_DESCRIPTORS = 32;
 /** What a received frame costs a socket: its page and the sk_buff (SKB_TRUESIZE). */
-const RX_TRUESIZE = PAGE_BYTES + 256;
+const RX_TRUESIZE = PAGE_BYTES + SKB_STRUCT_BYTES;
 /** What `ethtool` says: wires are as fast as the machine, but a name must be given to it. */
 const SPEED_MBIT = 10_000;
 
@@ -226,6 +226,7 @@ class Driver implements DeviceOps, Napi {
     skb.timestamp = rx.timestamps[slot]!;
     skb.checksum = rx.checksums[slot] === 1 ? 'unnecessary' : 'none';
     skb.truesize = RX_TRUESIZE;
+    skb.headFrag = true;
     skb.ifindex = this.dev.ifindex;
     skb.macHeader = RX_PAD;
     rx.release();

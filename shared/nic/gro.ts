@@ -11,7 +11,7 @@ import { ETHERNET, ETHERTYPE } from '../header/ethernet.ts';
 import { IPV4, IPV4_DF, IPV4_MF, IPV4_OFFSET_MASK, PROTOCOL } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
 import type { Host } from '../net/host.ts';
-import type { SkBuff } from '../net/skbuff.ts';
+import { SKB_STRUCT_BYTES, type SkBuff } from '../net/skbuff.ts';
 
 /** Linux: MAX_GRO_SKBS, flows held at a time. */
 const FLOWS_MAX = 8;
@@ -121,7 +121,8 @@ export class Gro {
     if (skb.view.getUint32(skb.data + TCP_AT + TCP.SEQUENCE) !== flow.nextSequence) return false;
     if (!sameHeaders(first, skb, headers, flow.segments)) return false;
     first.addFrag(skb.head, skb.data + headers, payload);
-    first.truesize += skb.truesize;
+    // Its page stays, the sk_buff around it goes.
+    first.truesize += skb.truesize - SKB_STRUCT_BYTES;
     const flagsAt = TCP_AT + TCP.FLAGS;
     first.bytes[first.data + flagsAt]! |= skb.bytes[skb.data + flagsAt]! & LAST_FLAGS;
     flow.totalLength += payload;

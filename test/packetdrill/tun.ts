@@ -8,7 +8,8 @@ import { completeChecksum } from '../../shared/net/gso.ts';
 import type { Host } from '../../shared/net/host.ts';
 import { type DeviceOps, type NetDevice, netifCarrier, netifReceive } from '../../shared/net/netdev.ts';
 import { makeNetDevice } from '../../shared/net/netdev-registry.ts';
-import { HEADROOM, type SkBuff } from '../../shared/net/skbuff.ts';
+import { HEADROOM, Pages, type SkBuff } from '../../shared/net/skbuff.ts';
+import { fragsTruesize, headTruesize, SHINFO_BYTES } from '../../shared/net/truesize.ts';
 import type { Micros } from '../../shared/platform.ts';
 import { ip } from '../kit/cable.ts';
 import { cardHost } from '../kit/cards.ts';
@@ -16,6 +17,14 @@ import type { ManualClock } from '../kit/clock.ts';
 
 const MAC_GATEWAY = 0x0200_0000_0999 as Mac;
 const MAC_OURS = 0x0200_0000_0998 as Mac;
+
+const MEMORY_PAGE = 4_096;
+/**
+ * Room that Linux's tun leaves in front of a packet, and how much goes in the head of one that is not less than a page;
+ * the rest stands in frags (tun_get_user, tun_alloc_skb).
+ */
+const TUN_PAD = 64;
+const TUN_LINEAR_MAX = MEMORY_PAGE - TUN_PAD - SHINFO_BYTES;
 
 /** An IP packet that the host sent. */
 export interface SentPacket {
@@ -65,13 +74,21 @@ export class Tun {
 
   /** An IP packet from the peer. `gsoSize` > 0: it stands for segments of that size, as a card with GRO hands it up. */
   receive(bytes: Uint8Array, gsoSize: number, payload: number): void {
-    const skb = this.host.skbs.alloc(HEADROOM + ETHERNET.SIZE + bytes.length);
+    const { skbs } = this.host;
+    const linear = TUN_PAD + bytes.length < MEMORY_PAGE ? bytes.length : TUN_LINEAR_MAX;
+    const skb = skbs.alloc(HEADROOM + ETHERNET.SIZE + linear);
     skb.reserve(HEADROOM);
-    const at = skb.put(ETHERNET.SIZE + bytes.length);
+    const at = skb.put(ETHERNET.SIZE + linear);
     writeMac(skb.view, at + ETHERNET.TARGET, MAC_OURS);
     writeMac(skb.view, at + ETHERNET.SOURCE, MAC_GATEWAY);
     skb.view.setUint16(at + ETHERNET.TYPE, ETHERTYPE.IPV4);
-    skb.bytes.set(bytes, at + ETHERNET.SIZE);
+    skb.bytes.set(bytes.subarray(0, linear), at + ETHERNET.SIZE);
+    if (linear < bytes.length) {
+      const pages = new Pages(bytes.length - linear);
+      pages.bytes.set(bytes.subarray(linear));
+      skb.addFrag(pages, 0, pages.bytes.length);
+    }
+    skb.truesize = headTruesize(TUN_PAD + linear) + fragsTruesize(bytes.length - linear);
     if (gsoSize > 0 && payload > gsoSize) {
       skb.gsoSize = gsoSize;
       skb.gsoSegments = Math.ceil(payload / gsoSize);

@@ -2,7 +2,7 @@
 import { PROTOCOL } from '../../../shared/header/ipv4.ts';
 import { TCP } from '../../../shared/header/tcp.ts';
 import { setSocketOption } from '../../../shared/net/socket.ts';
-import { receiveWindow, type TcpSock } from '../../../shared/net/tcp-sock.ts';
+import type { TcpSock } from '../../../shared/net/tcp-sock.ts';
 import { type ScriptOptions, type TcpScript, tcpScript } from '../tcp.ts';
 import { DropBench, type DropRecipes, NO_COUNTER, nstat, type Watch } from './bench.ts';
 
@@ -35,6 +35,15 @@ function tight(watch: Watch, bytes: number): { t: TcpScript; sk: TcpSock } {
   t.outbound('S. 0:0(0) ack 1');
   t.inbound('. 1:1(0) ack 1 win 320');
   return { t, sk: t.accept(listener) };
+}
+
+/** A connection whose buffer was made so small that the next segment had to be refused, within the window as it was. */
+function squeezed(watch: Watch): TcpScript {
+  const { t, sk } = tight(watch, 5_000);
+  for (let at = 1; at < 3_001; at += 1_000) t.inbound(`P. ${at}:${at + 1_000}(1000) ack 1 win 320`);
+  setSocketOption(sk, 'SOL_SOCKET', 'SO_RCVBUF', 0);
+  t.inbound('P. 3001:4001(1000) ack 1 win 320');
+  return t;
 }
 
 export const TCP_DROPS: DropRecipes = {
@@ -100,9 +109,11 @@ export const TCP_DROPS: DropRecipes = {
     {
       when: 'the buffer is full of what came out of order, and what fills the gap needs its room',
       counter: nstat('TcpExtOfoPruned'),
+      // An eighth of the buffer at a time: two packets.
+      counts: 1,
       make: (watch) => {
         const { t, sk } = tight(watch, 6_000);
-        for (let at = 101; at < 1_001 && sk.host.skbs.counters.drops.size === 0; at += 20)
+        for (let at = 981; at > 100 && sk.host.skbs.counters.drops.size === 0; at -= 20)
           t.inbound(`. ${at}:${at + 10}(10) ack 1 win 320`);
       },
     },
@@ -112,6 +123,17 @@ export const TCP_DROPS: DropRecipes = {
       when: 'its number lies beyond our window',
       counter: NO_COUNTER,
       make: (watch) => established(watch).t.inbound('. 5000001:5001001(1000) ack 1 win 320'),
+    },
+  ],
+  tcp_invalid_end_sequence: [
+    {
+      when: 'it begins in the window, ends beyond it, and something waits to be read',
+      counter: nstat('TcpExtBeyondWindow'),
+      make: (watch) => {
+        const { t } = tight(watch, 5_000);
+        t.inbound('P. 1:1001(1000) ack 1 win 320');
+        t.inbound('P. 1001:9001(8000) ack 1 win 320');
+      },
     },
   ],
   tcp_invalid_ack: [
@@ -193,27 +215,14 @@ export const TCP_DROPS: DropRecipes = {
     {
       when: 'the buffer is full and nobody reads',
       counter: nstat('TcpExtTCPRcvQDrop'),
-      make: (watch) => {
-        const { t, sk } = tight(watch, 5_000);
-        for (let at = 1; sk.host.skbs.counters.drops.size === 0 && at < 50_000; at += 10)
-          t.inbound(`P. ${at}:${at + 10}(10) ack 1 win 320`);
-      },
+      make: (watch) => void squeezed(watch),
     },
   ],
   tcp_zero_window: [
     {
-      when: 'the window is shut',
+      when: 'memory was out, and what is sent again comes before there is more',
       counter: nstat('TcpExtTCPZeroWindowDrop'),
-      make: (watch) => {
-        const { t, sk } = tight(watch, 5_000);
-        let at = 1;
-        while (receiveWindow(sk) > 0) {
-          const n = Math.min(1_000, receiveWindow(sk));
-          t.inbound(`P. ${at}:${at + n}(${n}) ack 1 win 320`);
-          at += n;
-        }
-        t.inbound(`P. ${at}:${at + 100}(100) ack 1 win 320`);
-      },
+      make: (watch) => squeezed(watch).inbound('P. 3001:4001(1000) ack 1 win 320'),
     },
   ],
   tcp_time_wait: [
