@@ -2,7 +2,7 @@
 import { PROTOCOL } from '../../../shared/header/ipv4.ts';
 import { TCP } from '../../../shared/header/tcp.ts';
 import { setSocketOption } from '../../../shared/net/socket.ts';
-import type { TcpSock } from '../../../shared/net/tcp-sock.ts';
+import { receiveWindow, type TcpSock } from '../../../shared/net/tcp-sock.ts';
 import { type ScriptOptions, type TcpScript, tcpScript } from '../tcp.ts';
 import { DropBench, type DropRecipes, NO_COUNTER, nstat, type Watch } from './bench.ts';
 
