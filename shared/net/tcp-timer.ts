@@ -3,6 +3,7 @@
  * how often before giving up (Linux: tcp_timer.c). One timer serves retransmission, probe, RACK and TLP (sk.pending).
  */
 import type { Micros } from '../platform.ts';
+import type { Route } from './route.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpDone, tcpWriteError } from './tcp-close.ts';
 import { enterLoss } from './tcp-loss.ts';
@@ -114,6 +115,13 @@ function orphanRetries(sk: TcpSock, alive: boolean): number {
   return retries;
 }
 
+/** What ICMP taught of the way is asked for anew with the next segment (dst_negative_advice, ipv4_negative_advice). */
+function negativeAdvice(sk: TcpSock): void {
+  const route = sk.route as Route | undefined;
+  if (route === undefined || route.expires === Number.POSITIVE_INFINITY) return;
+  sk.route = undefined;
+}
+
 /** Whether to give up (tcp_write_timeout); the sock is done with when true. */
 function writeTimeout(sk: TcpSock): boolean {
   const { sysctl } = sk.tcp;
@@ -121,9 +129,12 @@ function writeTimeout(sk: TcpSock): boolean {
   let retryUntil: number;
   if (stateIs(sk, 'SYN_SENT', 'SYN_RECV')) {
     retryUntil = sk.synRetries || sysctl.synRetries.value;
+    if (sk.retransmits > 0) negativeAdvice(sk);
     const most = sk.state === 'SYN_SENT' ? retryUntil + sysctl.synLinearTimeouts.value : retryUntil;
     expired = sk.retransmits >= most;
   } else {
+    // R1 of RFC 1122 §4.2.3.5: perhaps it is the way there.
+    if (retransmitsTimedOut(sk, sysctl.retries1.value, 0)) negativeAdvice(sk);
     retryUntil = sysctl.retries2.value;
     if (sk.dead) {
       const alive = sk.rto < sk.rtoMax;

@@ -118,6 +118,8 @@ function ioctl(sk: TcpSock, request: string): Result<number> {
     case 'SIOCINQ':
     case 'FIONREAD': {
       if (stateIs(sk, 'SYN_SENT', 'SYN_RECV')) return 0;
+      const toMark = (sk.urgSeq - sk.copiedSeq) | 0;
+      if (sk.urgData !== 0 && !sk.urgInline && toMark >= 0 && ((sk.rcvNxt - sk.urgSeq) | 0) > 0) return toMark;
       const last = sk.receiveQueue[sk.receiveQueue.length - 1];
       // A FIN is not data.
       const fin = last !== undefined && (segmentOf(last).flags & TCP_FLAG.FIN) !== 0 ? 1 : 0;

@@ -8,12 +8,12 @@ const REFERENCE = parseFingerprint(LINUX_4_15_TO_5_6);
 
 /** Fields that lie outside of the reference, `T1.T=40`. */
 async function outside(sysctls: Record<string, string>, name?: string): Promise<string[]> {
-  const rows = compare(await fingerprintOfTarget(target(sysctls, name)), REFERENCE);
+  const rows = compare(await fingerprintOfTarget(await target(sysctls, name)), REFERENCE);
   return rows.filter((row) => !row.inside).map((row) => `${row.line}.${row.field}=${row.ours}`);
 }
 
 test('every field lies inside the reference entry "Linux 4.15 - 5.6"', async () => {
-  const under = target();
+  const under = await target();
   const rows = compare(await fingerprintOfTarget(under), REFERENCE);
   console.log(tableOf(rows));
   expect(rows.length).toBeGreaterThan(90);

@@ -11,7 +11,7 @@
  * checked: window without `win`, options without `<…>`. The payload is zeros.
  */
 
-import { type Mac, writeMac } from '../../shared/header/address.ts';
+import { type Ipv4, type Mac, writeMac } from '../../shared/header/address.ts';
 import { finish, pseudoHeaderSum, sumBytes } from '../../shared/header/checksum.ts';
 import { ETHERNET, ETHERTYPE } from '../../shared/header/ethernet.ts';
 import { emitIpv4, IPV4, IPV4_DF, ipv4HeaderLength } from '../../shared/header/ipv4.ts';
@@ -25,9 +25,10 @@ import { tcpProto } from '../../shared/net/tcp.ts';
 import { tcpInfo } from '../../shared/net/tcp-info.ts';
 import type { TcpSock } from '../../shared/net/tcp-sock.ts';
 import { assert, type Micros } from '../../shared/platform.ts';
-import { ip } from './cable.ts';
+import { frameSkb, ip } from './cable.ts';
 import { cardHost } from './cards.ts';
 import { ManualClock } from './clock.ts';
+import { ethernetFrame } from './frames.ts';
 import { auditHost } from './tcp-audit.ts';
 
 const LOCAL = ip('192.168.0.1');
@@ -116,6 +117,8 @@ export class TcpScript {
   private readonly mss: number;
   /** Lab time at which the script began. */
   readonly began: Micros;
+  /** Every frame that leaves, as the device gets it: for what the notation cannot say. */
+  onFrame: (frame: Uint8Array) => void = () => {};
 
   constructor(options: ScriptOptions) {
     this.host = cardHost('dut', this.clock);
@@ -242,6 +245,19 @@ export class TcpScript {
     this.audit();
   }
 
+  /** A packet made by hand, from its IPv4 header on. `ends()` tells the numbers that it needs. */
+  inboundPacket(packet: Uint8Array, targetMac: Mac = MAC_OURS): void {
+    netifReceive(this.host, this.dev, frameSkb(this.host, ethernetFrame(targetMac, MAC_PEER, ETHERTYPE.IPV4, packet)));
+    this.clock.run(this.clock.now());
+    this.audit();
+  }
+
+  /** Addresses, ports and initial sequence numbers, source and target as the peer sees them. */
+  ends(): { source: Ipv4; target: Ipv4; sourcePort: number; targetPort: number; theirIsn: number; ourIsn: number } {
+    const { peerPort: sourcePort, ourPort: targetPort, theirIsn, ourIsn } = this;
+    return { source: REMOTE, target: LOCAL, sourcePort, targetPort, theirIsn, ourIsn };
+  }
+
   /** What comes and goes from here on is another connection's, from the peer's next port. */
   nextPeer(): void {
     this.peerPort++;
@@ -359,6 +375,7 @@ export class TcpScript {
     skb.copyBits(0, skb.length, bytes, 0);
     const view = new DataView(bytes.buffer);
     this.host.skbs.consume(skb);
+    this.onFrame(bytes);
     const at = ETHERNET.SIZE;
     if (view.getUint16(ETHERNET.TYPE) !== ETHERTYPE.IPV4 || view.getUint8(at + IPV4.PROTOCOL) !== 6) return;
     const th = at + ipv4HeaderLength(view, at);

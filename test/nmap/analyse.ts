@@ -8,8 +8,8 @@ import { ICMP, ICMP_TYPE } from '../../shared/header/icmp.ts';
 import { IPV4, IPV4_DF, ipv4HeaderLength, PROTOCOL } from '../../shared/header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../../shared/header/tcp.ts';
 import { UDP } from '../../shared/header/udp.ts';
+import type { ScanLink } from '../kit/wire-link.ts';
 import type { Fingerprint } from './fingerprint.ts';
-import type { ScanLink } from './link.ts';
 import { SCAN, type ScanPorts, type SendTimes, scan, TCP_PROBES, type TcpProbe, U1_OCTET, udpProbe } from './probes.ts';
 import { optionsOf, sequenceLine } from './sequence.ts';
 

@@ -9,7 +9,7 @@ import { fingerprintOfTarget, target } from './target.ts';
 
 async function ours(file: string | undefined): Promise<Fingerprint> {
   if (file !== undefined) return parseFingerprint(readFileSync(file === '-' ? 0 : file, 'utf8'));
-  return fingerprintOfTarget(target());
+  return fingerprintOfTarget(await target());
 }
 
 const fingerprint = await ours(process.argv[2]);

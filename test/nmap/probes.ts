@@ -6,7 +6,7 @@ import { finish, pseudoHeaderSum, sumBytes } from '../../shared/header/checksum.
 import { IPV4, IPV4_DF, PROTOCOL } from '../../shared/header/ipv4.ts';
 import { TCP, TCP_FLAG } from '../../shared/header/tcp.ts';
 import { hex, icmpMessage, ipPacket, udpMessage } from '../kit/frames.ts';
-import type { ScanLink } from './link.ts';
+import type { ScanLink } from '../kit/wire-link.ts';
 
 const { FIN, SYN, RST, PSH, ACK, URG, ECE, CWR } = TCP_FLAG;
 

@@ -30,7 +30,7 @@ test('§5.5: each time-out doubles the interval, and the first ACK of new data e
   expect(sk.rto).toBeLessThan(400_000);
 });
 
-test('§3 (Karn): without timestamps no round trip is taken from what was sent twice', () => {
+test('[MUST-18] §3 (Karn): without timestamps no round trip is taken from what was sent twice', () => {
   const t = tcpScript();
   const sk = t.established(PLAIN);
   t.write(sk, 1_000);

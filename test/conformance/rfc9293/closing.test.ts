@@ -75,7 +75,7 @@ test('a FIN in TIME-WAIT is acknowledged again, and the 60 seconds begin anew', 
   expect(leftovers(t.host)).toEqual(NOTHING_LEFT);
 });
 
-test('a SYN beyond the old numbers takes the place of a TIME-WAIT', () => {
+test('[MAY-2] a SYN beyond the old numbers takes the place of a TIME-WAIT', () => {
   const t = tcpScript();
   const sk = t.established();
   t.close(sk);
@@ -88,7 +88,7 @@ test('a SYN beyond the old numbers takes the place of a TIME-WAIT', () => {
   expect(leftovers(t.host)['timeWaits']).toBe(0);
 });
 
-test('close with data unread is a RST (RFC 2525 §2.17)', () => {
+test('[SHLD-3] close with data unread is a RST (RFC 2525 §2.17)', () => {
   const t = tcpScript();
   const sk = t.established();
   t.inbound('P. 1:101(100) ack 1 win 320');
@@ -131,7 +131,7 @@ test('an orphan waits 60 seconds for the peer’s FIN', () => {
   expect(leftovers(t.host)).toEqual(NOTHING_LEFT);
 });
 
-test('a RST tells the program ECONNRESET once, then the end', () => {
+test('[MUST-12] a RST tells the program ECONNRESET once, then the end', () => {
   const t = tcpScript();
   const sk = t.established();
   t.inbound('R 1:1(0) win 0');

@@ -25,7 +25,7 @@ test('an option that the peer did not offer is not answered', () => {
   t.outbound('S. 0:0(0) ack 1 win 64240 <mss 1460>');
 });
 
-test('§3.8.3: an unanswered SYN goes out again after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 seconds, and fails at 131', () => {
+test('[MUST-23] §3.8.3: an unanswered SYN goes out again after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 seconds, and fails at 131', () => {
   const t = tcpScript();
   const sk = t.connect();
   t.outbound('S 0:0(0)');
@@ -67,7 +67,7 @@ test('a repeated SYN brings the SYN-ACK again at once', () => {
   t.outbound('S. 0:0(0) ack 1');
 });
 
-test('§3.5 figure 7: two SYNs that cross make one connection', () => {
+test('[MUST-10] §3.5 figure 7: two SYNs that cross make one connection', () => {
   const t = tcpScript();
   const sk = t.connect();
   t.outbound('S 0:0(0) <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 7>');

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { tcpScript } from '../../kit/tcp.ts';
 
-test('§3.8.6.1: a window that is shut is probed after the RTO, and twice as late each time', () => {
+test('[MUST-35, MUST-36, SHLD-29, SHLD-30] §3.8.6.1: a window that is shut is probed after the RTO, and twice as late each time', () => {
   const t = tcpScript();
   const sk = t.established();
   t.write(sk, 1_000);
@@ -53,23 +53,6 @@ test('a reader that does not read shuts the window to nothing, never takes back 
   expect(t.read(sk, 10_000_000)).toBeGreaterThan(50_000);
   const opened = (sk.rcvWup + sk.rcvWnd - sk.rcvNxt) | 0;
   expect(opened).toBeGreaterThan(50_000);
-});
-
-test('Nagle: a small segment waits while one is in flight, TCP_NODELAY does not (§3.7.4)', () => {
-  const t = tcpScript();
-  const sk = t.established();
-  t.write(sk, 10);
-  t.outbound('P. 1:11(10) ack 1');
-  t.write(sk, 10);
-  t.silence(0.05);
-  t.inbound('. 1:1(0) ack 11 win 320');
-  t.outbound('P. 11:21(10) ack 1');
-  t.inbound('. 1:1(0) ack 21 win 320');
-  sk.nonagle = 1;
-  t.write(sk, 10);
-  t.outbound('P. 21:31(10) ack 1');
-  t.write(sk, 10);
-  t.outbound('P. 31:41(10) ack 1');
 });
 
 test('a program that writes faster than the peer takes is told EAGAIN, and woken when there is room', () => {

@@ -9,8 +9,8 @@ import { crc32 } from '../../shared/header/fcs.ts';
 import type { Micros } from '../../shared/platform.ts';
 import type { FrameBatch } from '../../shared/wire/frame-batch.ts';
 import type { Wire } from '../../shared/wire/wire.ts';
-import type { ManualClock } from '../kit/clock.ts';
-import { arpFrame, ethernetFrame } from '../kit/frames.ts';
+import type { ManualClock } from './clock.ts';
+import { arpFrame, ethernetFrame } from './frames.ts';
 
 const PREAMBLE = [0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xd5];
 const FCS_SIZE = 4;
