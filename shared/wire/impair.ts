@@ -16,15 +16,16 @@
  */
 
 import { dissect } from '../header/dissect.ts';
-import { CABLE, ETHERNET, ETHERTYPE, FRAME_SIZE_MIN } from '../header/ethernet.ts';
-import { IPV4 } from '../header/ipv4.ts';
-import type { Corrupt, Impairment } from '../lab/plan-types.ts';
+import { CABLE, ETHERNET, FRAME_SIZE_MIN } from '../header/ethernet.ts';
+import type { Impairment } from '../lab/plan-types.ts';
 import { formatDelay } from '../lab/units.ts';
 import type { Clock, Micros, Platform, Timer } from '../platform.ts';
+import { flipBit, ratioOf } from './corrupt.ts';
 import { DelayQueue } from './delay-queue.ts';
 import { jitterOf } from './distribution.ts';
 import { DRAW, Fate } from './fate.ts';
 import { type FrameBatch, giveBatch, takeBatch } from './frame-batch.ts';
+import { Line } from './line.ts';
 import { ActiveRule } from './match-rule.ts';
 import { knobText, type VerdictKind, VerdictLog } from './verdict.ts';
 import type { Wire, WireCounters, WireListener } from './wire.ts';
@@ -33,9 +34,6 @@ import type { Wire, WireCounters, WireListener } from './wire.ts';
 const LIMIT_FRAMES = 1_000;
 /** A delay must hold bandwidth x delay: without a rate the limit is octets, 64 MB (4 Gbit/s for 128 ms). */
 const HELD_BYTES_MAX = 64_000_000;
-/** IEEE 802.3: the gap between two frames costs twelve octets of line time. */
-const INTER_FRAME_GAP = 12;
-
 export interface Verdicts {
   passed: number;
   lost: number;
@@ -86,14 +84,9 @@ export class ImpairedWire implements Wire {
   private frame = 0;
   /** What the inner wire had taken when `frame` was last right; it counts while this is not active. */
   private takenBefore = 0;
-  /** When the rate lets the next frame start. */
-  private lineFree: Micros = 0;
+  private readonly line = new Line();
   /** Earliest delivery of the next frame that keeps its place. */
   private lastDue: Micros = 0;
-  /** When each frame in the rate's queue leaves it, and the first that has not. */
-  private departures: Micros[] = [];
-  private nextDeparture = 0;
-
   constructor(inner: Wire, options: ImpairOptions) {
     this.inner = inner;
     this.clock = options.clock;
@@ -236,7 +229,7 @@ export class ImpairedWire implements Wire {
     if (fate.happens(ratioOf(knobs.corrupt), DRAW.CORRUPT, n)) {
       verdicts.corrupted++;
       this.note(n, 'corrupted', 'corrupt');
-      this.flipBit(batch, i, fate.draw(DRAW.CORRUPT_BIT, n), knobs.corrupt);
+      flipBit(batch, i, fate.draw(DRAW.CORRUPT_BIT, n), knobs.corrupt, this.platform.crc32);
     }
     this.pass(batch, i, n, late);
   }
@@ -264,7 +257,7 @@ export class ImpairedWire implements Wire {
       if (fate.happens(ratioOf(rule.corrupt), DRAW.CORRUPT, n)) {
         verdicts.corrupted++;
         this.log.add(this.clock.now(), n, 'corrupted', words);
-        this.flipBit(batch, i, fate.draw(DRAW.CORRUPT_BIT, n), rule.corrupt);
+        flipBit(batch, i, fate.draw(DRAW.CORRUPT_BIT, n), rule.corrupt, this.platform.crc32);
       }
       if (rule.delay === undefined || rule.delay === 0) continue;
       verdicts.delayed++;
@@ -291,13 +284,11 @@ export class ImpairedWire implements Wire {
     }
     let due = now;
     if (knobs.rate !== undefined && knobs.rate > 0) {
-      if (this.waiting(now) >= (knobs.limit ?? LIMIT_FRAMES)) {
+      if (this.line.waiting(now) >= (knobs.limit ?? LIMIT_FRAMES)) {
         verdicts.overLimit++;
         return this.note(n, 'over_limit', knobs.limit === undefined ? 'rate' : 'limit');
       }
-      this.lineFree = Math.max(this.lineFree, now) + ((size + INTER_FRAME_GAP) * 8 * 1_000_000) / knobs.rate;
-      due = this.lineFree;
-      this.departures.push(due);
+      due = this.line.take(now, size, knobs.rate);
     } else if (knobs.limit !== undefined && queue.length >= knobs.limit) {
       verdicts.overLimit++;
       return this.note(n, 'over_limit', 'limit');
@@ -328,17 +319,6 @@ export class ImpairedWire implements Wire {
     this.inner.reserve(batch.size(i)).appendFrom(batch, i);
   }
 
-  /** Frames that the rate has not let go yet. */
-  private waiting(now: Micros): number {
-    const { departures } = this;
-    while (this.nextDeparture < departures.length && departures[this.nextDeparture]! <= now) this.nextDeparture++;
-    if (this.nextDeparture > LIMIT_FRAMES) {
-      departures.splice(0, this.nextDeparture);
-      this.nextDeparture = 0;
-    }
-    return departures.length - this.nextDeparture;
-  }
-
   private jumpsAhead(n: number): boolean {
     const { reorder, gap = 1 } = this.knobs;
     // netem: gap 0 or 1 makes every frame a candidate; gap g every g-th.
@@ -350,22 +330,6 @@ export class ImpairedWire implements Wire {
     if (jitter === 0) return delay;
     const spread = jitterOf(distribution, this.fate.draw(DRAW.JITTER, n), this.fate.draw(DRAW.JITTER_2, n));
     return Math.max(0, Math.round(delay + jitter * spread));
-  }
-
-  /** `draw`, from 0 to 1, says which bit. */
-  private flipBit(batch: FrameBatch, i: number, draw: number, corrupt: Corrupt | undefined): void {
-    const { bytes, view } = batch;
-    // Somewhere in frame or FCS: a broken preamble would be noise between frames, not a frame.
-    const from = batch.offset(i) + CABLE.LEAD;
-    const end = batch.offset(i) + batch.size(i);
-    const part = typeof corrupt === 'object' ? partOf(view, from, end - CABLE.FCS, corrupt.layer) : undefined;
-    const [first, last] = part ?? [from, end];
-    const bits = (last - first) * 8;
-    if (bits <= 0) return;
-    const bit = Math.floor(draw * bits);
-    bytes[first + (bit >>> 3)]! ^= 1 << (bit & 7);
-    if (part === undefined) return;
-    view.setUint32(end - CABLE.FCS, this.platform.crc32(bytes, from, end - CABLE.FCS), true);
   }
 
   /** Frames whose time has come go on. */
@@ -392,11 +356,9 @@ export class ImpairedWire implements Wire {
   private loseAll(): void {
     this.verdicts.lost += this.queue.length;
     this.queue.clear();
-    this.lineFree = 0;
+    this.line.clear();
     this.lastDue = 0;
     this.timer.stop();
-    this.departures.length = 0;
-    this.nextDeparture = 0;
     if (this.filling !== undefined) {
       this.frame += this.filling.count;
       giveBatch(this.filling);
@@ -419,20 +381,6 @@ function hasKnob(knobs: Impairment): boolean {
     [limit, mtu].some((knob) => knob !== undefined) ||
     (match !== undefined && match.length > 0)
   );
-}
-
-function ratioOf(corrupt: Corrupt | undefined): number | undefined {
-  return typeof corrupt === 'object' ? corrupt.ratio : corrupt;
-}
-
-/** Where the IPv4 header of a frame at [from, end) stands, or what follows it; undefined when it has none. */
-function partOf(view: DataView, from: number, end: number, layer: 'ip' | 'tcp'): readonly [number, number] | undefined {
-  const ip = from + ETHERNET.SIZE;
-  if (end - ip < IPV4.SIZE || view.getUint16(from + ETHERNET.TYPE) !== ETHERTYPE.IPV4) return undefined;
-  const payload = ip + (view.getUint8(ip) & 15) * 4;
-  const total = Math.min(end, ip + view.getUint16(ip + IPV4.TOTAL_LENGTH));
-  if (payload < ip + IPV4.SIZE || payload >= total) return undefined;
-  return layer === 'ip' ? [ip, payload] : [payload, total];
 }
 
 /** Length of the network-layer packet in a frame on the cable; padding counts, as nobody looks inside. */
