@@ -1,124 +1,363 @@
 /**
- * Faults that are in force: which wires are unplugged and what the ends are impaired with. Kept here, beside the devices
- * that carry them out, so that a device that comes back gets them again; and so that those of a session end with it.
+ * Faults that are in force. Each is an entry of its own with its holder; what a wire end or a device is in is what all
+ * entries make of it, in their order, on top of the lab file. So two holders may unplug the same wire, and it is plugged
+ * in again when the second lets go; and a device that comes back gets what is in force at its ports.
+ *
+ * Interface: add(request, holder) puts one in force, remove(id) ends it, release(holder) all of a holder's; heal(target)
+ * ends whatever stands in the way of a port, a wire, a device, or the whole lab. One at a time, in the order asked.
  */
 import { EmuError } from '../../shared/device/errors.ts';
-import type { Impairment, WirePlan } from '../../shared/lab/plan-types.ts';
+import type { LifecycleVerb } from '../../shared/device/ipc.ts';
+import { MATCH_RULES_MAX } from '../../shared/lab/filter-problem.ts';
+import type { Impairment, ImpairmentChange, WirePlan } from '../../shared/lab/plan-types.ts';
+import { impairmentWords } from '../../shared/wire/verdict.ts';
+import type { FaultRequest } from './fault-request.ts';
+import { Flap } from './flap.ts';
 import type { Lab, PortRef } from './lab.ts';
-import { nameOf } from './lab.ts';
+import { nameOf, proposal } from './lab.ts';
+import { partitionCut } from './partition.ts';
+import type { SupervisorLink } from './supervisor-link.ts';
 
-export interface PlugAnswer {
-  readonly wire: string;
-  readonly plugged: boolean;
-  /** Carrier at each end once it is done; an end whose device is down has none. */
+/** Faults in force at once; more are a program that forgets to heal. */
+const FAULTS_MAX = 1_000;
+/** Faults that nobody holds: set by a command that has ended, in force until they are healed. */
+export const NOBODY = 0;
+
+/** What a fault does to one end of a wire. */
+interface EndEffect {
+  readonly unplugged?: boolean;
+  readonly cut?: boolean;
+  readonly clear?: boolean;
+  readonly change?: ImpairmentChange;
+}
+
+interface Fault {
+  readonly id: number;
+  readonly holder: number;
+  readonly request: FaultRequest;
+  /** In words, for people. */
+  readonly words: string;
+  readonly ends: Map<string, EndEffect>;
+  readonly device: string | undefined;
+  readonly flap: Flap | undefined;
+}
+
+export interface FaultView {
+  readonly fault: number;
+  readonly words: string;
+  readonly held: boolean;
+}
+
+/** What putting a fault in force, or ending it, has made of the wire ends it touches; a device that is down has none. */
+export interface FaultAnswer extends FaultView {
+  readonly wires: readonly string[];
+  readonly ports: readonly string[];
   readonly carrier: Readonly<Record<string, boolean>>;
+  /** The lab's: with it the fates repeat. */
+  readonly seed: number;
+}
+
+/** What an end should be in. */
+interface EndState {
+  readonly plugged: boolean;
+  readonly cut: boolean;
+  readonly impairment: Impairment;
 }
 
 export class Faults {
   private readonly lab: Lab;
-  private readonly unplugged = new Set<string>();
-  private readonly impaired = new Map<string, Impairment>();
+  private readonly supervisor: Pick<SupervisorLink, 'request'>;
+  private readonly faults: Fault[] = [];
+  private next = 1;
+  private queue: Promise<unknown> = Promise.resolve();
 
-  constructor(lab: Lab) {
+  constructor(lab: Lab, supervisor: Pick<SupervisorLink, 'request'>) {
     this.lab = lab;
+    this.supervisor = supervisor;
   }
 
-  /** Pull the plug of the wire that `target` means (a port's or its own name). Carrier goes at both ends. */
-  async unplug(target: string): Promise<PlugAnswer> {
+  list(): FaultView[] {
+    return this.faults.map(viewOf);
+  }
+
+  add(request: FaultRequest, holder = NOBODY): Promise<FaultAnswer> {
+    return this.inTurn(async () => {
+      if (this.faults.length >= FAULTS_MAX) throw new EmuError('EMU_BAD_REQUEST', `${FAULTS_MAX} faults are in force`);
+      const fault = this.plan(request, holder);
+      this.faults.push(fault);
+      try {
+        this.boundRules(fault);
+        if (fault.device !== undefined) await this.supervisor.request(request.fault as 'freeze' | 'kill', fault.device);
+        const carrier = await this.sync([...fault.ends.keys()]);
+        fault.flap?.start();
+        this.forgetCovered(fault);
+        return { ...viewOf(fault), ...this.touched(fault), carrier, seed: this.lab.plan.seed };
+      } catch (error) {
+        this.faults.splice(this.faults.indexOf(fault), 1);
+        throw error;
+      }
+    });
+  }
+
+  /** End one fault; one that has ended already is no error. */
+  remove(id: number): Promise<void> {
+    return this.inTurn(() => this.end(this.faults.filter((fault) => fault.id === id)));
+  }
+
+  /** Its holder has gone: the latest first. */
+  release(holder: number): Promise<void> {
+    return this.inTurn(() => this.end(this.faults.filter((fault) => fault.holder === holder).reverse()));
+  }
+
+  /** Put the plug of a wire back, whoever pulled it. */
+  async plug(target: string): Promise<FaultAnswer> {
     const wire = this.lab.wire(target);
-    const answer = await this.setPlug(wire, false);
-    this.unplugged.add(wire.name);
-    return answer;
+    const ends = [nameOf(wire.a), nameOf(wire.b)];
+    return await this.inTurn(async () => {
+      const pulled = this.faults.filter((fault) => ends.some((end) => fault.ends.get(end)?.unplugged !== undefined));
+      for (const fault of pulled) {
+        fault.flap?.stop();
+        for (const end of ends) fault.ends.delete(end);
+        if (fault.ends.size === 0) this.faults.splice(this.faults.indexOf(fault), 1);
+      }
+      const carrier = await this.sync(ends);
+      return {
+        fault: 0,
+        words: `plug ${wire.name}`,
+        held: false,
+        wires: [wire.name],
+        ports: ends,
+        carrier,
+        seed: this.lab.plan.seed,
+      };
+    });
   }
 
-  async plug(target: string): Promise<PlugAnswer> {
-    const wire = this.lab.wire(target);
-    this.unplugged.delete(wire.name);
-    return await this.setPlug(wire, true);
+  /** End every fault at a port, a wire or a device, or all of them; returns their words. */
+  heal(target?: string): Promise<string[]> {
+    return this.inTurn(async () => {
+      const met = this.faults.filter(this.meets(target));
+      await this.end([...met].reverse());
+      return met.map((fault) => fault.words);
+    });
   }
 
-  /** A port: what it sends. A wire: both ways. An empty impairment ends it. */
-  async impair(target: string, impairment: Impairment): Promise<{ ports: string[] }> {
-    const wire = this.lab.wire(target);
-    const wanted = target.replace(/\s+/g, '');
-    const ends = [wire.a, wire.b].filter((end) => wanted.includes('--') || nameOf(end) === wanted);
-    for (const end of ends) {
-      await this.lab.link(end.device).post(`/ports/${end.port}/impair`, impairment);
-      this.impaired.set(nameOf(end), impairment);
-    }
-    return { ports: ends.map(nameOf) };
+  /** A device came back: what is in force at its ports is in force again. */
+  reapply(device: string): Promise<void> {
+    return this.inTurn(async () => {
+      const ends = this.lab.plan.wires.flatMap((wire) => [wire.a, wire.b]).filter((end) => end.device === device);
+      await this.sync(ends.map(nameOf).filter((end) => this.faults.some((fault) => fault.ends.has(end)))).catch(
+        () => {},
+      );
+    });
   }
 
-  /** What the end was impaired with, for whoever puts it back. */
-  egressOf(end: PortRef): Impairment {
-    const wire = this.lab.wire(nameOf(end));
-    const planned = nameOf(wire.a) === nameOf(end) ? wire.forward : wire.backward;
-    return this.impaired.get(nameOf(end)) ?? planned;
+  /** Somebody thawed, started or stopped a device by hand: there is nothing left to heal about it. */
+  settled(device: string, verb: LifecycleVerb): void {
+    const over = (fault: Fault): boolean =>
+      fault.device === device && (verb !== 'thaw' || fault.request.fault === 'freeze');
+    for (const fault of this.faults.filter(over)) this.faults.splice(this.faults.indexOf(fault), 1);
   }
 
-  isUnplugged(target: string): boolean {
-    return this.unplugged.has(this.lab.wire(target).name);
+  close(): void {
+    for (const fault of this.faults) fault.flap?.stop();
   }
 
-  /** A device came back: what was in force at its ports is in force again. */
-  async reapply(device: string): Promise<void> {
-    for (const wire of this.lab.plan.wires) {
-      for (const end of [wire.a, wire.b].filter((each) => each.device === device)) {
-        const link = this.lab.link(device);
-        const impairment = this.impaired.get(nameOf(end));
-        if (impairment !== undefined) await link.post(`/ports/${end.port}/impair`, impairment).catch(() => {});
-        if (this.unplugged.has(wire.name)) await link.post(`/ports/${end.port}/unplug`).catch(() => {});
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.queue.then(work);
+    this.queue = turn.catch(() => {});
+    return turn;
+  }
+
+  /** What a request means in this lab; names that are not known are told here. */
+  private plan(request: FaultRequest, holder: number): Fault {
+    const id = this.next++;
+    const common = { id, holder, request, ends: new Map<string, EndEffect>(), device: undefined, flap: undefined };
+    switch (request.fault) {
+      case 'freeze':
+      case 'kill':
+        return { ...common, words: `${request.fault} ${request.target}`, device: this.lab.link(request.target).name };
+      case 'partition': {
+        const wires = this.partition(request.groups);
+        const words = `partition ${request.groups.map((group) => group.join(',')).join(' -- ')}`;
+        return { ...common, words, ends: endsOf(wires, { unplugged: true }) };
+      }
+      case 'unplug': {
+        const wire = this.lab.wire(request.target);
+        return { ...common, words: `unplug ${wire.name}`, ends: endsOf([wire], { unplugged: true }) };
+      }
+      case 'flap': {
+        const wire = this.lab.wire(request.target);
+        const ends = endsOf([wire], { unplugged: false });
+        const flap = new Flap(request, (plugged) => void this.swing([wire], ends, plugged));
+        const words = `flap ${wire.name} period ${request.period / 1_000}ms duty ${request.duty * 100}%`;
+        return { ...common, words, ends, flap };
+      }
+      case 'cut': {
+        const end = this.port(request.target);
+        return { ...common, words: `cut ${end}`, ends: new Map([[end, { cut: true }]]) };
+      }
+      case 'impair': {
+        const { clear = false, impairment: change = {} } = request;
+        const wire = this.lab.wire(request.target);
+        const wanted = request.target.replace(/\s+/g, '');
+        const ends = [nameOf(wire.a), nameOf(wire.b)].filter((end) => wanted.includes('--') || end === wanted);
+        const words = `impair ${request.target}${clear ? ' clear' : ''} ${changeWords(change)}`.trim();
+        return { ...common, words, ends: new Map(ends.map((end) => [end, { clear, change }])) };
       }
     }
   }
 
-  /** Both ends carry it out, so that either device may be down or come back meanwhile. */
-  private async setPlug(wire: WirePlan, plugged: boolean): Promise<PlugAnswer> {
-    const verb = plugged ? 'plug' : 'unplug';
-    const ends = [wire.a, wire.b];
-    const results = await Promise.allSettled(
-      ends.map((end) => this.lab.link(end.device).post<{ carrier: boolean }>(`/ports/${end.port}/${verb}`)),
-    );
-    if (results.every((result) => result.status === 'rejected')) {
-      throw new EmuError('EMU_DEVICE_DOWN', `both devices of ${wire.name} are down`);
+  private port(target: string): string {
+    if (target.includes('--')) throw new EmuError('EMU_NO_PORT', `a cut has a direction: name the port that sends`);
+    this.lab.wire(target);
+    return target.replace(/\s+/g, '');
+  }
+
+  private partition(groups: readonly (readonly string[])[]): WirePlan[] {
+    const seen = new Set<string>();
+    for (const device of groups.flat()) {
+      this.lab.link(device);
+      if (seen.has(device)) throw new EmuError('EMU_BAD_REQUEST', `${device} stands twice in the groups`);
+      seen.add(device);
     }
-    const carrier = ends.map((end, i) => {
-      const result = results[i];
-      return [nameOf(end), result?.status === 'fulfilled' && result.value.carrier] as const;
+    const { wires, devices } = this.lab.plan;
+    const cut = partitionCut(
+      wires,
+      devices.map(({ name }) => name),
+      groups.map((group) => new Set(group)),
+    );
+    if (cut.length === 0)
+      throw new EmuError('EMU_BAD_REQUEST', 'nothing joins these groups: there is no wire to unplug');
+    return cut;
+  }
+
+  /** A flapping wire turns over. */
+  private swing(wires: readonly WirePlan[], ends: Map<string, EndEffect>, plugged: boolean): Promise<unknown> {
+    return this.inTurn(async () => {
+      for (const [end, effect] of endsOf(wires, { unplugged: !plugged })) if (ends.has(end)) ends.set(end, effect);
+      await this.sync([...ends.keys()]).catch(() => {});
     });
-    return { wire: wire.name, plugged, carrier: Object.fromEntries(carrier) };
+  }
+
+  private async end(faults: readonly Fault[]): Promise<void> {
+    const ends = new Set<string>();
+    for (const fault of faults) {
+      fault.flap?.stop();
+      this.faults.splice(this.faults.indexOf(fault), 1);
+      for (const end of fault.ends.keys()) ends.add(end);
+      const { device, request } = fault;
+      if (device === undefined || this.faults.some((other) => other.device === device)) continue;
+      // It may have been thawed, started or taken down by hand meanwhile.
+      await this.supervisor.request(request.fault === 'freeze' ? 'thaw' : 'start', device).catch(() => {});
+    }
+    await this.sync([...ends]).catch(() => {});
+  }
+
+  private boundRules(fault: Fault): void {
+    const over = [...fault.ends.keys()].find(
+      (end) => (this.stateOf(end).impairment.match?.length ?? 0) > MATCH_RULES_MAX,
+    );
+    if (over === undefined) return;
+    throw new EmuError('EMU_BAD_REQUEST', `${over} has ${MATCH_RULES_MAX} match rules already; --match off ends them`);
+  }
+
+  /** Faults that nobody holds and that a later one of the same kind covers in full say nothing any more. */
+  private forgetCovered(by: Fault): void {
+    if (by.holder !== NOBODY) return;
+    const covered = this.faults.filter((fault) => fault !== by && fault.holder === NOBODY && covers(by, fault));
+    for (const fault of covered) this.faults.splice(this.faults.indexOf(fault), 1);
+  }
+
+  private meets(target: string | undefined): (fault: Fault) => boolean {
+    if (target === undefined) return () => true;
+    const wanted = target.replace(/\s+/g, '');
+    if (this.lab.links.has(wanted)) {
+      const prefix = `${wanted}:`;
+      return (fault) => fault.device === wanted || [...fault.ends.keys()].some((end) => end.startsWith(prefix));
+    }
+    if (!wanted.includes(':')) {
+      throw new EmuError('EMU_NO_DEVICE', `no device is called ${wanted}${proposal(wanted, this.lab.links.keys())}`);
+    }
+    const wire = this.lab.wire(wanted);
+    return (fault) => fault.ends.has(nameOf(wire.a)) || fault.ends.has(nameOf(wire.b));
+  }
+
+  private touched({ ends }: Fault): { wires: string[]; ports: string[] } {
+    const wires = new Set([...ends.keys()].map((end) => this.lab.wire(end).name));
+    return { wires: [...wires], ports: [...ends.keys()] };
+  }
+
+  private stateOf(end: string): EndState {
+    const wire = this.lab.wire(end);
+    let impairment = nameOf(wire.a) === end ? wire.forward : wire.backward;
+    let plugged = true;
+    let cut = false;
+    for (const effect of this.faults.map((fault) => fault.ends.get(end))) {
+      if (effect === undefined) continue;
+      if (effect.unplugged === true) plugged = false;
+      if (effect.cut === true) cut = true;
+      if (effect.clear === true) impairment = {};
+      impairment = changed(impairment, effect.change ?? {});
+    }
+    return { plugged, cut, impairment };
+  }
+
+  /** Bring ends to what they should be in. Some devices may be down; when all are, that is told. */
+  private async sync(ends: readonly string[]): Promise<Record<string, boolean>> {
+    const results = await Promise.allSettled(
+      ends.map((end) => {
+        const [device = '', port = ''] = end.split(':');
+        return this.lab.link(device).post<{ carrier: boolean }>(`/ports/${port}/trouble`, this.stateOf(end));
+      }),
+    );
+    if (ends.length > 0 && results.every((result) => result.status === 'rejected')) {
+      const devices = [...new Set(ends.map((end) => end.split(':')[0]))];
+      throw new EmuError('EMU_DEVICE_DOWN', `${devices.join(' and ')} ${devices.length > 1 ? 'are' : 'is'} down`);
+    }
+    return Object.fromEntries(
+      ends.map((end, i) => {
+        const result = results[i];
+        return [end, result?.status === 'fulfilled' && result.value.carrier];
+      }),
+    );
   }
 }
 
-/** Faults of one session: each is healed when the session ends, the latest first. */
-export class Lease {
-  private readonly faults: Faults;
-  private readonly heals: (() => Promise<unknown>)[] = [];
+function viewOf({ id, words, holder }: Fault): FaultView {
+  return { fault: id, words, held: holder !== NOBODY };
+}
 
-  constructor(faults: Faults) {
-    this.faults = faults;
-  }
+function endsOf(wires: readonly WirePlan[], effect: EndEffect): Map<string, EndEffect> {
+  return new Map(wires.flatMap((wire) => [wire.a, wire.b]).map((end: PortRef) => [nameOf(end), effect]));
+}
 
-  async unplug(target: string): Promise<PlugAnswer> {
-    const was = this.faults.isUnplugged(target);
-    const answer = await this.faults.unplug(target);
-    if (!was) this.heals.push(() => this.faults.plug(target));
-    return answer;
-  }
+/** Knobs as they were, but for those named; null takes one away. Match rules come on top of those that are there. */
+function changed(impairment: Impairment, change: ImpairmentChange): Impairment {
+  const match = change.match === null ? [] : [...(impairment.match ?? []), ...(change.match ?? [])];
+  const merged = { ...impairment, ...change, match: match.length === 0 ? null : match };
+  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
+}
 
-  async impair(lab: Lab, target: string, impairment: Impairment): Promise<{ ports: string[] }> {
-    const wire = lab.wire(target);
-    const before = [wire.a, wire.b].map((end) => [nameOf(end), this.faults.egressOf(end)] as const);
-    const answer = await this.faults.impair(target, impairment);
-    for (const [port, egress] of before.filter(([name]) => answer.ports.includes(name))) {
-      this.heals.push(() => this.faults.impair(port, egress));
-    }
-    return answer;
-  }
+function changeWords(change: ImpairmentChange): string {
+  const off = Object.entries(change).filter(([, value]) => value === null);
+  return [...impairmentWords(changed({}, change)), ...off.map(([knob]) => `${knob} off`)].join(' ');
+}
 
-  async end(): Promise<void> {
-    for (let heal = this.heals.pop(); heal !== undefined; heal = this.heals.pop()) {
-      await heal().catch(() => {});
-    }
-  }
+function covers(by: Fault, fault: Fault): boolean {
+  const ends = [...fault.ends];
+  if (by.request.fault !== fault.request.fault || by.flap !== undefined || fault.flap !== undefined) return false;
+  if (fault.device !== undefined) return by.device === fault.device;
+  return ends.every(([end, effect]) => {
+    const other = by.ends.get(end);
+    if (other === undefined) return false;
+    const later = other.change ?? {};
+    return (
+      other.unplugged === effect.unplugged &&
+      other.cut === effect.cut &&
+      (other.clear === true ||
+        (effect.clear !== true &&
+          Object.keys(effect.change ?? {}).every((knob) => knob in later && later.match == null)))
+    );
+  });
 }

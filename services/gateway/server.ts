@@ -4,13 +4,13 @@
  *
  *   GET  /                       the page (no token; it finds one in its own address)
  *   GET  /healthz (no token)  /api/state  /api/devices  /api/openapi.json
- *   POST /api/unplug  /api/plug  {target}      /api/impair {target, impairment}      /api/down
- *   POST /api/devices/:device/{kill,start,stop,restart}      /api/journey {device, url}
+ *   POST /api/unplug  /api/plug  {target}      /api/impair {target, impairment, clear}      /api/down
+ *   GET, POST /api/faults {fault, …}   DELETE /api/faults/:fault   POST /api/heal {target}   GET /api/verdicts?target=
+ *   POST /api/devices/:device/{kill,start,stop,restart,freeze,thaw}      /api/journey {device, url}
  *   sockets: /api/exec?device=  /api/capture?ports=  /api/trace?devices=&cause=  /api/session
  */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { impairmentChecker } from '../../shared/device/config.ts';
 import { EmuError } from '../../shared/device/errors.ts';
 import { type AppOptions, describeApp, makeApp } from '../../shared/device/http.ts';
 import { LIFECYCLE_VERBS } from '../../shared/device/ipc.ts';
@@ -22,8 +22,6 @@ import {
   tokenOf,
   urlOf,
 } from '../../shared/device/sockets.ts';
-import { problemsOf } from '../../shared/device/validate.ts';
-import type { Impairment } from '../../shared/lab/plan-types.ts';
 import { servePage } from '../dashboard/page.ts';
 import { serveExec } from './exec.ts';
 import { FanIn } from './fan-in.ts';
@@ -33,6 +31,7 @@ import type { Lab } from './lab.ts';
 import { serveSession } from './session.ts';
 import { serveCapture, serveTrace } from './streams.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
+import { troubleRoutes } from './trouble-routes.ts';
 
 const BODY_BYTES_MAX = 65_536;
 /** Names by which this machine calls itself: any other in Host is a page that rebound its name to us. */
@@ -54,7 +53,7 @@ export interface Gateway {
 export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
   const { lab, supervisor } = options;
   const garbage = new GarbageCounter();
-  const faults = new Faults(lab);
+  const faults = new Faults(lab, supervisor);
   const captures = new FanIn(lab);
   const traces = new FanIn(lab);
   const parts: AppOptions = {
@@ -64,7 +63,8 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
     guard: (guarded) => guard(guarded, options.token),
     routes: (routed) => {
       readingRoutes(routed, lab, supervisor, garbage, () => describeApp(parts));
-      troubleRoutes(routed, lab, faults, supervisor);
+      troubleRoutes(routed, lab, faults);
+      lifecycleRoutes(routed, lab, faults, supervisor);
       journeyRoute(routed, { lab, captures, traces });
     },
   };
@@ -75,7 +75,7 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
       ['/api/exec', (socket, url) => serveExec(lab, socket, url)],
       ['/api/capture', (socket, url) => serveCapture(lab, captures, socket, url)],
       ['/api/trace', (socket, url) => serveTrace(lab, traces, socket, url)],
-      ['/api/session', (socket) => serveSession(lab, faults, socket, () => garbage.count('session'))],
+      ['/api/session', (socket) => serveSession(faults, socket, () => garbage.count('session'))],
     ]),
     allowed: (request, url) => refusal(request, url, options.token),
     garbage,
@@ -86,6 +86,7 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
     port: typeof address === 'object' && address !== null ? address.port : options.listen.port,
     faults,
     close: async () => {
+      faults.close();
       captures.close();
       traces.close();
       sockets.close();
@@ -152,38 +153,18 @@ function readingRoutes(
   app.get('/api/openapi.json', { schema: { summary: 'This description.' } }, describe);
 }
 
-const targetSchema = { type: 'string', minLength: 1, maxLength: 256, description: 'A port (alice:eth0) or a wire.' };
-const targetBody = { type: 'object', properties: { target: targetSchema }, required: ['target'] } as const;
-const impairBody = {
-  type: 'object',
-  properties: { target: targetSchema, impairment: { type: 'object', additionalProperties: true } },
-  required: ['target', 'impairment'],
-} as const;
-
-function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults, supervisor: SupervisorLink): void {
-  type Target = { Body: { target: string } };
-  app.post<Target>('/api/unplug', { schema: { summary: 'Unplug a wire.', body: targetBody } }, async (request) =>
-    faults.unplug(request.body.target),
-  );
-  app.post<Target>('/api/plug', { schema: { summary: 'Plug a wire in.', body: targetBody } }, async (request) =>
-    faults.plug(request.body.target),
-  );
-  app.post<{ Body: { target: string; impairment: Impairment } }>(
-    '/api/impair',
-    { schema: { summary: 'A port: what it sends. A wire: both ways. {}: no more.', body: impairBody } },
-    async (request) => {
-      const problems = problemsOf(impairmentChecker, request.body.impairment);
-      if (problems.length > 0) throw new EmuError('EMU_BAD_REQUEST', problems.join('; '));
-      return await faults.impair(request.body.target, request.body.impairment);
-    },
-  );
+function lifecycleRoutes(app: FastifyInstance, lab: Lab, faults: Faults, supervisor: SupervisorLink): void {
   for (const verb of LIFECYCLE_VERBS) {
     app.post<{ Params: { device: string } }>(
       `/api/devices/:device/${verb}`,
       { schema: { summary: `${verb} a device's process.`, params: deviceParams } },
       async (request) => {
         const { name } = lab.link(request.params.device);
-        await supervisor.request(verb, name);
+        if (verb === 'kill' || verb === 'freeze') await faults.add({ fault: verb, target: name });
+        else {
+          await supervisor.request(verb, name);
+          faults.settled(name, verb);
+        }
         return { device: name, verb };
       },
     );

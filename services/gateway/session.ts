@@ -1,67 +1,74 @@
 /**
- * `/api/session`: faults on lease. Text messages {"id", "fault": "unplug" | "impair", "target", "impairment"?} are
- * answered with {"id", "done"} or {"id", "error"}; when the socket closes, however, every fault it made is healed.
+ * `/api/session`: faults on lease. Text messages {"id", "fault": …} (fault-request.ts) put one in force, {"id", "heal": N}
+ * ends it; each is answered with {"id", "done"} or {"id", "error"}. When the socket closes, however, every fault that it
+ * made is healed.
  */
 import type { RawData, WebSocket } from 'ws';
-import { impairmentChecker } from '../../shared/device/config.ts';
 import { bodyOf, EmuError } from '../../shared/device/errors.ts';
-import { integer, object, oneOf, optional, problemsOf, text } from '../../shared/device/validate.ts';
-import type { Impairment } from '../../shared/lab/plan-types.ts';
-import { type Faults, Lease } from './faults.ts';
-import type { Lab } from './lab.ts';
+import { integer, object, problemsOf } from '../../shared/device/validate.ts';
+import { type FaultRequest, readFault } from './fault-request.ts';
+import type { Faults } from './faults.ts';
 
-const checker = object({
-  id: integer(0, Number.MAX_SAFE_INTEGER),
-  fault: oneOf('unplug', 'impair'),
-  target: text('a port or a wire'),
-  impairment: optional(impairmentChecker),
-});
+const id = integer(0, Number.MAX_SAFE_INTEGER);
+const healChecker = object({ id, heal: id });
 
-interface FaultRequest {
-  readonly id: number;
-  readonly fault: 'unplug' | 'impair';
-  readonly target: string;
-  readonly impairment?: Impairment;
-}
+type SessionRequest =
+  | { readonly id: number; readonly heal: number }
+  | { readonly id: number; readonly request: FaultRequest };
 
-export function serveSession(lab: Lab, faults: Faults, socket: WebSocket, garbage: () => void): void {
-  const lease = new Lease(faults);
-  // One at a time, so that healing undoes them in the right order.
-  let queue: Promise<unknown> = Promise.resolve();
+let sessions = 0;
+
+export function serveSession(faults: Faults, socket: WebSocket, garbage: () => void): void {
+  const holder = ++sessions;
+  const mine = new Set<number>();
   socket.on('message', (data: RawData, binary: boolean) => {
-    const request = binary ? undefined : parse(String(data));
-    if (request === undefined) {
+    const request = binary ? ['expected text'] : parse(String(data));
+    if (Array.isArray(request)) {
       garbage();
-      return socket.close(1003, 'expected a fault');
+      return socket.close(1003, `expected a fault; ${request[0] ?? ''}`.slice(0, 120));
     }
-    queue = queue.then(async () => {
-      try {
-        const done =
-          request.fault === 'unplug'
-            ? await lease.unplug(request.target)
-            : await lease.impair(lab, request.target, request.impairment ?? {});
-        answer({ id: request.id, done });
-      } catch (error) {
-        answer({
-          id: request.id,
-          error: bodyOf(error instanceof EmuError ? error : new EmuError('EMU_INTERNAL', String(error))),
-        });
+    void answerTo(request);
+  });
+  socket.on('close', () => void faults.release(holder));
+
+  async function answerTo(request: SessionRequest): Promise<void> {
+    try {
+      if ('heal' in request) {
+        // Only its own: somebody else's ends with somebody else.
+        if (!mine.delete(request.heal)) throw new EmuError('EMU_BAD_REQUEST', `no fault ${request.heal} is held here`);
+        await faults.remove(request.heal);
+        return answer({ id: request.id, done: {} });
       }
-    });
-  });
-  socket.on('close', () => {
-    queue = queue.then(() => lease.end());
-  });
+      const done = await faults.add(request.request, holder);
+      mine.add(done.fault);
+      // It may have closed while the fault was put in force.
+      if (socket.readyState !== socket.OPEN) await faults.release(holder);
+      answer({ id: request.id, done });
+    } catch (error) {
+      const known = error instanceof EmuError ? error : new EmuError('EMU_INTERNAL', String(error));
+      answer({ id: request.id, error: bodyOf(known) });
+    }
+  }
+
   const answer = (message: object): void => {
     if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
   };
 }
 
-function parse(raw: string): FaultRequest | undefined {
+/** The request, or what is wrong with it. */
+function parse(raw: string): SessionRequest | string[] {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(raw);
-    return problemsOf(checker, value).length === 0 ? (value as FaultRequest) : undefined;
+    value = JSON.parse(raw);
   } catch {
-    return undefined;
+    return ['it is not JSON'];
   }
+  if (typeof value !== 'object' || value === null) return ['it is no object'];
+  if ('heal' in value) {
+    const problems = problemsOf(healChecker, value);
+    return problems.length > 0 ? problems : (value as SessionRequest);
+  }
+  const fault = readFault(value, { id });
+  if (Array.isArray(fault)) return fault;
+  return { id: (value as { id: number }).id, request: fault };
 }

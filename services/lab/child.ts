@@ -90,12 +90,22 @@ export class Child {
     await this.ready(child);
   }
 
+  /** Let it stand still, sockets open and silent, or go on. */
+  freeze(frozen: boolean): void {
+    const { process: child } = this;
+    if (child === undefined || this.state === (frozen ? 'frozen' : 'up')) return;
+    child.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+    this.settle(frozen ? 'frozen' : 'up');
+  }
+
   /** End it, whatever it takes; a `kill` gives it no chance to say goodbye. */
   async end(how: 'stop' | 'kill'): Promise<void> {
     const child = this.process;
     if (child === undefined) return;
     if (how === 'stop') this.state = 'stopped';
     child.kill(how === 'stop' ? 'SIGTERM' : 'SIGKILL');
+    // One that stands still could not say goodbye.
+    if (how === 'stop') child.kill('SIGCONT');
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
     await this.exited;
     clearTimeout(late);

@@ -97,7 +97,8 @@ export async function composeDown(lab: string): Promise<void> {
 }
 
 export async function composeLifecycle(lab: string, verb: LifecycleVerb, device: string): Promise<void> {
-  await run(execCompose(verb, [device], projectOptions(lab)));
+  const words = { freeze: 'pause', thaw: 'unpause' } as const;
+  await run(execCompose(verb === 'freeze' || verb === 'thaw' ? words[verb] : verb, [device], projectOptions(lab)));
 }
 
 export async function composeLogs(lab: string, device: string | undefined): Promise<string> {

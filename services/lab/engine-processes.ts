@@ -132,9 +132,10 @@ export class ProcessEngine {
   async lifecycle(verb: LifecycleVerb, name: string): Promise<void> {
     const child = this.devices.get(name);
     if (child === undefined) throw new EmuError('EMU_NO_DEVICE', `no device is called ${name}`);
-    if ((verb === 'kill' || verb === 'stop') && child.pid === 0) {
+    if (verb !== 'start' && verb !== 'restart' && child.pid === 0) {
       throw new EmuError('EMU_DEVICE_DOWN', `${name} is not up (${child.state})`);
     }
+    if (verb === 'freeze' || verb === 'thaw') return child.freeze(verb === 'freeze');
     if (verb === 'kill') await child.end('kill');
     if (verb === 'stop' || verb === 'restart') await child.end('stop');
     if (verb === 'start' || verb === 'restart') {

@@ -2,18 +2,15 @@
  * The `wirelab` command. What each part does lives in a file of its own and is loaded when it is asked for, so that a
  * `ps` does not wait for what `up` needs.
  */
-import { Command, CommanderError, Option } from 'commander';
-import type { LifecycleVerb } from '../../shared/device/ipc.ts';
+import { Command, CommanderError } from 'commander';
+import { type Common, gateway, labOption, lifecycle, say } from './common.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { projectVersion } from './root.ts';
 import { HELP, TEXT } from './text.ts';
+import { troubleCommands } from './trouble-commands.ts';
 
 const SEED_MAX = 0xffff_ffff;
 const PORT_MAX = 65_535;
-
-interface Common {
-  readonly lab?: string;
-}
 
 function wholeNumber(option: string, least: number, most: number) {
   return (text: string): number => {
@@ -22,15 +19,6 @@ function wholeNumber(option: string, least: number, most: number) {
     throw new CommandError(TEXT.badNumber(option, least, most, text), EXIT.BAD_USE);
   };
 }
-
-/** The gateway of the lab that is meant. */
-async function gateway(options: Common) {
-  const { GatewayClient, meantLab } = await import('./client.ts');
-  return new GatewayClient(await meantLab(options.lab));
-}
-
-const say = (text: string): void => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
-const labOption = (): Option => new Option('--lab <name>', HELP.lab);
 
 function lifecycleCommands(program: Command): void {
   program
@@ -59,7 +47,7 @@ function lifecycleCommands(program: Command): void {
       const [{ down }, { anyLab }] = await Promise.all([import('./up.ts'), import('./client.ts')]);
       await down(await anyLab(lab ?? options.lab));
     });
-  for (const verb of ['kill', 'start', 'stop', 'restart'] as const) {
+  for (const verb of ['start', 'stop', 'restart', 'thaw'] as const) {
     program
       .command(verb)
       .argument('<device>')
@@ -67,19 +55,6 @@ function lifecycleCommands(program: Command): void {
       .addOption(labOption())
       .action(async (device: string, options: Common) => say(await lifecycle(verb, device, options)));
   }
-}
-
-async function lifecycle(verb: LifecycleVerb, device: string, options: Common): Promise<string> {
-  const client = await gateway(options);
-  if (client.lab.engine === 'docker') {
-    const { composeLifecycle } = await import('./engine-docker.ts');
-    // Compose says nothing about a service that it does not know; the gateway names the closest one.
-    await client.get(`/api/devices/${encodeURIComponent(device)}`);
-    await composeLifecycle(client.lab.lab, verb, device);
-  } else {
-    await client.post(`/api/devices/${encodeURIComponent(device)}/${verb}`);
-  }
-  return `${device} ${TEXT.done[verb]}`;
 }
 
 function labCommands(program: Command): void {
@@ -182,18 +157,6 @@ function useCommands(program: Command): void {
       const [client, { journey }] = await Promise.all([gateway(options), import('./journey.ts')]);
       process.exitCode = await journey(client, device, url, options.json);
     });
-  for (const verb of ['unplug', 'plug'] as const) {
-    program
-      .command(verb)
-      .argument('<port-or-wire>')
-      .description(HELP[verb])
-      .addOption(labOption())
-      .action(async (target: string, options: Common) => {
-        const client = await gateway(options);
-        const { wire } = await client.post<{ wire: string }>(`/api/${verb}`, { target });
-        say(verb === 'plug' ? TEXT.plugged(wire) : TEXT.unplugged(wire));
-      });
-  }
 }
 
 function build(): Command {
@@ -204,6 +167,7 @@ function build(): Command {
   lifecycleCommands(program);
   labCommands(program);
   useCommands(program);
+  troubleCommands(program);
   watchCommands(program);
   return program;
 }

@@ -21,6 +21,30 @@ export const HELP = {
   journey: 'fetch a page from a device and tell the story of how it got there',
   unplug: 'pull the plug of a wire, named by either port (alice:eth0) or by itself (alice:eth0--sw:p1)',
   plug: 'put the plug of a wire back',
+  impair: 'what a port does to the frames it sends, or a wire both ways, from the next frame on; knobs not named stay',
+  impairClear: 'end every knob first, also those of the lab file',
+  impairMatch:
+    'delay, lose, duplicate or corrupt only the frames that this display filter names; off: no such rule any more',
+  impairNth: 'only the nth of them, counted from now',
+  impairCount: 'so many of them, from the nth on',
+  impairKnobs: `
+Values are those of a lab file, in the words of tc-netem(8); off takes a knob away.
+  wirelab impair alice:eth0 --delay 20ms --jitter 5ms --loss 'gemodel 1% 20%'
+  wirelab impair alice:eth0--sw:p1 --match 'tcp.flags.syn==1 && tcp.flags.ack==1' --nth 2 --loss 100%
+  wirelab impair alice:eth0 --loss off`,
+  cut: 'lose all that a port sends: the far end goes deaf, this one does not notice',
+  flap: 'unplug and plug a wire over and over',
+  flapPeriod: 'how long in and out take together',
+  flapDuty: 'the share of it with the plug in',
+  partition: 'unplug the fewest wires that part groups of devices: alice,bob -- web; one group: from all the rest',
+  freeze: 'let a device’s process stand still; its neighbours notice after three missed link pulses',
+  thaw: 'let a frozen device go on',
+  heal: 'end the faults at a port, a wire or a device, or all of them: the lab is as its file says',
+  faults: 'list the faults in force',
+  verdicts: 'what wires did to which frames, and by which rule: at a port, a wire, or all',
+  verdictsFollow: 'go on until Ctrl-C',
+  hold: 'stay, and end the fault when this command ends',
+  holdFor: 'stay so long, then end the fault: 500ms, 30s',
   kill: 'kill a device’s process, as if its power failed',
   start: 'start a device that is down',
   stop: 'stop a device in order',
@@ -54,7 +78,28 @@ export const TEXT = {
   noAnswer: (lab: string, why: string) => `the gateway of ${lab} does not answer (${why})`,
   plugged: (wire: string) => `${wire} is plugged in`,
   unplugged: (wire: string) => `${wire} is unplugged`,
-  done: { kill: 'killed', start: 'started', stop: 'stopped', restart: 'restarted' },
+  done: { kill: 'killed', start: 'started', stop: 'stopped', restart: 'restarted', freeze: 'frozen', thaw: 'thawed' },
+  fault: ({ words, wires, seed }: { words: string; wires: readonly string[]; seed: number }) =>
+    words.startsWith('impair')
+      ? `${words} (seed ${seed})`
+      : `${words}${words.startsWith('partition') ? `: unplugged ${wires.join(', ')}` : ''}`,
+  faultRow: ({ words, held }: { words: string; held: boolean }) => `${words}${held ? ' (held)' : ''}`,
+  noFaults: 'no fault is in force',
+  healed: (words: string) => `healed: ${words}`,
+  nothingToHeal: 'nothing to heal',
+  holding: (milliseconds: number | undefined) =>
+    milliseconds === undefined ? 'held until Ctrl-C' : `held for ${milliseconds / 1_000} s`,
+  letGo: 'healed',
+  badKnob: (knob: string, found: string, expected: string) => `--${knob}: expected ${expected}, found "${found}"`,
+  needsMatch: (word: string) => `--${word} counts the frames of a --match FILTER`,
+  noRuleKnob: (knob: string, known: readonly string[]) =>
+    `--${knob} cannot be had for single frames; with --match: ${known.map((one) => `--${one}`).join(', ')}`,
+  ruleDoesNothing: (known: readonly string[]) =>
+    `--match says which frames, not what happens to them: add ${known.map((one) => `--${one}`).join(', ')}`,
+  nothingToImpair: 'say which knob: --delay, --loss, --rate, … (see --help), or --clear',
+  verdict: (time: number, port: string, frame: number, words: string) =>
+    `${(time / 1_000_000).toFixed(6).padStart(12)} s  ${port}  frame ${frame}  ${words}`,
+  verdictsMissed: (port: string, missed: number) => `... ${missed} earlier verdicts of ${port} are forgotten`,
   wentDown: (device: string) => `${device} went down`,
   capturing: (ports: number, where: string) =>
     `capturing ${ports} port${ports === 1 ? '' : 's'} to ${where}; Ctrl-C ends it`,

@@ -45,7 +45,7 @@ export interface CapturedFrame {
   readonly bytes: Uint8Array;
 }
 
-/** What a wire did to a frame that went out: `lost by "loss 5%"`. */
+/** What a wire did to a frame that went out: `lost by loss 5%`. */
 export interface CapturedVerdict {
   readonly time: number;
   readonly device: number;

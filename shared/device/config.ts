@@ -17,7 +17,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { filterProblem, MATCH_RULES_MAX } from '../lab/filter-problem.ts';
-import type { DeviceKind, DevicePlan, DnsRole, WirePlan } from '../lab/plan-types.ts';
+import type { DeviceKind, DevicePlan, DnsRole, Impairment, WirePlan } from '../lab/plan-types.ts';
 import type { Checker } from './validate.ts';
 import {
   boolean,
@@ -119,22 +119,30 @@ const matchChecker: Checker = object({
   delay: optional(micros),
 });
 
+const knobs: Readonly<Record<keyof Impairment, Checker>> = {
+  delay: micros,
+  jitter: micros,
+  distribution: oneOf('uniform', 'normal', 'pareto'),
+  order: oneOf('kept', 'free'),
+  loss: lossChecker,
+  duplicate: ratio,
+  reorder: ratio,
+  gap: integer(1, 1_000_000),
+  corrupt: corruptChecker,
+  rate: integer(1, 1e12),
+  limit: integer(1, 1_000_000),
+  mtu: integer(68, 65_535),
+  match: list(matchChecker, MATCH_RULES_MAX),
+};
+
+const eachKnob = (around: (knob: Checker) => Checker): Checker =>
+  object(Object.fromEntries(Object.entries(knobs).map(([name, knob]) => [name, around(knob)])));
+
 /** Impairment of plan-types.ts; also what the control API's `impair` takes. */
-export const impairmentChecker: Checker = object({
-  delay: optional(micros),
-  jitter: optional(micros),
-  distribution: optional(oneOf('uniform', 'normal', 'pareto')),
-  order: optional(oneOf('kept', 'free')),
-  loss: optional(lossChecker),
-  duplicate: optional(ratio),
-  reorder: optional(ratio),
-  gap: optional(integer(1, 1_000_000)),
-  corrupt: optional(corruptChecker),
-  rate: optional(integer(1, 1e12)),
-  limit: optional(integer(1, 1_000_000)),
-  mtu: optional(integer(68, 65_535)),
-  match: optional(list(matchChecker, MATCH_RULES_MAX)),
-});
+export const impairmentChecker: Checker = eachKnob(optional);
+
+/** ImpairmentChange of plan-types.ts. */
+export const impairmentChangeChecker: Checker = eachKnob((knob) => optional(nullable(knob)));
 
 const portChecker = object({
   name: portName,

@@ -21,7 +21,7 @@ import { renderMetrics } from './metrics.ts';
 import { GarbageCounter, type SocketHandler, serveSockets, tokenMatches, tokenOf, urlOf } from './sockets.ts';
 import { stateOf } from './state.ts';
 import { streamTrace } from './trace-stream.ts';
-import { problemsOf } from './validate.ts';
+import { boolean, object, problemsOf } from './validate.ts';
 
 /** Bodies are an impairment at most. */
 const BODY_BYTES_MAX = 16_384;
@@ -115,13 +115,23 @@ const portParams = {
 const portAnswer = {
   200: {
     type: 'object',
-    properties: { port: { type: 'string' }, carrier: { type: 'boolean' }, plugged: { type: 'boolean' } },
+    properties: {
+      port: { type: 'string' },
+      carrier: { type: 'boolean' },
+      plugged: { type: 'boolean' },
+      cut: { type: 'boolean' },
+    },
   },
 } as const;
 
 function cableRoutes(app: FastifyInstance, device: Device, cables: Cables, log: Logger): void {
   type Params = { Params: { port: string } };
-  const answer = (port: string, wire: Wire) => ({ port, carrier: wire.carrier, plugged: wire.plugged });
+  const answer = (port: string, wire: Wire) => ({
+    port,
+    carrier: wire.carrier,
+    plugged: wire.plugged,
+    cut: wire.isCut,
+  });
   app.post<Params>(
     '/ports/:port/unplug',
     { schema: { summary: 'Pull the plug.', params: portParams, response: portAnswer } },
@@ -140,6 +150,46 @@ function cableRoutes(app: FastifyInstance, device: Device, cables: Cables, log: 
       wire.plug();
       log.info({ port: request.params.port }, 'plugged');
       return answer(request.params.port, wire);
+    },
+  );
+  app.post<Params & { Body: Trouble }>(
+    '/ports/:port/trouble',
+    {
+      schema: {
+        summary: 'All that a fault does to this end at once: plugged, cut, impairment.',
+        params: portParams,
+        body: anyObject,
+        response: portAnswer,
+      },
+    },
+    async (request) => {
+      const { port } = request.params;
+      const wire = wireOf(device, cables, port);
+      const problems = problemsOf(troubleChecker, request.body);
+      if (problems.length > 0) throw new EmuError('EMU_BAD_REQUEST', problems.join('; '));
+      const { plugged, cut, impairment } = request.body;
+      if (plugged) wire.plug();
+      else wire.unplug();
+      wire.setCut(cut);
+      cables.impair(port, impairment);
+      log.info({ port, plugged, cut, egress: impairment }, 'trouble');
+      return answer(port, wire);
+    },
+  );
+  app.get<Params & { Querystring: { since?: number } }>(
+    '/ports/:port/verdicts',
+    {
+      schema: {
+        summary: 'What this end did to which frame, by which rule, from verdict `since` on.',
+        params: portParams,
+        querystring: { type: 'object', properties: { since: { type: 'integer', minimum: 0 } } },
+        response: { 200: anyObject },
+      },
+    },
+    async (request) => {
+      wireOf(device, cables, request.params.port);
+      const log = cables.verdictsOf(request.params.port);
+      return log?.since(request.query.since ?? 0) ?? { verdicts: [], missed: 0, next: 0 };
     },
   );
   app.post<Params & { Body: Impairment }>(
@@ -161,6 +211,14 @@ function cableRoutes(app: FastifyInstance, device: Device, cables: Cables, log: 
     },
   );
 }
+
+interface Trouble {
+  readonly plugged: boolean;
+  readonly cut: boolean;
+  readonly impairment: Impairment;
+}
+
+const troubleChecker = object({ plugged: boolean, cut: boolean, impairment: impairmentChecker });
 
 function wireOf(device: Device, cables: Cables, port: string): Wire {
   const wire = cables.wires.get(port);

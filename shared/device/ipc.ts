@@ -2,11 +2,14 @@
  * What a supervisor and its children say over IPC. Under another engine there is no channel and nothing here is said:
  * a device works the same without.
  */
-export type LifecycleVerb = 'kill' | 'start' | 'stop' | 'restart';
-export const LIFECYCLE_VERBS: readonly LifecycleVerb[] = ['kill', 'start', 'stop', 'restart'];
+export type LifecycleVerb = 'kill' | 'start' | 'stop' | 'restart' | 'freeze' | 'thaw';
+export const LIFECYCLE_VERBS: readonly LifecycleVerb[] = ['kill', 'start', 'stop', 'restart', 'freeze', 'thaw'];
 
-/** starting: spawned, not serving yet. stopped: asked to end. dead: it ended by itself, or was killed. */
-export type ProcessState = 'starting' | 'up' | 'stopped' | 'dead';
+/**
+ * starting: spawned, not serving yet. frozen: it stands still (SIGSTOP). stopped: asked to end. dead: it ended by itself,
+ * or was killed.
+ */
+export type ProcessState = 'starting' | 'up' | 'frozen' | 'stopped' | 'dead';
 
 export interface ProcessStatus {
   readonly name: string;

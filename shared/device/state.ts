@@ -15,6 +15,8 @@ export interface PortState {
   readonly peer: string | null;
   readonly carrier: boolean;
   readonly plugged: boolean;
+  /** What this end sends is lost: a one-way cut. */
+  readonly cut: boolean;
   readonly egress: Impairment;
   readonly counters: Readonly<WireCounters> | null;
 }
@@ -53,6 +55,7 @@ export function stateOf(device: Device, cables: Cables, garbage: ReadonlyMap<str
         peer: port.wire?.peer ?? null,
         carrier: wire?.carrier ?? false,
         plugged: wire?.plugged ?? false,
+        cut: wire?.isCut ?? false,
         egress: wire === undefined ? {} : cables.impairmentOf(port.name),
         counters: wire === undefined ? null : { ...wire.counters },
       };

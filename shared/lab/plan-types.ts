@@ -55,6 +55,9 @@ export interface Impairment {
   readonly match?: readonly MatchRule[];
 }
 
+/** Knobs to turn: those that are not named stay as they are, null takes one away. */
+export type ImpairmentChange = { readonly [K in keyof Impairment]: Impairment[K] | null };
+
 export interface WirePlan {
   /** `alice:eth0--sw:p1`. */
   readonly name: string;

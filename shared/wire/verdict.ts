@@ -31,9 +31,9 @@ const WORDS: Readonly<Record<VerdictKind, string>> = {
   over_limit: 'lost, the queue is full',
 };
 
-/** `lost by "loss 5%"`: for packet comments and people. */
+/** `lost by loss 5%`: for packet comments and people. */
 export function verdictText({ verdict, rule }: Pick<Verdict, 'verdict' | 'rule'>): string {
-  return `${WORDS[verdict]} by "${rule}"`;
+  return `${WORDS[verdict]} by ${rule}`;
 }
 
 export class VerdictLog {

@@ -239,7 +239,7 @@ describe('the gateway', () => {
     const session = await open(gateway.port, '/api/session');
     session.send(JSON.stringify({ id: 1, fault: 'unplug', target: 'alice:eth0' }));
     const [data] = (await once(session, 'message')) as [Buffer];
-    expect(JSON.parse(String(data))).toMatchObject({ id: 1, done: { plugged: false } });
+    expect(JSON.parse(String(data))).toMatchObject({ id: 1, done: { wires: ['alice:eth0--bob:eth0'] } });
     expect(packed.end('bob:eth0').carrier).toBe(false);
     session.close();
     await expect.poll(() => packed.end('bob:eth0').carrier).toBe(true);

@@ -21,9 +21,9 @@ export class Gateway {
     return await answer.json();
   }
 
-  /** A port: what it sends. A wire: both ways. Ratios from 0 to 1, microseconds. */
+  /** A port: what it sends. A wire: both ways. Ratios from 0 to 1, microseconds. {}: nothing any more. */
   impair(target: string, impairment: Impairment): Promise<unknown> {
-    return this.post('/api/impair', { target, impairment });
+    return this.post('/api/impair', { target, impairment, clear: true });
   }
 
   /** Resolves at the device's next trace event of that name. */

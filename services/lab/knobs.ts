@@ -1,0 +1,102 @@
+/** The knobs of `wirelab impair`, from the words of the command line to a change: the words of a lab file, or `off`. */
+import { filterProblem } from '../../shared/lab/filter-problem.ts';
+import type { ImpairmentChange, MatchRule } from '../../shared/lab/plan-types.ts';
+import { CORRUPT_EXPECTED, LOSS_EXPECTED, parseCorrupt, parseLoss } from '../../shared/lab/trouble-value.ts';
+import {
+  DELAY_EXPECTED,
+  parseDelay,
+  parseRate,
+  parseRatio,
+  parseWhole,
+  RATE_EXPECTED,
+  RATIO_EXPECTED,
+} from '../../shared/lab/units.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { TEXT } from './text.ts';
+
+const WHOLE_MAX = 1_000_000;
+const OFF = 'off';
+
+interface KnobWords {
+  /** What --help shows for the value. */
+  readonly value: string;
+  readonly expected: string;
+  readonly parse: (text: string) => unknown;
+}
+
+const delay: KnobWords = { value: 'time', expected: DELAY_EXPECTED, parse: parseDelay };
+const ratio: KnobWords = { value: 'percent', expected: RATIO_EXPECTED, parse: parseRatio };
+const oneOf = (...words: readonly string[]): KnobWords => ({
+  value: words.join('|'),
+  expected: `one of ${words.join(', ')}`,
+  parse: (text) => words.find((word) => word === text),
+});
+const whole = (least: number, most: number): KnobWords => ({
+  value: 'n',
+  expected: `a whole number from ${least} to ${most}`,
+  parse: (text) => parseWhole(text, least, most),
+});
+
+export const KNOB_WORDS: Readonly<Record<keyof Omit<ImpairmentChange, 'match'>, KnobWords>> = {
+  delay,
+  jitter: delay,
+  distribution: oneOf('uniform', 'normal', 'pareto'),
+  order: oneOf('kept', 'free'),
+  loss: { value: 'percent', expected: LOSS_EXPECTED, parse: parseLoss },
+  duplicate: ratio,
+  reorder: ratio,
+  gap: whole(1, WHOLE_MAX),
+  corrupt: { value: 'percent', expected: CORRUPT_EXPECTED, parse: parseCorrupt },
+  rate: { value: 'rate', expected: RATE_EXPECTED, parse: parseRate },
+  limit: whole(1, WHOLE_MAX),
+  mtu: whole(68, 65_535),
+};
+
+/** Knobs that a match rule may turn instead of the wire. */
+const RULE_KNOBS: readonly string[] = ['delay', 'loss', 'duplicate', 'corrupt'];
+
+export interface KnobOptions extends Readonly<Partial<Record<keyof typeof KNOB_WORDS, string>>> {
+  readonly match?: string;
+  readonly nth?: string;
+  readonly count?: string;
+}
+
+/** The change that the options ask for. Throws what is wrong, with what was expected. */
+export function changeOf(options: KnobOptions): ImpairmentChange {
+  const values: Record<string, unknown> = {};
+  for (const [knob, { expected, parse }] of Object.entries(KNOB_WORDS)) {
+    const text = options[knob as keyof typeof KNOB_WORDS];
+    if (text === undefined) continue;
+    const value = text === OFF ? null : parse(text);
+    if (value === undefined) throw badUse(TEXT.badKnob(knob, text, expected));
+    values[knob] = value;
+  }
+  if (options.match === undefined) {
+    for (const word of ['nth', 'count'] as const) {
+      if (options[word] !== undefined) throw badUse(TEXT.needsMatch(word));
+    }
+    return values;
+  }
+  return options.match === OFF ? { ...values, match: null } : { match: [ruleOf(options.match, options, values)] };
+}
+
+function ruleOf(frames: string, options: KnobOptions, values: Readonly<Record<string, unknown>>): MatchRule {
+  const problem = filterProblem(frames);
+  if (problem !== undefined) throw badUse(`--match: ${problem}`);
+  const stray = Object.keys(values).find((knob) => !RULE_KNOBS.includes(knob) || values[knob] === null);
+  if (stray !== undefined) throw badUse(TEXT.noRuleKnob(stray, RULE_KNOBS));
+  if (Object.keys(values).length === 0) throw badUse(TEXT.ruleDoesNothing(RULE_KNOBS));
+  const numbers: Record<string, number> = {};
+  for (const word of ['nth', 'count'] as const) {
+    const text = options[word];
+    if (text === undefined) continue;
+    const number = parseWhole(text, 1, 1_000_000_000);
+    if (number === undefined) throw badUse(TEXT.badKnob(word, text, 'a whole number from 1'));
+    numbers[word] = number;
+  }
+  return { frames, ...numbers, ...values };
+}
+
+function badUse(message: string): CommandError {
+  return new CommandError(message, EXIT.BAD_USE);
+}

@@ -1,0 +1,116 @@
+/**
+ * The commands that make trouble. A fault stays in force until it is healed; with --hold or --for the command stays in
+ * the foreground and holds it on a lease: when it ends, however, so does the fault.
+ */
+import { once } from 'node:events';
+import type { RawData } from 'ws';
+import type { EmuErrorBody } from '../../shared/device/errors.ts';
+import { parseDelay } from '../../shared/lab/units.ts';
+import { verdictText } from '../../shared/wire/verdict.ts';
+import type { FaultRequest } from '../gateway/fault-request.ts';
+import type { FaultAnswer, FaultView } from '../gateway/faults.ts';
+import type { PortVerdicts } from '../gateway/trouble-routes.ts';
+import { fromGateway, type GatewayClient } from './client.ts';
+import { CommandError, EXIT } from './exit.ts';
+import { TEXT } from './text.ts';
+
+const MICROS_PER_MS = 1_000;
+/** How often verdicts are asked for while they are followed, real time. */
+const FOLLOW_MS = 200;
+
+export interface HoldOptions {
+  readonly hold?: boolean;
+  readonly for?: string;
+}
+
+/** Put a fault in force, for good or for as long as this command runs; `say` prints a line. */
+export async function makeTrouble(
+  client: GatewayClient,
+  request: FaultRequest,
+  hold: HoldOptions,
+  say: (line: string) => void,
+): Promise<void> {
+  const time = hold.for === undefined ? undefined : parseDelay(hold.for);
+  if (hold.for !== undefined && time === undefined) {
+    throw new CommandError(TEXT.badKnob('for', hold.for, 'a time such as 500ms or 30s'), EXIT.BAD_USE);
+  }
+  if (hold.hold !== true && time === undefined) {
+    return say(TEXT.fault(await client.post<FaultAnswer>('/api/faults', request)));
+  }
+  await holdFault(client, request, time === undefined ? undefined : time / MICROS_PER_MS, say);
+}
+
+async function holdFault(
+  client: GatewayClient,
+  request: FaultRequest,
+  milliseconds: number | undefined,
+  say: (line: string) => void,
+): Promise<void> {
+  const socket = client.socket('/api/session');
+  let failure: CommandError | undefined;
+  let interrupted = false;
+  const end = (): void => socket.close();
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    failure ??= client.unreachable(error.code ?? error.message);
+  });
+  socket.on('open', () => socket.send(JSON.stringify({ id: 1, ...request })));
+  socket.on('message', (data: RawData) => {
+    const { done, error } = JSON.parse(String(data)) as { done?: FaultAnswer; error?: EmuErrorBody };
+    if (done === undefined) {
+      failure = fromGateway(error);
+      return end();
+    }
+    say(TEXT.fault(done));
+    say(TEXT.holding(milliseconds));
+    if (milliseconds !== undefined) setTimeout(end, milliseconds).unref();
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      interrupted = true;
+      end();
+    });
+  }
+  await once(socket, 'close');
+  if (failure !== undefined) throw failure;
+  say(TEXT.letGo);
+  if (interrupted && milliseconds !== undefined) throw new CommandError('', EXIT.INTERRUPTED);
+}
+
+export async function heal(client: GatewayClient, target: string | undefined): Promise<string> {
+  const { healed } = await client.post<{ healed: string[] }>('/api/heal', target === undefined ? {} : { target });
+  return healed.length === 0 ? TEXT.nothingToHeal : healed.map(TEXT.healed).join('\n');
+}
+
+export async function listFaults(client: GatewayClient, json: boolean): Promise<string> {
+  const faults = await client.get<FaultView[]>('/api/faults');
+  if (json) return JSON.stringify(faults, null, 2);
+  return faults.length === 0 ? TEXT.noFaults : faults.map(TEXT.faultRow).join('\n');
+}
+
+/** What wires did to frames; with `follow` until Ctrl-C. */
+export async function showVerdicts(
+  client: GatewayClient,
+  target: string | undefined,
+  options: { readonly json: boolean; readonly follow: boolean },
+  say: (line: string) => void,
+): Promise<void> {
+  let going = options.follow;
+  process.once('SIGINT', () => {
+    going = false;
+  });
+  const next = new Map<string, number>();
+  do {
+    const since = [...next].map(([port, from]) => `${port}=${from}`).join(',');
+    const query = new URLSearchParams({ ...(target === undefined ? {} : { target }), since });
+    const ports = await client.get<PortVerdicts[]>(`/api/verdicts?${query}`);
+    for (const { port, next: from, missed } of ports) {
+      next.set(port, from);
+      if (missed > 0) say(options.json ? JSON.stringify({ port, missed }) : TEXT.verdictsMissed(port, missed));
+    }
+    const all = ports.flatMap(({ port, verdicts }) => verdicts.map((verdict) => ({ port, ...verdict })));
+    for (const row of all.sort((one, other) => one.time - other.time)) {
+      say(options.json ? JSON.stringify(row) : TEXT.verdict(row.time, row.port, row.frame, verdictText(row)));
+    }
+    if (going) await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+  } while (going);
+}

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { changeOf, KNOB_WORDS } from '../../../services/lab/knobs.ts';
+import { KNOB_FLAGS } from '../../../services/lab/trouble-commands.ts';
+import { KNOBS } from '../../../shared/lab/schema.ts';
+import { impairmentWords } from '../../../shared/wire/verdict.ts';
+
+test('the command has the knobs of the lab file, each with what --help shows', () => {
+  const knobs = Object.keys(KNOBS).filter((knob) => knob !== 'match');
+  expect(Object.keys(KNOB_WORDS)).toEqual(knobs);
+  expect(KNOB_FLAGS).toEqual(Object.entries(KNOB_WORDS).map(([knob, { value }]) => [knob, value]));
+});
+
+test('values are read in the words of a lab file, and said back in the same', () => {
+  const change = changeOf({
+    delay: '20ms',
+    jitter: '500us',
+    distribution: 'pareto',
+    order: 'kept',
+    loss: 'gemodel 1% 20%',
+    corrupt: '0.1% tcp',
+    rate: '10mbit',
+    limit: '50',
+    mtu: '1400',
+  });
+  expect(change).toEqual({
+    delay: 20_000,
+    jitter: 500,
+    distribution: 'pareto',
+    order: 'kept',
+    loss: { p: 0.01, r: 0.2, bad: 1, good: 0 },
+    corrupt: { ratio: 0.001, layer: 'tcp' },
+    rate: 10_000_000,
+    limit: 50,
+    mtu: 1_400,
+  });
+  expect(impairmentWords(change as never).join(' ')).toBe(
+    'delay 20ms jitter 500us distribution pareto order kept loss gemodel 1% 20% 100% 0% corrupt 0.1% tcp rate 10mbit limit 50 mtu 1400',
+  );
+});
+
+test('off takes a knob away, 0% is a value', () => {
+  expect(changeOf({ loss: 'off', duplicate: '0%', match: 'off' })).toEqual({ loss: null, duplicate: 0, match: null });
+});
+
+test('with --match the knobs are a rule’s', () => {
+  expect(changeOf({ match: 'tcp.flags.syn == 1', nth: '2', loss: '100%' })).toEqual({
+    match: [{ frames: 'tcp.flags.syn == 1', nth: 2, loss: 1 }],
+  });
+});
+
+test.each([
+  [{ loss: '5' }, '--loss: expected a percentage, or gemodel'],
+  [{ match: 'tcp.syn', loss: '1%' }, 'did you mean tcp.flags.syn?'],
+  [{ nth: '2', loss: '1%' }, '--nth counts the frames of a --match FILTER'],
+  [{ match: 'tcp', rate: '1mbit' }, '--rate cannot be had for single frames'],
+  [{ match: 'tcp' }, 'not what happens to them'],
+  [{ match: 'tcp', loss: '1%', count: '0' }, '--count: expected a whole number from 1, found "0"'],
+] as const)('%j is refused: %s', (options, says) => {
+  expect(() => changeOf(options)).toThrow(says);
+});
