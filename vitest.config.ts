@@ -5,15 +5,18 @@ const project = (name: string, timeoutMs = 10_000, extra: Record<string, unknown
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: timeoutMs, ...extra },
 });
 
+/** After each of their tests no packet may be left in memory. */
+const noneLive = { setupFiles: ['test/kit/live.ts'] };
+
 /** Real processes on real ports: one file at a time, so that two labs never fight for two cores. */
 const oneByOne = { fileParallelism: false, pool: 'forks' };
 
 export default defineConfig({
   test: {
     projects: [
-      project('unit'),
-      project('sim', 60_000),
-      project('conformance'),
+      project('unit', 10_000, noneLive),
+      project('sim', 60_000, noneLive),
+      project('conformance', 10_000, noneLive),
       project('fuzz', 60_000),
       project('e2e', 60_000, oneByOne),
       project('tidy', 60_000),

@@ -9,6 +9,7 @@ import { addRoute, attach, Cable, type Frame, frameSkb, ip, makeHost, newClock }
 import { listen, sendUdp } from '../kit/datagram.ts';
 import { listenEcho, sendEcho } from '../kit/echo.ts';
 import { ethernetFrame, icmpMessage, ipPacket } from '../kit/frames.ts';
+import { stopsMidFlight } from '../kit/mid-flight.ts';
 
 const BOB = 0x0200_0000_0b0b as Mac;
 
@@ -17,6 +18,7 @@ function multihomed() {
   const clock = newClock();
   const [a, b] = [new Cable(clock), new Cable(clock)];
   const host = makeHost('host', clock);
+  stopsMidFlight(host, clock);
   const eth0 = attach(host, 'eth0', a, { addresses: ['10.0.0.1/24'] });
   attach(host, 'eth1', b, { addresses: ['10.0.1.1/24'] });
   const near = makeHost('near', clock);

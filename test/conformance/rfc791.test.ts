@@ -8,6 +8,7 @@ import { attach, Cable, type Frame, frameSkb, ip, makeHost, newClock } from '../
 import { listen, sendUdp } from '../kit/datagram.ts';
 import { listenEcho, sendEcho } from '../kit/echo.ts';
 import { ethernetFrame, type IpFields, icmpMessage, ipPacket, udpMessage } from '../kit/frames.ts';
+import { stopsMidFlight } from '../kit/mid-flight.ts';
 
 const SECOND = 1_000_000;
 const ME = 0x0200_0000_0a0a as Mac;
@@ -19,6 +20,7 @@ function receiver() {
   const clock = newClock();
   const cable = new Cable(clock);
   const alice = makeHost('alice', clock);
+  stopsMidFlight(alice, clock);
   const bob = makeHost('bob', clock);
   const eth0 = attach(alice, 'eth0', cable, { addresses: ['10.0.0.1/24'], mac: ME });
   attach(bob, 'eth0', cable, { addresses: ['10.0.0.2/24'], mac: BOB });

@@ -9,6 +9,7 @@ import { routeOutput } from '../../shared/net/route.ts';
 import { addRoute, attach, Cable, type Frame, frameSkb, ip, makeHost, newClock } from '../kit/cable.ts';
 import { listenEcho } from '../kit/echo.ts';
 import { ethernetFrame, type IpFields, icmpMessage, ipPacket, udpMessage } from '../kit/frames.ts';
+import { stopsMidFlight } from '../kit/mid-flight.ts';
 import { answerRoute } from '../kit/route.ts';
 
 const SECOND = 1_000_000;
@@ -21,6 +22,7 @@ function target() {
   const clock = newClock();
   const cable = new Cable(clock);
   const alice = makeHost('alice', clock);
+  stopsMidFlight(alice, clock);
   const bob = makeHost('bob', clock);
   const eth0 = attach(alice, 'eth0', cable, { addresses: ['10.0.0.1/24'], mac: ME });
   attach(bob, 'eth0', cable, { mac: BOB });

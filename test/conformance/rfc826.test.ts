@@ -8,6 +8,7 @@ import { netifReceive } from '../../shared/net/netdev.ts';
 import { attach, Cable, type Frame, frameSkb, ip, makeHost, newClock } from '../kit/cable.ts';
 import { listenEcho, sendEcho } from '../kit/echo.ts';
 import { arpFrame } from '../kit/frames.ts';
+import { stopsMidFlight } from '../kit/mid-flight.ts';
 
 const SECOND = 1_000_000;
 const BOB = 0x0200_0000_0b0b as Mac;
@@ -25,6 +26,7 @@ function alone() {
   const clock = newClock();
   const cable = new Cable(clock);
   const alice = makeHost('alice', clock);
+  stopsMidFlight(alice, clock);
   const eth0 = attach(alice, 'eth0', cable, { addresses: ['10.0.0.1/24'], mac: ME });
   const silent = makeHost('silent', clock);
   attach(silent, 'eth0', cable);

@@ -8,6 +8,7 @@ import { loadLab } from '../../shared/lab/find.ts';
 import type { LabPlan } from '../../shared/lab/plan-types.ts';
 import type { Micros } from '../../shared/platform.ts';
 import { ManualClock } from './clock.ts';
+import { comesToRest } from './mid-flight.ts';
 import { type Outcome, runOn } from './programs.ts';
 
 const LABS = fileURLToPath(new URL('../../labs/', import.meta.url));
@@ -36,7 +37,10 @@ export function testLab(lab: string, options: { readonly seed?: number } = {}): 
     lab: packed,
     clock,
     printed,
-    run: (device, line) => runOn(packed.device(device).host, clock, line),
+    run: (device, line) => {
+      comesToRest(clock);
+      return runOn(packed.device(device).host, clock, line);
+    },
     advance: async (delay) => {
       const end = clock.now() + delay;
       await clock.until(() => clock.now() >= end, delay);

@@ -6,6 +6,7 @@ import { memoryWire } from '../../shared/wire/memory-wire.ts';
 import { ip } from './cable.ts';
 import { addCard, cardHost } from './cards.ts';
 import { ManualClock } from './clock.ts';
+import { stopsMidFlight } from './mid-flight.ts';
 import { WireLink } from './wire-link.ts';
 
 export interface RawPeer {
@@ -20,6 +21,7 @@ export async function rawPeer(sysctls: Readonly<Record<string, string>> = {}, na
   const clock = new ManualClock(60_000_000);
   const [ours, theirs] = memoryWire(clock, `${name}:eth0`, 'peer:eth0');
   const host = cardHost(name, clock);
+  stopsMidFlight(host, clock);
   const { dev } = addCard(host, 'eth0', ours, { addresses: ['10.0.0.2/24'] });
   for (const [key, value] of Object.entries(sysctls)) {
     assert(host.sysctl.set(key, value) === undefined, `sysctl ${key}=${value}`);

@@ -29,6 +29,7 @@ import { frameSkb, ip } from './cable.ts';
 import { cardHost } from './cards.ts';
 import { ManualClock } from './clock.ts';
 import { ethernetFrame } from './frames.ts';
+import { stopsMidFlight } from './mid-flight.ts';
 import { auditHost } from './tcp-audit.ts';
 
 const LOCAL = ip('192.168.0.1');
@@ -122,6 +123,7 @@ export class TcpScript {
 
   constructor(options: ScriptOptions) {
     this.host = cardHost('dut', this.clock);
+    stopsMidFlight(this.host, this.clock);
     this.mss = options.mss ?? 0;
     for (const [name, value] of Object.entries(options.sysctls ?? {})) {
       assert(this.host.sysctl.set(name, value) === undefined, `sysctl ${name}`);

@@ -14,6 +14,7 @@ import type { Micros } from '../../shared/platform.ts';
 import { ip } from '../kit/cable.ts';
 import { cardHost } from '../kit/cards.ts';
 import type { ManualClock } from '../kit/clock.ts';
+import { stopsMidFlight } from '../kit/mid-flight.ts';
 
 const MAC_GATEWAY = 0x0200_0000_0999 as Mac;
 const MAC_OURS = 0x0200_0000_0998 as Mac;
@@ -48,6 +49,7 @@ export class Tun {
   constructor(clock: ManualClock, options: TunOptions) {
     this.clock = clock;
     this.host = cardHost('dut', clock);
+    stopsMidFlight(this.host, clock);
     const ops: DeviceOps = {
       startXmit: (skb) => {
         this.take(skb);

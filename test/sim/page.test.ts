@@ -7,6 +7,7 @@ import { memoryWire } from '../../shared/wire/memory-wire.ts';
 import { addCard, cardHost, platform } from '../kit/cards.ts';
 import { ManualClock } from '../kit/clock.ts';
 import { folderPlatform, start } from '../kit/loop-host.ts';
+import { comesToRest } from '../kit/mid-flight.ts';
 import { runWith } from '../kit/run-with.ts';
 
 const IMAGE = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7) & 255);
@@ -25,6 +26,7 @@ async function twoHosts(impairment: Impairment = {}) {
   const bob = cardHost('bob', clock);
   addCard(alice, 'eth0', wireA, { addresses: ['10.0.0.1/24'] });
   addCard(bob, 'eth0', impaired(wireB, { clock, platform, seed: 1, impairment }), { addresses: ['10.0.0.2/24'] });
+  comesToRest(clock);
   for (const host of [alice, bob]) host.processes.programs = programs;
   // Bob's overlay holds the site: his folder in the lab.
   for (const [path, content] of Object.entries(SITE)) {

@@ -61,7 +61,7 @@ test('the same run gives the same frames', () => {
     };
     for (let i = 1; i <= 5; i++) sendEcho(alice, ip('10.0.0.2'), { sequence: i });
     clock.advance(1_000);
-    return seen.map((line) => line.replace(/0200000010../g, 'mac').slice(0, 60));
+    return seen.map((line) => line.replace(/0200000[0-9a-f]{5}/g, 'mac').slice(0, 60));
   };
   expect(run()).toEqual(run());
 });

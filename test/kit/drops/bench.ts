@@ -17,6 +17,7 @@ import { ip } from '../cable.ts';
 import { addCard, cardHost } from '../cards.ts';
 import { ManualClock } from '../clock.ts';
 import { ethernetFrame, type IpFields, ipPacket, udpMessage } from '../frames.ts';
+import { stopsMidFlight } from '../mid-flight.ts';
 
 /** The other end of every cable. */
 export const PEER = 0x0200_0000_0099 as Mac;
@@ -104,6 +105,7 @@ export class DropBench {
 
   constructor(watch: Watch, options: BenchOptions = {}) {
     this.host = cardHost('dut', this.clock);
+    stopsMidFlight(this.host, this.clock);
     if (options.costs !== undefined) cpuOf(this.host).configure(options.costs);
     for (const [name, value] of Object.entries(options.sysctls ?? {}))
       assert(this.host.sysctl.set(name, value) === undefined, `sysctl ${name}`);

@@ -10,6 +10,7 @@ import { HEADROOM, type SkBuff } from '../../../shared/net/skbuff.ts';
 import { attach, Cable, type Frame, ip, makeHost, newClock } from '../../kit/cable.ts';
 import { listen, sendTcp, sendUdp } from '../../kit/datagram.ts';
 import { listenEcho, sendEcho } from '../../kit/echo.ts';
+import { stopsMidFlight } from '../../kit/mid-flight.ts';
 
 function pair(features = {}) {
   const clock = newClock();
@@ -42,6 +43,7 @@ function sumOk(frame: Frame): boolean {
 function stubborn() {
   const clock = newClock();
   const host = makeHost('host', clock);
+  stopsMidFlight(host, clock);
   const sent: SkBuff[] = [];
   const state = { room: 0 };
   const dev: NetDevice = makeNetDevice(host, {
@@ -56,7 +58,9 @@ function stubborn() {
         return 'ok';
       },
       open: () => {},
-      stop: () => {},
+      stop: () => {
+        for (const skb of sent) host.skbs.consume(skb);
+      },
       statistics: () => new Map(),
       describe: () => ({ driver: '', speedMbit: 0, rxRing: 0, txRing: 0, rxRingMax: 0, txRingMax: 0, irq: 0 }),
     },
@@ -170,7 +174,10 @@ describe('the transmit queue', () => {
     };
     for (const tos of [0x08, 0x00, 0x10, 0x00, 0x10]) queue.enqueue(packet(tos));
     const order = [];
-    for (let skb = queue.dequeue(); skb !== undefined; skb = queue.dequeue()) order.push(skb.mark);
+    for (let skb = queue.dequeue(); skb !== undefined; skb = queue.dequeue()) {
+      order.push(skb.mark);
+      host.skbs.consume(skb);
+    }
     expect(order).toEqual([0x10, 0x10, 0x00, 0x00, 0x08]);
   });
 
@@ -184,6 +191,7 @@ describe('the transmit queue', () => {
       if (n >= 3) queue.dequeue();
     }
     expect([queue.packets, queue.bytes]).toEqual([3, 150]);
+    host.skbs.consume(skb);
   });
 });
 

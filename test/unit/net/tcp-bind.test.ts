@@ -3,6 +3,7 @@ import { tcpProto } from '../../../shared/net/tcp.ts';
 import { tcpOf } from '../../../shared/net/tcp-host.ts';
 import type { TcpSock } from '../../../shared/net/tcp-sock.ts';
 import { ip, makeHost, newClock } from '../../kit/cable.ts';
+import { stopsMidFlight } from '../../kit/mid-flight.ts';
 import { listenOn, newSock } from '../../kit/tcp-pair.ts';
 
 const ANY = { address: ip('0.0.0.0'), port: 0 };
@@ -23,6 +24,7 @@ test('a port that bind() chose stays with the socket when it disconnects, and is
 function finished(port: number) {
   const clock = newClock();
   const host = makeHost('host', clock);
+  stopsMidFlight(host, clock);
   let child: TcpSock | undefined;
   listenOn(host, 80, (one) => {
     child = one;
