@@ -5,8 +5,11 @@ const project = (name: string, timeoutMs = 10_000, extra: Record<string, unknown
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: timeoutMs, ...extra },
 });
 
+/** Files of one worker share what they import, so that it is loaded once: no test changes a module's state for another. */
+const together = { isolate: false, pool: 'threads' };
+
 /** After each of their tests no packet may be left in memory. */
-const noneLive = { setupFiles: ['test/kit/live.ts'] };
+const noneLive = { setupFiles: ['test/kit/live.ts'], ...together };
 
 /** Real processes on real ports: one file at a time, so that two labs never fight for two cores. */
 const oneByOne = { fileParallelism: false, pool: 'forks' };
@@ -17,7 +20,7 @@ export default defineConfig({
       project('unit', 10_000, noneLive),
       project('sim', 60_000, noneLive),
       project('conformance', 10_000, noneLive),
-      project('fuzz', 60_000),
+      project('fuzz', 60_000, together),
       project('e2e', 60_000, oneByOne),
       project('tidy', 60_000),
       project('long', 3_600_000, oneByOne),

@@ -5,6 +5,7 @@ import { TCP_FLAG } from '../../../shared/header/tcp.ts';
 import { setSocketOption } from '../../../shared/net/socket.ts';
 import { tcpProto } from '../../../shared/net/tcp.ts';
 import { attach, Cable, ip, makeHost, newClock } from '../../kit/cable.ts';
+import { stopsMidFlight } from '../../kit/mid-flight.ts';
 import { tcpScript } from '../../kit/tcp.ts';
 import { connectTo, listenOn, newSock } from '../../kit/tcp-pair.ts';
 import { readSegment, type SeenSegment, tcpSegment } from '../../kit/tcp-raw.ts';
@@ -19,6 +20,7 @@ function twoCards() {
   attach(alice, 'eth0', left, { addresses: ['10.0.0.1/24', '10.0.0.11/24'] });
   attach(alice, 'eth1', right, { addresses: ['10.0.1.1/24'] });
   const [bob, carol] = [makeHost('bob', clock), makeHost('carol', clock)];
+  for (const host of [alice, bob, carol]) stopsMidFlight(host, clock);
   attach(bob, 'eth0', left, { addresses: ['10.0.0.2/24'] });
   attach(carol, 'eth0', right, { addresses: ['10.0.1.2/24'] });
   const segments = (cable: Cable): SeenSegment[] =>
