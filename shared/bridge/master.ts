@@ -4,7 +4,6 @@ import { MTU_DEFAULT } from '../header/ethernet.ts';
 import type { Host } from '../net/host.ts';
 import type { DeviceOps, NetDevice } from '../net/netdev.ts';
 import { MTU_MAX, makeNetDevice } from '../net/netdev-registry.ts';
-import { NoQueue } from '../net/qdisc.ts';
 import type { NamedPort } from './decide.ts';
 import type { Fdb } from './fdb.ts';
 
@@ -37,7 +36,7 @@ export function bridgeMaster(host: Host, name: string, options: MasterOptions = 
     mac: options.mac ?? MAC_ZERO,
     mtu: options.mtu ?? MTU_DEFAULT,
     mtuMax: MTU_MAX,
-    qdisc: new NoQueue(),
+    queueless: true,
     ops,
     // Nothing is cut or summed above the ports: whichever card sends it will.
     features: { tso: true, gso: true, gro: false, txChecksum: true, rxChecksum: false },

@@ -20,7 +20,8 @@ import { isMalformed } from '../header/malformed.ts';
 import type { Host } from './host.ts';
 import type { Neighbour } from './neighbour.ts';
 import { devQueueXmit, type NetDevice } from './netdev.ts';
-import { addressType, routeInputAnswer } from './route.ts';
+import { addressType } from './route.ts';
+import { routeInputAnswer } from './route-input.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
 
 /** An ARP packet, skb.data at its header. Consumes `skb`. (Linux: arp_rcv, arp_process) */

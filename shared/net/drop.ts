@@ -14,6 +14,10 @@ export const DROP_REASONS = {
   no_carrier: 'The port has no carrier: the wire is unplugged or the far end is down.',
   dev_down: 'The interface is administratively down.',
   qdisc_full: 'The transmit queue was full (tail drop).',
+  qdisc_congested: 'CoDel dropped it: packets had waited too long in the transmit queue (fq_codel).',
+  qdisc_reset: 'The transmit queue was replaced or taken away while the packet waited in it.',
+  fq_flow_limit: 'Too many packets of one flow were waiting in fq (flow_limit).',
+  fq_horizon: 'The packet’s departure time lay too far ahead for fq (horizon).',
   // Switch.
   bridge_same_port: 'The switch learned the target on the very port the frame came from.',
   bridge_port_down: 'The target is on a port without carrier.',

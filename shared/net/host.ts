@@ -30,6 +30,7 @@ import { procInit } from './proc-files.ts';
 import { procNetInit } from './proc-net.ts';
 import { Processes } from './process.ts';
 import { Procfs } from './procfs.ts';
+import { qdiscInit } from './qdisc-table.ts';
 import { rawInit } from './raw.ts';
 import { rtnetlinkInit } from './rtnetlink.ts';
 import { type SkBuff, SkBuffs } from './skbuff.ts';
@@ -137,6 +138,7 @@ export class Host {
     this.ipIds = new IpIds(this);
     loopbackInit(this);
     rtnetlinkInit(this);
+    qdiscInit(this);
     nfnetlinkInit(this);
     ethtoolInit(this);
     procInit(this);

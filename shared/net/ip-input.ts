@@ -12,7 +12,8 @@ import { ipDefrag } from './ip-defrag.ts';
 import { ipForward } from './ip-forward.ts';
 import type { NetDevice } from './netdev.ts';
 import { HOOK, nfHook } from './netfilter.ts';
-import { type Route, routeInput } from './route.ts';
+import type { Route } from './route.ts';
+import { routeInput } from './route-input.ts';
 import type { SkBuff } from './skbuff.ts';
 
 /** What ICMP said about a packet of ours. `value`: the MTU of 3/4, the pointer of 12. */

@@ -15,6 +15,7 @@ import { ipFragment } from './ip-fragment.ts';
 import { traceIp } from './ip-input.ts';
 import { netifRx } from './netdev.ts';
 import { HOOK, nfHook } from './netfilter.ts';
+import { netXmitErrno, type XmitError } from './qdisc.ts';
 import { nextHop, type Route, routeOutput, routeValid } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { Sock } from './sock.ts';
@@ -43,10 +44,15 @@ export interface IpSendOptions {
  * Send a segment of a connected socket (TCP): skb.data at its header. Consumes `skb`. The route is kept with the socket
  * while it holds. (Linux: ip_queue_xmit)
  */
-export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): Errno | undefined {
+export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): XmitError | undefined {
   let route = sk.route as Route | undefined;
   if (route === undefined || !routeValid(host, route)) {
-    const found = routeOutput(host, { target: sk.remoteAddress, source: sk.localAddress, ifindex: sk.boundIfindex });
+    const found = routeOutput(host, {
+      target: sk.remoteAddress,
+      source: sk.localAddress,
+      ifindex: sk.boundIfindex,
+      mark: sk.mark,
+    });
     if (isErrno(found)) {
       host.snmp.IpOutNoRoutes++;
       host.skbs.drop(skb, 'ip_no_route', '__ip_queue_xmit');
@@ -110,7 +116,9 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
     sk,
   });
   if (skb.mark === 0 && sk !== undefined) skb.mark = sk.mark;
-  return ipLocalOut(host, skb);
+  const errno = netXmitErrno(ipLocalOut(host, skb));
+  if (errno !== undefined) host.snmp.IpOutDiscards++;
+  return errno;
 }
 
 function selectTtl(host: Host, sk: Sock | undefined, target: Ipv4): number {
@@ -187,7 +195,7 @@ export class IpIds {
 }
 
 /** Total length and checksum, OUTPUT, and out. Consumes `skb`. (Linux: __ip_local_out, dst_output) */
-export function ipLocalOut(host: Host, skb: SkBuff): Errno | undefined {
+export function ipLocalOut(host: Host, skb: SkBuff): XmitError | undefined {
   const at = skb.networkHeader;
   skb.view.setUint16(at + IPV4.TOTAL_LENGTH, Math.min(skb.length, LENGTH_MAX));
   sealIpv4(skb.bytes, skb.view, at, skb.transportHeader - at);
@@ -199,7 +207,7 @@ export function ipLocalOut(host: Host, skb: SkBuff): Errno | undefined {
 }
 
 /** POST_ROUTING and on; broadcasts and multicasts are heard by ourselves, too. (Linux: ip_output, ip_mc_output) */
-export function ipOutput(host: Host, skb: SkBuff, route: Route): Errno | undefined {
+export function ipOutput(host: Host, skb: SkBuff, route: Route): XmitError | undefined {
   host.snmp.IpOutTransmits++;
   host.snmp.IpExtOutOctets += skb.length;
   skb.ifindex = route.ifindex;
@@ -231,20 +239,20 @@ function targetOf(skb: SkBuff): Ipv4 {
 }
 
 /** Cut what is too long, then to the neighbour. (Linux: ip_finish_output) */
-export function ipFinishOutput(host: Host, skb: SkBuff, route: Route): Errno | undefined {
+export function ipFinishOutput(host: Host, skb: SkBuff, route: Route): XmitError | undefined {
   const { mtu } = route;
   if (skb.length <= mtu) return ipFinishOutput2(host, skb, route);
   if (skb.gsoSize > 0) {
     if (gsoPacketLength(skb) <= mtu) return ipFinishOutput2(host, skb, route);
     // Segments that are too long themselves, after the path shrank: cut, then fragment each (slow, rare).
-    let errno: Errno | undefined;
+    let errno: XmitError | undefined;
     for (const segment of gsoSegment(host, skb)) errno = fragment(host, segment, route) ?? errno;
     return errno;
   }
   return fragment(host, skb, route);
 }
 
-function fragment(host: Host, skb: SkBuff, route: Route): Errno | undefined {
+function fragment(host: Host, skb: SkBuff, route: Route): XmitError | undefined {
   if (skb.length <= route.mtu) return ipFinishOutput2(host, skb, route);
   if ((skb.view.getUint16(skb.networkHeader + IPV4.FRAGMENT) & IPV4_DF) !== 0) {
     host.snmp.IpFragFails++;
@@ -252,13 +260,13 @@ function fragment(host: Host, skb: SkBuff, route: Route): Errno | undefined {
     host.skbs.drop(skb, 'ip_too_big', 'ip_fragment');
     return 'EMSGSIZE';
   }
-  let errno: Errno | undefined;
+  let errno: XmitError | undefined;
   for (const piece of ipFragment(host, skb, route.mtu)) errno = ipFinishOutput2(host, piece, route) ?? errno;
   return errno;
 }
 
 /** To the next hop's MAC. (Linux: ip_finish_output2) */
-function ipFinishOutput2(host: Host, skb: SkBuff, route: Route): Errno | undefined {
+function ipFinishOutput2(host: Host, skb: SkBuff, route: Route): XmitError | undefined {
   const { snmp } = host;
   if (route.type === 'multicast') {
     snmp.IpExtOutMcastPkts++;
@@ -274,6 +282,5 @@ function ipFinishOutput2(host: Host, skb: SkBuff, route: Route): Errno | undefin
     host.skbs.drop(skb, 'neigh_table_full');
     return 'ENOBUFS';
   }
-  host.neighbours.output(neighbour, skb);
-  return undefined;
+  return host.neighbours.output(neighbour, skb);
 }

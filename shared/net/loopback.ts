@@ -2,7 +2,6 @@
 import type { Host } from './host.ts';
 import { type DeviceOps, type NetDevice, netifRx } from './netdev.ts';
 import { makeNetDevice } from './netdev-registry.ts';
-import { NoQueue } from './qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
 
 /** Linux: 64 kB. */
@@ -27,7 +26,7 @@ export function loopbackInit(host: Host): NetDevice {
     mtu: LOOPBACK_MTU,
     ops,
     carrier: true,
-    qdisc: new NoQueue(),
+    queueless: true,
     features: { tso: true, gso: true, txChecksum: true, rxChecksum: true },
   });
   host.devices.register(dev);

@@ -22,6 +22,7 @@ import type { Host } from './host.ts';
 import { icmpLinkFailure } from './icmp.ts';
 import { devQueueXmit, type NetDevice } from './netdev.ts';
 import type { NudState } from './netlink.ts';
+import type { NetXmit } from './qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { SysctlNumber } from './sysctl.ts';
 
@@ -179,17 +180,18 @@ export class Neighbours {
    * Send by way of a neighbour: at once when its MAC is known, else the packet waits for the answer. skb.data at the IP
    * header. Consumes `skb`. (Linux: neigh_output, neigh_resolve_output)
    */
-  output(neighbour: Neighbour, skb: SkBuff): void {
+  output(neighbour: Neighbour, skb: SkBuff): NetXmit | undefined {
     const { state } = neighbour;
     const { host } = this;
     if (host.trace.on) {
       const mac = neighbour.valid ? { mac: formatMac(neighbour.mac) } : {};
       host.trace.point('neigh_resolve_output', skb, { address: formatIpv4(neighbour.address), state, ...mac });
     }
-    if (state !== 'REACHABLE' && state !== 'PERMANENT' && state !== 'NOARP' && this.park(neighbour, skb)) return;
+    if (state !== 'REACHABLE' && state !== 'PERMANENT' && state !== 'NOARP' && this.park(neighbour, skb))
+      return undefined;
     if (state !== 'NOARP') neighbour.used = host.clock.now();
     pushHardHeader(skb, neighbour);
-    devQueueXmit(host, skb, neighbour.dev);
+    return devQueueXmit(host, skb, neighbour.dev);
   }
 
   /** Ask for an address without a packet to send (neigh_event_send with no skb). */

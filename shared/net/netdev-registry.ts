@@ -12,7 +12,8 @@ import {
   processBacklog,
   qdiscReset,
 } from './netdev.ts';
-import { PfifoFast, type Qdisc } from './qdisc.ts';
+import { Noop, type Qdisc } from './qdisc.ts';
+import { attachDefaultQdisc, DEFAULT_QDISCS } from './qdisc-table.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { SysctlNumber } from './sysctl.ts';
 
@@ -44,6 +45,8 @@ export class NetDevices {
   readonly weight: SysctlNumber;
   /** What the backlogs of drivers without NAPI hold. */
   queuedByDrivers = 0;
+  /** What a device that comes up for the first time gets. */
+  readonly defaultQdisc: { readonly value: string };
   private spare: SkBuff[] = [];
   private readonly host: Host;
   private readonly indexed: (NetDevice | undefined)[] = [undefined];
@@ -55,7 +58,7 @@ export class NetDevices {
     this.budget = host.sysctl.number('net.core.netdev_budget', BUDGET_PACKETS, { min: 1 });
     this.budgetMicros = host.sysctl.number('net.core.netdev_budget_usecs', BUDGET_MICROS, { min: 0 });
     this.weight = host.sysctl.number('net.core.dev_weight', BACKLOG_WEIGHT, { min: 1 });
-    host.sysctl.readOnly('net.core.default_qdisc', () => 'pfifo_fast');
+    this.defaultQdisc = host.sysctl.text('net.core.default_qdisc', 'pfifo_fast', (name) => DEFAULT_QDISCS.has(name));
     this.softirq = host.softTimer(() => processBacklog(host), 'NET_RX');
   }
 
@@ -110,6 +113,7 @@ export class NetDevices {
     if (dev.up === up) return;
     if (up) {
       dev.up = true;
+      if (dev.qdisc.kind === 'noop') attachDefaultQdisc(this.host, dev);
       dev.ops.open();
       this.notify('up', dev);
       return;
@@ -175,7 +179,8 @@ export interface NetDeviceOptions {
   readonly kind?: NetDevice['kind'];
   readonly mac?: Mac;
   readonly features?: Partial<Features>;
-  readonly qdisc?: Qdisc;
+  /** Left out: what net.core.default_qdisc says when it first comes up; a device without a queue has noqueue. */
+  readonly queueless?: boolean;
   /** Off by default: a card reports its carrier. */
   readonly carrier?: boolean;
 }
@@ -183,7 +188,7 @@ export interface NetDeviceOptions {
 /** A device with the next index, down, not registered (alloc_netdev). Every device is made here: one shape for all. */
 export function makeNetDevice(host: Host, options: NetDeviceOptions): NetDevice {
   const mac = options.mac ?? MAC_ZERO;
-  return {
+  const dev: Omit<NetDevice, 'qdisc'> & { qdisc: Qdisc | undefined } = {
     name: options.name,
     ifindex: host.devices.nextIfindex(),
     kind: options.kind ?? 'ether',
@@ -198,10 +203,14 @@ export function makeNetDevice(host: Host, options: NetDeviceOptions): NetDevice 
     counters: newLinkCounters(),
     features: { tso: false, gso: true, gro: false, txChecksum: false, rxChecksum: false, ...options.features },
     stopped: false,
-    qdisc: options.qdisc ?? new PfifoFast(),
+    qdisc: undefined,
     ops: options.ops,
     master: 0,
     receiveHandler: undefined,
     queueRunning: false,
+    queueless: options.queueless ?? false,
   };
+  const made = dev as NetDevice;
+  made.qdisc = new Noop(host, made);
+  return made;
 }

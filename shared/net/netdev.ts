@@ -18,7 +18,7 @@ import type { Errno } from './errno.ts';
 import { completeChecksum, gsoSegment } from './gso.ts';
 import type { Host } from './host.ts';
 import { ipReceive } from './ip-input.ts';
-import type { Qdisc } from './qdisc.ts';
+import type { NetXmit, Qdisc } from './qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
 
 /** What `startXmit` answers: `busy` puts the packet back, and the driver calls wake() when there is room. */
@@ -114,6 +114,8 @@ export interface NetDevice {
   /** Set while the driver answered busy (netif_queue_stopped). */
   stopped: boolean;
   qdisc: Qdisc;
+  /** Its default is noqueue (IFF_NO_QUEUE). */
+  readonly queueless: boolean;
   readonly ops: DeviceOps;
   /** The bridge that this device is a port of, by ifindex; 0 for none. */
   master: number;
@@ -137,31 +139,40 @@ export interface PacketTap {
 export const ETH_P_ALL = 3;
 
 /** Send a packet whose link header is in place. Consumes `skb`. (Linux: __dev_queue_xmit) */
-export function devQueueXmit(host: Host, skb: SkBuff, dev: NetDevice): void {
+export function devQueueXmit(host: Host, skb: SkBuff, dev: NetDevice): NetXmit | undefined {
   if (host.trace.on) host.trace.point('dev_queue_xmit', skb, { dev: dev.name, length: skb.length });
   skb.ifindex = dev.ifindex;
+  // A device that is down or without carrier has noop's queue: congestion, to the sender (noop_enqueue).
   if (!dev.up) return dropTx(host, skb, dev, 'dev_down');
   if (!dev.carrier) return dropTx(host, skb, dev, 'no_carrier');
+  const { qdisc } = dev;
   const idle = !dev.stopped && !dev.queueRunning;
-  if (idle && dev.qdisc.packets === 0) {
+  if (idle && qdisc.bypass && qdisc.packets === 0) {
     // An empty queue is passed by (TCQ_F_CAN_BYPASS).
+    qdisc.countSent(skb);
     dev.queueRunning = true;
     schedXmit(host, skb, dev);
     dev.queueRunning = false;
-    if (dev.qdisc.packets > 0) qdiscRun(host, dev);
-    return;
+    if (qdisc.packets > 0) qdiscRun(host, dev);
+    return undefined;
   }
-  if (!dev.qdisc.enqueue(skb)) return dropTx(host, skb, dev, 'qdisc_full');
+  if (qdisc.kind === 'noqueue' && !dev.stopped) {
+    schedXmit(host, skb, dev);
+    return undefined;
+  }
+  const answer = qdisc.enqueue(skb);
   if (idle) qdiscRun(host, dev);
+  return answer;
 }
 
-function dropTx(host: Host, skb: SkBuff, dev: NetDevice, reason: 'dev_down' | 'no_carrier' | 'qdisc_full'): void {
+function dropTx(host: Host, skb: SkBuff, dev: NetDevice, reason: 'dev_down' | 'no_carrier'): NetXmit {
   dev.counters.txDropped++;
   host.skbs.drop(skb, reason);
+  return 'NET_XMIT_CN';
 }
 
-/** Empty the queue into the driver until it has no more room. (Linux: __qdisc_run) */
-function qdiscRun(host: Host, dev: NetDevice): void {
+/** Empty the queue into the driver until it has no more room, or nothing may go now. (Linux: __qdisc_run) */
+export function qdiscRun(host: Host, dev: NetDevice): void {
   if (dev.queueRunning) return;
   dev.queueRunning = true;
   while (!dev.stopped) {
@@ -219,8 +230,11 @@ export function netifWakeQueue(host: Host, dev: NetDevice): void {
 }
 
 /** Throw away what waits for a device. (Linux: qdisc_reset) */
-export function qdiscReset(host: Host, dev: NetDevice, reason: 'dev_down' | 'no_carrier'): void {
-  for (let skb = dev.qdisc.dequeue(); skb !== undefined; skb = dev.qdisc.dequeue()) dropTx(host, skb, dev, reason);
+export function qdiscReset(host: Host, dev: NetDevice, reason: 'dev_down' | 'no_carrier' | 'qdisc_reset'): void {
+  for (let skb = dev.qdisc.remove(); skb !== undefined; skb = dev.qdisc.remove()) {
+    dev.counters.txDropped++;
+    host.skbs.drop(skb, reason);
+  }
 }
 
 /** The card found or lost link pulses. (Linux: netif_carrier_on, netif_carrier_off and linkwatch, at once) */

@@ -7,6 +7,8 @@ import type { Micros } from '../platform.ts';
 import type { DropReason } from './drop.ts';
 import type { Errno } from './errno.ts';
 import type { CardControls, DeviceKind, LinkCounters } from './netdev.ts';
+import type { QdiscOptions } from './qdisc.ts';
+import type { QdiscAnswer } from './qdisc-table.ts';
 
 export interface LinkRecord {
   ifindex: number;
@@ -156,6 +158,25 @@ export interface ConntrackRecord {
   unreplied: boolean;
 }
 
+/** The queueing discipline of a device, as `tc -s qdisc` shows it. */
+export interface QdiscRecord {
+  dev: string;
+  ifindex: number;
+  kind: string;
+  /** Major number; 0 for a default that nobody asked for. */
+  handle: number;
+  options: QdiscOptions;
+  /** Its own counters. */
+  statistics: Readonly<Record<string, number>>;
+  sentBytes: number;
+  sentPackets: number;
+  drops: number;
+  overlimits: number;
+  requeues: number;
+  backlogBytes: number;
+  backlogPackets: number;
+}
+
 /** Question -> what it carries and what comes back. Changes answer undefined, or the errno. */
 export interface NetlinkTable {
   RTM_GETLINK: { query: object; answer: LinkRecord[] };
@@ -244,6 +265,12 @@ export interface NetlinkTable {
     query: object;
     answer: readonly { reason: DropReason; place: string; origin: 'hardware' | 'software'; count: number }[];
   };
+  RTM_GETQDISC: { query: object; answer: QdiscRecord[] };
+  RTM_NEWQDISC: {
+    query: { dev: string; kind?: string; how: 'add' | 'replace' | 'change'; handle?: number; options?: QdiscOptions };
+    answer: QdiscAnswer;
+  };
+  RTM_DELQDISC: { query: { dev: string; handle?: number }; answer: QdiscAnswer };
   FDB_GET: { query: object; answer: FdbRecord[] };
   FDB_FLUSH: { query: object; answer: number };
   /** Counters of nstat: `IpInReceives`, `TcpExtTCPLostRetransmit` … in Linux's order. */

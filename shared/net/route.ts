@@ -3,18 +3,8 @@
  * speaks from, and what ICMP taught since (path MTU, redirects). A `Route` belongs to a table entry, not to a target:
  * nothing is allocated per packet. Left out: multipath, per-route metrics other than mtu, source routing.
  */
-import {
-  formatIpv4,
-  IPV4_ANY,
-  IPV4_BROADCAST,
-  IPV4_LOOPBACK,
-  type Ipv4,
-  isLoopbackIpv4,
-  isMulticastIpv4,
-} from '../header/address.ts';
-import { IPV4 } from '../header/ipv4.ts';
+import { formatIpv4, IPV4_ANY, IPV4_BROADCAST, IPV4_LOOPBACK, type Ipv4, isMulticastIpv4 } from '../header/address.ts';
 import { type Micros, SECOND } from '../platform.ts';
-import type { DropReason } from './drop.ts';
 import { isErrno, type Result } from './errno.ts';
 import type { FibEntry, RouteScope } from './fib.ts';
 import type { Host } from './host.ts';
@@ -95,6 +85,11 @@ export interface RouteQuery {
   readonly mark?: number | undefined;
 }
 
+/** The MTU of a route now: what the route or ICMP says, else the device's (dst_mtu). */
+export function dstMtu(route: Route): number {
+  return route.mtu;
+}
+
 /** Whether a route that was kept still holds (dst_check). */
 export function routeValid(host: Host, route: Route): boolean {
   return route.generation === host.routes.generation && host.clock.now() < route.expires;
@@ -141,7 +136,7 @@ function outputRouteOf(host: Host, entry: FibEntry, target: Ipv4, toGroup: boole
 }
 
 /** The route of an entry, or of what was learned about the target since. */
-function routeOf(host: Host, entry: FibEntry, target: Ipv4): Route | undefined {
+export function routeOf(host: Host, entry: FibEntry, target: Ipv4): Route | undefined {
   if (entry.exceptions !== undefined) {
     const learned = exceptionRoute(host, entry, target);
     if (learned !== undefined) return learned;
@@ -210,85 +205,6 @@ function looseRoute(host: Host, dev: NetDevice, type: RouteType, target: Ipv4): 
     expires: Number.POSITIVE_INFINITY,
     entry: undefined,
   });
-}
-
-/**
- * The route of a packet that came in, left in skb.route; or why it is dropped, when skb.route says nothing. The order of
- * checks is ip_route_input_slow's. 'ip_no_route' and 'ip_not_forwarding' are for the caller to tell the sender of.
- */
-export function routeInput(host: Host, skb: SkBuff, dev: NetDevice): DropReason | undefined {
-  const source = skb.view.getUint32(skb.networkHeader + IPV4.SOURCE) as Ipv4;
-  const target = skb.view.getUint32(skb.networkHeader + IPV4.TARGET) as Ipv4;
-  if (isMulticastIpv4(target)) return inputMulticast(host, skb, dev, { source, target });
-  if (isMulticastIpv4(source) || source === IPV4_BROADCAST) return 'ip_invalid_source';
-  if (target === IPV4_BROADCAST || (source === IPV4_ANY && target === IPV4_ANY))
-    return inputBroadcast(host, skb, dev, source);
-  if (source >>> 24 === 0) return 'ip_invalid_source';
-  if (target >>> 24 === 0) return 'ip_invalid_target';
-  if (isLoopbackIpv4(target) && !host.inet.either(dev.ifindex, 'route_localnet')) return 'ip_invalid_target';
-  if (isLoopbackIpv4(source) && !host.inet.either(dev.ifindex, 'route_localnet')) return 'ip_invalid_source';
-
-  const entry = host.routes.lookup(target);
-  if (host.trace.on && entry !== undefined) traceLookup(host, target, entry, skb);
-  if (entry?.type === 'broadcast') return inputBroadcast(host, skb, dev, source);
-  if (entry?.type === 'local') {
-    const martian = validateSource(host, dev, source);
-    if (martian !== undefined) return martian;
-    skb.route = routeOf(host, entry, target);
-    return undefined;
-  }
-  if (!host.inet.forwarding(dev.ifindex)) return 'ip_not_forwarding';
-  if (entry === undefined || entry.dev === undefined) return 'ip_no_route';
-  const martian = validateSource(host, dev, source);
-  if (martian !== undefined) return martian;
-  skb.route = routeOf(host, entry, target);
-  return undefined;
-}
-
-function inputBroadcast(host: Host, skb: SkBuff, dev: NetDevice, source: Ipv4): DropReason | undefined {
-  if (source !== IPV4_ANY) {
-    const martian = validateSource(host, dev, source);
-    if (martian !== undefined) return martian;
-  }
-  skb.route = host.routes.inputRoute(dev, 'broadcast');
-  return undefined;
-}
-
-/** Only groups that a socket joined, and 224.0.0.1. (Linux: ip_route_input_mc) */
-function inputMulticast(
-  host: Host,
-  skb: SkBuff,
-  dev: NetDevice,
-  { source, target }: { source: Ipv4; target: Ipv4 },
-): DropReason | undefined {
-  if (!host.inet.isMember(dev.ifindex, target)) return 'ip_not_member';
-  if (isMulticastIpv4(source) || source === IPV4_BROADCAST || isLoopbackIpv4(source)) return 'ip_invalid_source';
-  if (source !== IPV4_ANY) {
-    const martian = validateSource(host, dev, source);
-    if (martian !== undefined) return martian;
-  }
-  skb.route = host.routes.inputRoute(dev, 'multicast');
-  return undefined;
-}
-
-/** A source may not be ours, and with rp_filter its way back is this device. (Linux: fib_validate_source) */
-export function validateSource(host: Host, dev: NetDevice, source: Ipv4): DropReason | undefined {
-  const entry = host.routes.lookup(source);
-  if (entry?.table === 'local') {
-    if (entry.type !== 'local') return 'ip_invalid_source';
-    return host.inet.either(dev.ifindex, 'accept_local') ? undefined : 'ip_invalid_source';
-  }
-  const filter = host.inet.larger(dev.ifindex, 'rp_filter');
-  if (filter === 0) return undefined;
-  const back = entry === undefined || entry.type !== 'unicast' ? undefined : entry.dev;
-  if (back === dev) return undefined;
-  return filter === 1 || back === undefined ? 'ip_rpfilter' : undefined;
-}
-
-/** Whether ARP may answer `target` to `asker`: it is ours and the asker is sound. (arp_process's ip_route_input_noref) */
-export function routeInputAnswer(host: Host, target: Ipv4, asker: Ipv4, dev: NetDevice): boolean {
-  if (isMulticastIpv4(asker) || asker === IPV4_BROADCAST || asker >>> 24 === 0 || isLoopbackIpv4(asker)) return false;
-  return host.routes.lookup(target)?.type === 'local' && validateSource(host, dev, asker) === undefined;
 }
 
 /** Whether an address is one of this host's own. */
@@ -385,7 +301,7 @@ function learn(host: Host, entry: FibEntry, target: Ipv4, news: Omit<RouteExcept
   host.routes.bump();
 }
 
-function traceLookup(host: Host, target: Ipv4, entry: FibEntry, skb?: SkBuff): void {
+export function traceLookup(host: Host, target: Ipv4, entry: FibEntry, skb?: SkBuff): void {
   host.trace.point('fib_table_lookup', skb, {
     target: formatIpv4(target),
     prefix: `${formatIpv4(entry.target)}/${entry.prefix}`,

@@ -87,6 +87,11 @@ export class SkBuff {
   /** Lab time of arrival or sending, microseconds. */
   timestamp = 0;
   mark = 0;
+  /** Earliest departure time, with fractions; 0: as soon as it can (tstamp on its way out). */
+  deliveryTime = 0;
+  /** A qdisc's notes (qdisc_skb_cb): when it may go or came, and its band. */
+  timeToSend = 0;
+  band = 0;
   /** Memory that it costs, charged to the socket that owns it (truesize). */
   truesize = 0;
 
@@ -388,7 +393,15 @@ export class SkBuffs {
     skb.data = skb.tail = skb.fragBytes = skb.macHeader = skb.networkHeader = skb.transportHeader = 0;
     skb.frags.length = 0;
     skb.protocol = skb.ifindex = skb.gsoSize = skb.gsoSegments = 0;
-    skb.timestamp = skb.mark = skb.truesize = skb.traceDevice = skb.traceNumber = skb.parent = skb.cause = 0;
+    skb.timestamp =
+      skb.mark =
+      skb.truesize =
+      skb.deliveryTime =
+      skb.traceDevice =
+      skb.traceNumber =
+      skb.parent =
+      skb.cause =
+        0;
     skb.packetType = 'host';
     skb.checksum = 'none';
     skb.route = skb.conntrack = skb.control = skb.owner = undefined;

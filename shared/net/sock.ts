@@ -129,6 +129,9 @@ export type SockoptAnswer = number | Uint8Array | { readonly [field: string]: un
 export const RCVBUF_DEFAULT = 212_992;
 export const SNDBUF_DEFAULT = 212_992;
 
+/** No limit to a socket's rate (~0UL). */
+export const PACING_RATE_NONE = Number.MAX_SAFE_INTEGER;
+
 export class Sock {
   readonly host: Host;
   readonly family: Family;
@@ -172,12 +175,17 @@ export class Sock {
   tos = 0;
   mark = 0;
   priority = 0;
+  /** Octets a second that a pacer lets through, and what SO_MAX_PACING_RATE allows at most (sk_pacing_rate). */
+  pacingRate = PACING_RATE_NONE;
+  maxPacingRate = PACING_RATE_NONE;
+  /** Who paces: nobody, TCP itself by a timer, or the fq below (sk_pacing_status). */
+  pacingStatus: 'none' | 'needed' | 'fq' = 'none';
   receiveErrors = false;
   packetInfo = false;
   receiveTtl = false;
   timestamps = false;
   /** IP_MTU_DISCOVER. */
-  pmtuDiscovery: 'dont' | 'want' | 'do' | 'probe' = 'want';
+  pmtuDiscovery: 'dont' | 'want' | 'do' | 'probe' | 'interface' | 'omit' = 'want';
   /** Route in use, kept by ip-output (sk_dst_cache; route.ts: Route). */
   route: unknown = undefined;
   /** Counter of IP IDs while connected (inet_id); negative until first used. */

@@ -9,10 +9,21 @@
 import { RCVBUF_MIN, SNDBUF_MIN } from './core-sysctl.ts';
 import { ERRNO, type Errno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
-import { type Family, type Proto, Sock, type SocketType, type SockoptAnswer, type SockoptValue } from './sock.ts';
+import { dstMtu, type Route } from './route.ts';
+import {
+  type Family,
+  PACING_RATE_NONE,
+  type Proto,
+  Sock,
+  type SocketType,
+  type SockoptAnswer,
+  type SockoptValue,
+} from './sock.ts';
 
 /** Doubled, a size still fits an int (INT_MAX / 2). */
 const BUFFER_MAX = 1_073_741_823;
+/** SO_MAX_PACING_RATE with all bits set: no limit. */
+const U32_NONE = 0xffff_ffff;
 /** Linux: RAW sockets take any protocol. */
 const ANY_PROTOCOL = -1;
 
@@ -93,7 +104,12 @@ function setAtSocketLevel(sk: Sock, name: string, value: SockoptValue): Errno | 
       sk.priority = value;
       return undefined;
     case 'SO_MARK':
+      // What the mark routed by is out of date.
+      if (sk.mark !== value) sk.route = undefined;
       sk.mark = value;
+      return undefined;
+    case 'SO_MAX_PACING_RATE':
+      setMaxPacingRate(sk, value < 0 || value >= U32_NONE ? PACING_RATE_NONE : value);
       return undefined;
     case 'SO_RCVBUF':
     case 'SO_RCVBUFFORCE':
@@ -118,6 +134,13 @@ function bufferSize(value: number, most: number): number {
   return Math.min(Math.max(value, 0), BUFFER_MAX);
 }
 
+/** The first call says that somebody has to pace: TCP itself, as long as there is no fq. (Linux: sk_setsockopt) */
+function setMaxPacingRate(sk: Sock, rate: number): void {
+  if (rate !== PACING_RATE_NONE && sk.pacingStatus === 'none') sk.pacingStatus = 'needed';
+  sk.maxPacingRate = rate;
+  sk.pacingRate = Math.min(sk.pacingRate, rate);
+}
+
 function setLinger(sk: Sock, value: SockoptValue): Errno | undefined {
   if (typeof value === 'number' || value instanceof Uint8Array || !('on' in value)) return 'EINVAL';
   sk.linger = { on: value.on, seconds: value.seconds };
@@ -140,7 +163,7 @@ function setBindToDevice(sk: Sock, value: SockoptValue): Errno | undefined {
   return undefined;
 }
 
-const PMTU_MODES = ['dont', 'want', 'do', 'probe'] as const;
+const PMTU_MODES = ['dont', 'want', 'do', 'probe', 'interface', 'omit'] as const;
 
 /** True when it was one of ours and its value made sense. */
 function setAtIpLevel(sk: Sock, name: string, value: SockoptValue): boolean {
@@ -216,6 +239,8 @@ function getAtSocketLevel(sk: Sock, name: string): SockoptAnswer | undefined {
       return sk.sndbuf;
     case 'SO_PRIORITY':
       return sk.priority;
+    case 'SO_MAX_PACING_RATE':
+      return Math.min(sk.maxPacingRate, U32_NONE);
     case 'SO_MARK':
       return sk.mark;
     case 'SO_BINDTODEVICE':
@@ -237,6 +262,11 @@ function getAtIpLevel(sk: Sock, name: string): SockoptAnswer | undefined {
       return Number(sk.receiveErrors);
     case 'IP_PKTINFO':
       return Number(sk.packetInfo);
+    case 'IP_MTU': {
+      // What the route in use says; there is one only while connected.
+      const route = sk.route as Route | undefined;
+      return route === undefined ? undefined : dstMtu(route);
+    }
     case 'IP_MTU_DISCOVER':
       return PMTU_MODES.indexOf(sk.pmtuDiscovery);
     default:

@@ -17,7 +17,7 @@ import { ackUpdateRtt } from './tcp-rtt.ts';
 import { checkSackReordering, highestSackSeq, sacktagWriteQueue } from './tcp-sack.ts';
 import { ANY_RETRANS, SACKED, type Segment } from './tcp-segment.ts';
 import { type TcpSock, windowEnd } from './tcp-sock.ts';
-import { clampedProbe0, clearXmitTimer, probe0When, resetXmitTimer } from './tcp-timer.ts';
+import { clampedProbe0, clearXmitTimer, probe0When, tcpResetXmitTimer } from './tcp-timer.ts';
 import { sendChallengeAck } from './tcp-validate.ts';
 import { fastPathCheck } from './tcp-window.ts';
 
@@ -205,7 +205,7 @@ function ackProbe(sk: TcpSock): void {
     sk.probesAt = 0;
     if (sk.pending === 'probe0') clearXmitTimer(sk);
     // The socket is not needed by a timer as long as it can send.
-  } else resetXmitTimer(sk, 'probe0', clampedProbe0(sk, probe0When(sk)), sk.rtoMax);
+  } else tcpResetXmitTimer(sk, 'probe0', clampedProbe0(sk, probe0When(sk)), sk.rtoMax);
 }
 
 /** Not simply the next in order: duplicate, SACK, ECN, or not all is well (tcp_ack_is_dubious). */

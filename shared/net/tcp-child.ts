@@ -24,6 +24,9 @@ function inheritOptions(child: TcpSock, listener: TcpSock): void {
   child.mark = listener.mark;
   child.priority = listener.priority;
   child.pmtuDiscovery = listener.pmtuDiscovery;
+  child.maxPacingRate = listener.maxPacingRate;
+  child.pacingRate = listener.pacingRate;
+  child.pacingStatus = listener.pacingStatus;
   child.nonagle = listener.nonagle;
   child.userTimeout = listener.userTimeout;
   child.keepaliveTime = listener.keepaliveTime;

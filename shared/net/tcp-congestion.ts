@@ -155,8 +155,8 @@ export function updatePacingRate(sk: TcpSock): void {
   const { sysctl } = sk.tcp;
   const ratio = sk.sndCwnd < sk.sndSsthresh / 2 ? sysctl.pacingSsRatio.value : sysctl.pacingCaRatio.value;
   const window = sk.mssCache * Math.max(sk.sndCwnd, sk.packetsOut);
-  const rate = (window * 80_000 * ratio) / Math.max(sk.srtt, 1);
-  sk.pacingRate = sk.srtt === 0 ? window * ratio * 80_000 : Math.floor(rate);
+  const rate = Math.floor((window * 80_000 * ratio) / Math.max(sk.srtt, 1));
+  sk.pacingRate = Math.min(rate, sk.maxPacingRate);
 }
 
 /** PRR (RFC 6937): how much to send while cwnd comes down to ssthresh (tcp_cwnd_reduction). */

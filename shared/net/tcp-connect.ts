@@ -4,7 +4,7 @@
  */
 import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
-import { type Route, routeOutput } from './route.ts';
+import { dstMtu, type Route, routeOutput } from './route.ts';
 import type { SockAddress } from './sock.ts';
 import { setState } from './tcp-close.ts';
 import type { Tcp } from './tcp-host.ts';
@@ -138,7 +138,8 @@ function connectInit(sk: TcpSock, route: Route): void {
   if (tcp.sysctl.timestamps.value !== 0) reserveTimestamps(sk);
   sk.mssClamp = most;
   sk.maxWindow = 0;
-  syncMss(sk, route.mtu);
+  sk.route = route;
+  syncMss(sk, dstMtu(route));
   sk.advmss = Math.min(Math.max(route.dev.mtu - 40, ADVMSS_MIN), most);
   const mss = sk.advmss - (sk.tsRecentStamp !== 0 ? sk.tcpHeaderLength - 20 : 0);
   const initial = selectInitialWindow(sk, fullSpace(sk), mss, tcp.sysctl.windowScaling.value !== 0);

@@ -97,7 +97,8 @@ export const cubic: CongestionOps = {
     if (ca.epochStart > 0 && now - ca.epochStart < SECOND) return;
     const delay = Math.max(rtt, 1);
     if (ca.delayMin === 0 || ca.delayMin > delay) ca.delayMin = delay;
-    if (!ca.found && inSlowStart(sk)) hystartUpdate(sk, delay, now);
+    // 6.12 looks for the start of a round only from here on, too.
+    if (!ca.found && inSlowStart(sk) && sk.sndCwnd >= HYSTART_LOW_WINDOW) hystartUpdate(sk, delay, now);
   },
 };
 
@@ -156,14 +157,15 @@ function hystartReset(sk: TcpSock): void {
 function hystartUpdate(sk: TcpSock, delay: Micros, now: Micros): void {
   const ca = sk.cubic;
   if (seqAfter(sk.sndUna, ca.endSeq)) hystartReset(sk);
-  if (sk.sndCwnd < HYSTART_LOW_WINDOW) return;
   const { snmp } = sk.host;
   const { hystartDetect } = sk.tcp;
   if ((hystartDetect & HYSTART_ACK_TRAIN) !== 0 && now - ca.lastAck <= HYSTART_ACK_DELTA) {
     ca.lastAck = now;
     const pacing = sk.pacingRate;
     const slack = pacing === 0 ? 0 : Math.min(MILLISECOND, Math.floor((GSO_LEGACY_MAX * 4 * SECOND) / pacing));
-    if (now - ca.roundStart > (ca.delayMin + slack) >> 1) {
+    // Pacing may have spread the packets over half a round trip by itself.
+    const threshold = (ca.delayMin + slack) >> (sk.pacingStatus === 'none' ? 1 : 0);
+    if (now - ca.roundStart > threshold) {
       ca.found = true;
       snmp.TcpExtTCPHystartTrainDetect++;
       snmp.TcpExtTCPHystartTrainCwnd += sk.sndCwnd;

@@ -96,6 +96,7 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     rcv_space: sk.rcvqSpace,
     total_retrans: sk.totalRetrans,
     pacing_rate: sk.pacingRate,
+    max_pacing_rate: sk.maxPacingRate,
     bytes_acked: sk.bytesAcked,
     bytes_received: sk.bytesReceived,
     segs_out: sk.segsOut,

@@ -2,7 +2,7 @@
 import { seqAfter } from '../header/tcp.ts';
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import { isErrno } from './errno.ts';
-import { routeOutput } from './route.ts';
+import { dstMtu, type Route, routeOutput } from './route.ts';
 import { GSO_BYTES_MAX } from './skbuff.ts';
 import { accecnMode } from './tcp-ecn.ts';
 import { MSS_DEFAULT, packetsInFlight, type TcpSock } from './tcp-sock.ts';
@@ -12,8 +12,10 @@ const IP_TCP_HEADERS = 40;
 /** Linux: MAX_TCP_HEADER and one, left free in a GSO packet. */
 const GSO_RESERVE = 321;
 const GSO_SEGMENTS_MAX = 65_535;
+/** A packet holds about a millisecond at the pacing rate: 1/1024 s (sk_pacing_shift). */
+export const PACING_SHIFT = 10;
 
-/** MTU towards the peer as routing knows it now; the cookie when there is no route. */
+/** Look the route to the peer up anew and keep it; its MTU, or the cookie when there is none (inet_csk_rebuild_route). */
 export function routeMtu(sk: TcpSock): number {
   const route = routeOutput(sk.host, {
     target: sk.remoteAddress,
@@ -21,7 +23,9 @@ export function routeMtu(sk: TcpSock): number {
     ifindex: sk.boundIfindex,
     mark: sk.mark,
   });
-  return isErrno(route) ? sk.pmtuCookie : route.mtu;
+  if (isErrno(route)) return sk.pmtuCookie;
+  sk.route = route;
+  return dstMtu(route);
 }
 
 /** MSS of an MTU, without the room that options of every segment take (__tcp_mtu_to_mss). */
@@ -45,6 +49,11 @@ export function syncMss(sk: TcpSock, mtu: number): number {
 
 /** Payload octets of the next segment, options as they are now (tcp_current_mss). */
 export function currentMss(sk: TcpSock): number {
+  const route = sk.route as Route | undefined;
+  if (route !== undefined) {
+    const mtu = dstMtu(route);
+    if (mtu !== sk.pmtuCookie) syncMss(sk, mtu);
+  }
   // Only SACK blocks and AccECN make the options larger than those of every segment.
   if (sk.numSacks === 0 && !sk.dsack && !accecnMode(sk)) return sk.mssCache;
   const size = establishedOptions(sk, sk.tcp.sending);
@@ -58,13 +67,19 @@ export function sizeGoal(sk: TcpSock, mss: number): number {
   return Math.max(segments * mss, mss);
 }
 
+/** The shortest round trip seen; without any, endless (tcp_min_rtt). */
+function minRtt(sk: TcpSock): number {
+  return sk.minRttValue[0]! > 0 ? sk.minRttValue[0]! : 0xffff_ffff;
+}
+
 /** Segments of one TSO packet: about a millisecond at the pacing rate, more on a short path (tcp_tso_segs). */
 export function tsoSegments(sk: TcpSock, mss: number): number {
   const { sysctl } = sk.tcp;
-  let bytes = Math.min(sk.pacingRate / 1_024, GSO_BYTES_MAX - GSO_RESERVE);
-  const shift = sk.minRttValue[0]! / 2 ** sysctl.tsoRttLog.value;
-  if (shift < 32) bytes += GSO_BYTES_MAX / 2 ** Math.floor(shift);
-  bytes = Math.min(bytes, GSO_BYTES_MAX - GSO_RESERVE);
+  const most = GSO_BYTES_MAX - GSO_RESERVE;
+  let bytes = Math.floor(sk.pacingRate / 2 ** PACING_SHIFT);
+  const shift = minRtt(sk) / 2 ** sysctl.tsoRttLog.value;
+  if (shift < 32) bytes += most >>> shift;
+  bytes = Math.min(bytes, most);
   return Math.max(Math.floor(bytes / mss), sysctl.minTsoSegs.value);
 }
 

@@ -4,20 +4,23 @@
  */
 
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
+import type { XmitError } from './qdisc.ts';
 import { beaconDue } from './tcp-accecn.ts';
 import { cwndValidate } from './tcp-congestion.ts';
 import { accecnMode, ecnCrossedSynAckFlags, ecnSynFlags } from './tcp-ecn.ts';
 import { chronoStart, chronoStop } from './tcp-info.ts';
 import { chargeQueued } from './tcp-memory.ts';
-import { currentMss, tsoSegments } from './tcp-mss.ts';
+import { currentMss, PACING_SHIFT, tsoSegments } from './tcp-mss.ts';
+import { pacingCheck } from './tcp-pacing.ts';
 import { entail, fragmentSegment, newSegment, setCount } from './tcp-queue.ts';
 import { rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
+import { xmitRetransmitQueue } from './tcp-retransmit.ts';
 import type { Segment } from './tcp-segment.ts';
-import { inCwndReduction, NAGLE, packetsInFlight, RTO_MIN, type TcpSock, windowEnd } from './tcp-sock.ts';
-import { resetXmitTimer } from './tcp-timer.ts';
+import { inCwndReduction, NAGLE, packetsInFlight, RTO_MIN, stateIs, type TcpSock, windowEnd } from './tcp-sock.ts';
+import { resetXmitTimer, tcpResetXmitTimer } from './tcp-timer.ts';
 import { sendControl, TX_OVERHEAD, transmitSegment } from './tcp-transmit.ts';
 
-/** Deferring waits for more only this long after the last write. */
+/** Deferring waits for more only this long after the last packet. */
 const DEFER_WRITE_AGE = 1_000;
 
 /** The peer's window takes the first segment of this packet (tcp_snd_wnd_test). */
@@ -65,7 +68,7 @@ type Defer = 'send' | 'wait' | 'cwnd' | 'rwnd';
 function tsoShouldDefer(sk: TcpSock, segment: Segment, mss: number, segmentsMax: number): Defer {
   if (sk.caState === 'Recovery' || sk.caState === 'Loss') return 'send';
   const now = sk.host.clock.now();
-  if (now - sk.lsndtime > DEFER_WRITE_AGE) return 'send';
+  if (now - sk.tcpWstamp > DEFER_WRITE_AGE) return 'send';
   const sendWindow = (windowEnd(sk) - segment.seq) | 0;
   const cwndWindow = (sk.sndCwnd - packetsInFlight(sk)) * mss;
   const limit = Math.min(sendWindow, cwndWindow);
@@ -86,13 +89,18 @@ function tsoShouldDefer(sk: TcpSock, segment: Segment, mss: number, segmentsMax:
   return 'wait';
 }
 
-/** Too much of ours is still in the queues below (TSQ): tcpWfree brings us back (tcp_small_queue_check). */
-export function smallQueueCheck(sk: TcpSock, segment: Segment): boolean {
-  const truesize = segment.length;
-  const limit = Math.min(Math.max(2 * truesize, sk.pacingRate / 1_024), sk.tcp.sysctl.limitOutputBytes.value);
-  if (sk.sendMemory <= limit) return false;
-  // A sender with nothing in flight must not wait for itself.
-  if (sk.rtxQueue.head === undefined) return false;
+/**
+ * Too much of ours is still in the queues below (TSQ): tcpWfree brings us back. A retransmission may take twice as much
+ * (`factor` 1). (Linux: tcp_small_queue_check)
+ */
+export function smallQueueCheck(sk: TcpSock, segment: Segment, factor: 0 | 1): boolean {
+  const truesize = segment.length + TX_OVERHEAD;
+  let limit = Math.max(2 * truesize, sk.pacingRate / 2 ** PACING_SHIFT);
+  if (sk.pacingStatus === 'none') limit = Math.min(limit, sk.tcp.sysctl.limitOutputBytes.value);
+  if (sk.sendMemory <= limit * (1 + factor)) return false;
+  // A sender with nothing in flight, or one packet, must not wait for itself.
+  const { head } = sk.rtxQueue;
+  if (head === undefined || head.next === undefined) return false;
   sk.tsqThrottled = true;
   return true;
 }
@@ -125,6 +133,7 @@ export function writeXmit(sk: TcpSock, mss: number, nonagle: number, pushOne: nu
   let sent = 0;
   limits.cwnd = limits.rwnd = false;
   for (let segment = sk.writeQueue.head; segment !== undefined; segment = sk.writeQueue.head) {
+    if (pacingCheck(sk)) break;
     setCount(segment, mss);
     let quota = cwndTest(sk, segment);
     if (quota === 0) {
@@ -151,7 +160,7 @@ export function writeXmit(sk: TcpSock, mss: number, nonagle: number, pushOne: nu
     if (segment.count > 1 && sk.sndUp === sk.sndUna) limit = splitPoint(sk, segment, mss, quota, nonagle);
     if (limit <= 0) break;
     if (segment.length > limit) fragmentSegment(sk, sk.writeQueue, segment, limit, mss);
-    if (smallQueueCheck(sk, segment)) break;
+    if (smallQueueCheck(sk, segment, 0)) break;
     if (segment.endSeq === segment.seq) break;
     if (transmitSegment(sk, segment, false) !== undefined) break;
     eventNewDataSent(sk, segment);
@@ -186,7 +195,7 @@ export function pushPending(sk: TcpSock, mss: number, nonagle: number): void {
 /** tcp_check_probe_timer. */
 export function checkProbeTimer(sk: TcpSock): void {
   if (sk.packetsOut > 0 || sk.pending !== 'none') return;
-  resetXmitTimer(sk, 'probe0', Math.max(sk.rto, RTO_MIN), sk.rtoMax);
+  tcpResetXmitTimer(sk, 'probe0', Math.max(sk.rto, RTO_MIN), sk.rtoMax);
 }
 
 /** tcp_push_pending_frames: after an ACK made room, or a CORK came off. */
@@ -235,14 +244,14 @@ export function sendSyn(sk: TcpSock): void {
 }
 
 /** Ask for an ACK with nothing new: a byte that was acknowledged long ago (tcp_xmit_probe_skb). */
-export function sendProbe(sk: TcpSock): void {
+export function sendProbe(sk: TcpSock): XmitError | undefined {
   sk.host.snmp.TcpExtTCPWinProbe++;
-  sendControl(sk, (sk.sndUna - 1) >>> 0, TCP_FLAG.ACK);
+  return sendControl(sk, (sk.sndUna - 1) >>> 0, TCP_FLAG.ACK);
 }
 
-/** Wake a peer whose window is shut: data that fits, else an empty probe. False: it could not be sent. (tcp_write_wakeup) */
-export function writeWakeup(sk: TcpSock): boolean {
-  if (sk.state === 'CLOSE') return false;
+/** Wake a peer whose window is shut: data that fits, else an empty probe. (tcp_write_wakeup) */
+export function writeWakeup(sk: TcpSock): XmitError | undefined {
+  if (sk.state === 'CLOSE') return 'EPIPE';
   const head = sk.writeQueue.head;
   if (head !== undefined && seqBefore(head.seq, windowEnd(sk))) {
     const mss = currentMss(sk);
@@ -255,12 +264,11 @@ export function writeWakeup(sk: TcpSock): boolean {
     }
     setCount(head, mss);
     head.flags |= TCP_FLAG.PSH;
-    if (transmitSegment(sk, head, false) !== undefined) return false;
-    eventNewDataSent(sk, head);
-    return true;
+    const error = transmitSegment(sk, head, false);
+    if (error === undefined) eventNewDataSent(sk, head);
+    return error;
   }
-  sendProbe(sk);
-  return true;
+  return sendProbe(sk);
 }
 
 /** Simultaneous open: our SYN, which waits in the queue, becomes a SYN-ACK (tcp_send_synack). */
@@ -269,4 +277,11 @@ export function sendSynAckFromSyn(sk: TcpSock): void {
   if (syn === undefined || (syn.flags & TCP_FLAG.SYN) === 0) return;
   syn.flags = TCP_FLAG.SYN | TCP_FLAG.ACK | ecnCrossedSynAckFlags(sk);
   transmitSegment(sk, syn, false);
+}
+
+/** Room below, or the pacer's time has come: retransmissions first, then new data. (Linux: tcp_tsq_write) */
+export function tsqHandler(sk: TcpSock): void {
+  if (sk.destroyed || !stateIs(sk, 'ESTABLISHED', 'FIN_WAIT1', 'CLOSING', 'CLOSE_WAIT', 'LAST_ACK')) return;
+  if (sk.lostOut > sk.retransOut && sk.sndCwnd > packetsInFlight(sk)) xmitRetransmitQueue(sk);
+  writeXmit(sk, currentMss(sk), sk.nonagle, 0);
 }

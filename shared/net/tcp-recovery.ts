@@ -10,7 +10,7 @@ import { fragmentSegment } from './tcp-queue.ts';
 import { resendSegment, xmitRetransmitQueue } from './tcp-retransmit.ts';
 import { ANY_RETRANS, SACKED, type Segment } from './tcp-segment.ts';
 import { NAGLE, packetsInFlight, RTO_MIN, type TcpSock, TIMEOUT_INIT, TIMEOUT_MIN } from './tcp-sock.ts';
-import { clearXmitTimer, resetXmitTimer } from './tcp-timer.ts';
+import { clearXmitTimer, tcpResetXmitTimer } from './tcp-timer.ts';
 
 /** Bits of tcp_recovery. */
 const RACK_NO_DUPTHRESH = 4;
@@ -61,7 +61,7 @@ export function rackMarkLost(sk: TcpSock): boolean {
   if (!sk.rackAdvanced) return false;
   sk.rackAdvanced = false;
   const wait = detectLoss(sk);
-  if (wait > 0) resetXmitTimer(sk, 'reo-timeout', wait + TIMEOUT_MIN, sk.rto);
+  if (wait > 0) tcpResetXmitTimer(sk, 'reo-timeout', wait + TIMEOUT_MIN, sk.rto);
   return wait > 0;
 }
 
@@ -120,7 +120,7 @@ export function rearmRto(sk: TcpSock): void {
   let { rto } = sk;
   // Another purpose had the timer: the RTO runs since the oldest was sent.
   if (sk.pending === 'reo-timeout' || sk.pending === 'loss-probe') rto = Math.max(rtoDelta(sk), 1);
-  resetXmitTimer(sk, 'retrans', rto, sk.rtoMax);
+  tcpResetXmitTimer(sk, 'retrans', rto, sk.rtoMax);
 }
 
 /** Two round trips without an ACK at the tail call for a probe; true when the timer is armed for it. */
@@ -132,7 +132,7 @@ export function scheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
   if (sk.srtt > 0) timeout = (sk.srtt >> 2) + (sk.packetsOut === 1 ? RTO_MIN : TIMEOUT_MIN);
   const untilRto = advancingRto ? sk.rto : rtoDelta(sk);
   if (untilRto > 0) timeout = Math.min(timeout, untilRto);
-  resetXmitTimer(sk, 'loss-probe', timeout, sk.rtoMax);
+  tcpResetXmitTimer(sk, 'loss-probe', timeout, sk.rtoMax);
   return true;
 }
 

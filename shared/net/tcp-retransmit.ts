@@ -1,14 +1,15 @@
 /** Sending again what is believed lost: one segment (__tcp_retransmit_skb), and all that PRR lets go (tcp_xmit_retransmit_queue). */
 
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
-import type { Errno } from './errno.ts';
+import type { XmitError } from './qdisc.ts';
 import { ecnClearSyn } from './tcp-ecn.ts';
 import { currentMss, tsoSegments } from './tcp-mss.ts';
 import { smallQueueCheck } from './tcp-output.ts';
+import { pacingCheck } from './tcp-pacing.ts';
 import { adjustCounts, collapse, fragmentSegment, setCount, trimHead } from './tcp-queue.ts';
 import { SACKED, type Segment } from './tcp-segment.ts';
 import { inCwndReduction, packetsInFlight, type TcpSock, windowEnd } from './tcp-sock.ts';
-import { resetXmitTimer } from './tcp-timer.ts';
+import { tcpResetXmitTimer } from './tcp-timer.ts';
 import { flagText, transmitSegment } from './tcp-transmit.ts';
 
 /** Linux: MAX_SKB_FRAGS. */
@@ -29,7 +30,7 @@ function tryCollapse(sk: TcpSock, to: Segment, space: number): void {
 }
 
 /** Send `segment` again, at most `segments` of its segments; cut or joined to fit the MSS and window of now. */
-export function resendSegment(sk: TcpSock, segment: Segment, segments: number, reason: string): Errno | undefined {
+export function resendSegment(sk: TcpSock, segment: Segment, segments: number, reason: string): XmitError | undefined {
   if (seqBefore(segment.seq, sk.sndUna)) {
     if (seqBefore(segment.endSeq, sk.sndUna)) return 'EINVAL';
     const before = segment.count;
@@ -66,13 +67,19 @@ export function resendSegment(sk: TcpSock, segment: Segment, segments: number, r
     trace.point('tcp_retransmit_skb', segment.skb, fields);
   }
   const error = transmitSegment(sk, segment, true);
-  if (error === undefined) segment.sacked |= SACKED.EVER_RETRANS;
-  else snmp.TcpExtTCPRetransFail += segment.count;
+  // Also of one that failed: its time would be that of a transmission that never was.
+  segment.sacked |= SACKED.EVER_RETRANS;
+  if (error !== undefined) snmp.TcpExtTCPRetransFail += segment.count;
   return error;
 }
 
 /** The same, marked as a retransmission in flight (tcp_retransmit_skb). */
-export function retransmitSegment(sk: TcpSock, segment: Segment, segments: number, reason: string): Errno | undefined {
+export function retransmitSegment(
+  sk: TcpSock,
+  segment: Segment,
+  segments: number,
+  reason: string,
+): XmitError | undefined {
   const error = resendSegment(sk, segment, segments, reason);
   if (error === undefined) {
     // After an undo a retransmission may still be under way: it counts once.
@@ -95,6 +102,7 @@ export function xmitRetransmitQueue(sk: TcpSock, reason = 'fast'): void {
   let rearm = false;
   for (let segment = sk.retransmitHint ?? head; segment !== undefined; segment = segment.next) {
     if (!hole) sk.retransmitHint = segment;
+    if (pacingCheck(sk)) break;
     const room = sk.sndCwnd - packetsInFlight(sk);
     if (room <= 0) break;
     if (sk.retransOut >= sk.lostOut) break;
@@ -104,12 +112,12 @@ export function xmitRetransmitQueue(sk: TcpSock, reason = 'fast'): void {
       continue;
     }
     if ((sacked & (SACKED.ACKED | SACKED.RETRANS)) !== 0) continue;
-    if (smallQueueCheck(sk, segment)) break;
+    if (smallQueueCheck(sk, segment, 1)) break;
     if (retransmitSegment(sk, segment, Math.min(room, segmentsMax), reason) !== undefined) break;
     if (sk.caState === 'Loss') snmp.TcpExtTCPSlowStartRetrans += segment.count;
     else snmp.TcpExtTCPFastRetrans += segment.count;
     if (inCwndReduction(sk)) sk.prrOut += segment.count;
     if (segment === head && sk.pending !== 'reo-timeout') rearm = true;
   }
-  if (rearm) resetXmitTimer(sk, 'retrans', sk.rto, sk.rtoMax);
+  if (rearm) tcpResetXmitTimer(sk, 'retrans', sk.rto, sk.rtoMax);
 }

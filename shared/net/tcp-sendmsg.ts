@@ -11,10 +11,9 @@ import { notsentOk } from './tcp-ack.ts';
 import { slowStartAfterIdleCheck } from './tcp-congestion.ts';
 import type { Tcp } from './tcp-host.ts';
 import { chargeQueued, memorySchedule, moderateSndbuf } from './tcp-memory.ts';
-import { currentMss, forcedPush, routeMtu, sizeGoal, syncMss } from './tcp-mss.ts';
-import { markPush, pushPending, writeXmit } from './tcp-output.ts';
+import { currentMss, forcedPush, sizeGoal } from './tcp-mss.ts';
+import { markPush, pushPending, tsqHandler, writeXmit } from './tcp-output.ts';
 import { entail, newSegment } from './tcp-queue.ts';
-import { xmitRetransmitQueue } from './tcp-retransmit.ts';
 import type { Segment } from './tcp-segment.ts';
 import { NAGLE, stateIs, type TcpSock } from './tcp-sock.ts';
 
@@ -99,20 +98,13 @@ function mayNotSend(sk: TcpSock): Result<number> | undefined {
   return stateIs(sk, 'ESTABLISHED', 'CLOSE_WAIT') ? undefined : 'EPIPE';
 }
 
-/** MSS of now: the route may have learned another MTU. */
-function sendMss(sk: TcpSock): number {
-  const mtu = routeMtu(sk);
-  if (mtu !== sk.pmtuCookie) syncMss(sk, mtu);
-  return currentMss(sk);
-}
-
 /** Take what fits, at least one octet, and send what may go. (Linux: tcp_sendmsg_locked) */
 export function sendmsg(sk: TcpSock, bytes: Uint8Array, options: SendOptions): Result<number> {
   const flags = options.flags ?? 0;
   const refused = mayNotSend(sk);
   if (refused !== undefined) return refused;
   if (options.to !== undefined && sk.state !== 'ESTABLISHED' && sk.state !== 'CLOSE_WAIT') return 'EISCONN';
-  const mss = sendMss(sk);
+  const mss = currentMss(sk);
   const goal = (flags & MSG.OOB) !== 0 ? mss : sizeGoal(sk, mss);
   let copied = 0;
   while (copied < bytes.length) {
@@ -163,12 +155,7 @@ export function tsqTasklet(tcp: Tcp): void {
     const sk = tcp.tsqQueue[i]!;
     sk.tsqQueued = false;
     sk.tsqThrottled = false;
-    if (sk.destroyed || stateIs(sk, 'CLOSE', 'LISTEN', 'SYN_SENT', 'SYN_RECV', 'TIME_WAIT')) continue;
-    const mss = currentMss(sk);
-    if (sk.lostOut > sk.retransOut && sk.sndCwnd > sk.packetsOut - sk.sackedOut - sk.lostOut + sk.retransOut) {
-      xmitRetransmitQueue(sk);
-    }
-    writeXmit(sk, mss, sk.nonagle, 0);
+    tsqHandler(sk);
   }
   tcp.tsqQueue.splice(0, count);
   tcp.leave();

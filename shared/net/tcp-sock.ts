@@ -111,6 +111,8 @@ export class TcpSock extends Sock {
   fragOffset = 0;
   nonagle = 0;
   notsentLowat = 0;
+  /** Earliest departure of the packet sent last, and of the next once pacing added to it (tcp_wstamp_ns). */
+  tcpWstamp: Micros = 0;
   tsqThrottled = false;
   tsqQueued = false;
 
@@ -204,6 +206,8 @@ export class TcpSock extends Sock {
   /** Keepalive and FIN-WAIT-2 (sk_timer). */
   readonly keepaliveTimer: Timer;
   readonly compressedAckTimer: Timer;
+  /** TCP's own pacer, when no fq is below. */
+  readonly pacingTimer: Timer;
   pending: PendingTimer = 'none';
   retransmits = 0;
   backoff = 0;
@@ -236,7 +240,6 @@ export class TcpSock extends Sock {
   cwndLimited = false;
   maxPacketsOut = 0;
   cwndUsageSeq = 0;
-  pacingRate = 0;
   packetsOut = 0;
   sackedOut = 0;
   lostOut = 0;
@@ -300,6 +303,7 @@ export class TcpSock extends Sock {
     this.delackTimer = host.softTimer(() => timers.delack(this));
     this.keepaliveTimer = host.softTimer(() => timers.keepalive(this));
     this.compressedAckTimer = host.softTimer(() => timers.compressedAck(this));
+    this.pacingTimer = host.softTimer(() => timers.pacing(this));
     this.ca = tcp.defaultCongestion();
     this.rcvbuf = tcp.sysctl.rmem.values[1] ?? this.rcvbuf;
     this.sndbuf = tcp.sysctl.wmem.values[1] ?? this.sndbuf;
@@ -313,6 +317,7 @@ export interface TcpTimerHandlers {
   delack(sk: TcpSock): void;
   keepalive(sk: TcpSock): void;
   compressedAck(sk: TcpSock): void;
+  pacing(sk: TcpSock): void;
 }
 
 /** What every entry of the connection table has (Linux: struct sock_common). */

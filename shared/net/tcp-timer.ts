@@ -8,7 +8,8 @@ import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpDone, tcpWriteError } from './tcp-close.ts';
 import { enterLoss } from './tcp-loss.ts';
 import { timeWait } from './tcp-minisocks.ts';
-import { sendProbe, writeWakeup } from './tcp-output.ts';
+import { sendProbe, tsqHandler, writeWakeup } from './tcp-output.ts';
+import { pacingDelay } from './tcp-pacing.ts';
 import { rackReoTimeout, sendLossProbe } from './tcp-recovery.ts';
 import { retransmitSegment } from './tcp-retransmit.ts';
 import {
@@ -34,6 +35,11 @@ export function resetXmitTimer(sk: TcpSock, pending: PendingTimer, delay: Micros
   sk.retransmitTimer.arm(Math.min(delay, max));
 }
 
+/** The same, counted from when the last packet departs (tcp_reset_xmit_timer). */
+export function tcpResetXmitTimer(sk: TcpSock, pending: PendingTimer, delay: Micros, max: Micros): void {
+  resetXmitTimer(sk, pending, delay + pacingDelay(sk), max);
+}
+
 export function clearXmitTimer(sk: TcpSock): void {
   sk.pending = 'none';
   sk.retransmitTimer.stop();
@@ -44,10 +50,16 @@ export function stopAllTimers(sk: TcpSock): void {
   sk.delackTimer.stop();
   sk.keepaliveTimer.stop();
   sk.compressedAckTimer.stop();
+  sk.pacingTimer.stop();
   sk.ackPending = 0;
 }
 
 export const timerHandlers: TcpTimerHandlers = {
+  pacing(sk) {
+    sk.tcp.enter();
+    tsqHandler(sk);
+    sk.tcp.leave();
+  },
   retransmit(sk) {
     sk.tcp.enter();
     writeTimer(sk);
@@ -185,8 +197,9 @@ function retransmitTimer(sk: TcpSock): void {
   sk.retransmits++;
   sk.totalRto++;
   if (sk.rtxQueue.head === undefined) return;
-  if (retransmitSegment(sk, sk.rtxQueue.head, 1, 'timeout') !== undefined) {
-    resetXmitTimer(sk, 'retrans', Math.min(sk.rto, RESOURCE_PROBE_INTERVAL), sk.rtoMax);
+  if (retransmitSegment(sk, sk.rtxQueue.head, 1, 'timeout') === 'NET_XMIT_DROP') {
+    // Our own queue is full: senders fight for it without haste.
+    resetXmitTimer(sk, 'retrans', RESOURCE_PROBE_INTERVAL, sk.rtoMax);
     return;
   }
   backOff(sk);
@@ -254,7 +267,7 @@ function abortOnTimeout(sk: TcpSock): void {
 
 /** tcp_send_probe0. */
 function sendProbe0(sk: TcpSock): void {
-  const sent = writeWakeup(sk);
+  const error = writeWakeup(sk);
   if (sk.packetsOut > 0 || sk.writeQueue.head === undefined) {
     sk.probesOut = 0;
     sk.backoff = 0;
@@ -263,11 +276,11 @@ function sendProbe0(sk: TcpSock): void {
   }
   sk.probesOut++;
   let when: Micros = RESOURCE_PROBE_INTERVAL;
-  if (sent) {
+  if (error !== 'NET_XMIT_DROP') {
     if (sk.backoff < sk.tcp.sysctl.retries2.value) sk.backoff++;
     when = probe0When(sk);
   }
-  resetXmitTimer(sk, 'probe0', clampedProbe0(sk, when), sk.rtoMax);
+  tcpResetXmitTimer(sk, 'probe0', clampedProbe0(sk, when), sk.rtoMax);
 }
 
 /** An ACK has waited long enough for company. (Linux: tcp_delack_timer_handler) */

@@ -15,12 +15,14 @@ import {
   TCP_OPTION_BYTES_MAX,
   type TcpOptions,
 } from '../header/tcp-options.ts';
-import type { Errno } from './errno.ts';
 import { ipQueueXmit } from './ip-output.ts';
+import type { XmitError } from './qdisc.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
 import { establishedOption, optionWritten, synAckOption } from './tcp-accecn.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
+import { enterCwr } from './tcp-congestion.ts';
 import { accecnMode, ecnSend } from './tcp-ecn.ts';
+import { paceAfterSend, stampDeparture } from './tcp-pacing.ts';
 import type { Segment } from './tcp-segment.ts';
 import { ATO_MIN, packetsInFlight, type TcpSock, tsClock } from './tcp-sock.ts';
 import { selectWindow } from './tcp-window.ts';
@@ -33,7 +35,8 @@ export const TX_OVERHEAD = 1_280;
 export function establishedOptions(sk: TcpSock, o: TcpOptions): number {
   o.timestamps = sk.tstampOk;
   if (sk.tstampOk) {
-    o.tsval = tsClock(sk.host.clock.now(), sk.tsOffset);
+    // The packet's time is that of its departure.
+    o.tsval = tsClock(Math.max(sk.tcpWstamp, sk.host.clock.now()), sk.tsOffset);
     o.tsecr = sk.tsRecent;
   }
   o.sackBlocks = 0;
@@ -92,8 +95,11 @@ function barePacket(sk: TcpSock): SkBuff {
  * Write the TCP header in front of `skb`'s payload and give it to IP. Consumes `skb`; `count` is how many segments it
  * stands for, of `mss` octets each. (Linux: __tcp_transmit_skb)
  */
-function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: number): Errno | undefined {
+function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: number): XmitError | undefined {
   const { host, tcp } = sk;
+  stampDeparture(sk, host.clock.now());
+  skb.deliveryTime = sk.tcpWstamp;
+  skb.owner = sk;
   const o = tcp.sending;
   const payload = skb.length;
   const syn = (flags & TCP_FLAG.SYN) !== 0;
@@ -133,14 +139,17 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   host.snmp.TcpOutSegs += count;
   sk.segsOut += count;
   if (host.trace.on) traceTransmit(sk, skb, { seq, ack, flags, payload, window });
-  return ipQueueXmit(host, sk, skb);
+  const error = ipQueueXmit(host, sk, skb);
+  if (error !== 'NET_XMIT_DROP' && error !== 'NET_XMIT_CN') return error;
+  // Congestion begins at home: our own device's queue (net_xmit_eval).
+  enterCwr(sk);
+  return error === 'NET_XMIT_CN' ? undefined : error;
 }
 
 /** Memory below the socket counts until the packet ends (skb_set_owner_w, sk_wmem_alloc). */
 function chargeOutput(sk: TcpSock, skb: SkBuff, payload: number): void {
   skb.truesize = payload + TX_OVERHEAD;
   sk.sendMemory += skb.truesize;
-  skb.owner = sk;
   skb.destructor = tcpWfree;
 }
 
@@ -187,7 +196,7 @@ export function flagText(flags: number): string {
  * Send a segment of the queues; it stays there, a clone goes. A retransmission is a packet of its own for tracing.
  * (Linux: tcp_transmit_skb with clone_it)
  */
-export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: boolean): Errno | undefined {
+export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: boolean): XmitError | undefined {
   const skb = segment.skb!;
   const { skbs, trace, clock } = sk.host;
   // Headers go in the head: when an earlier clone still uses it, this one gets its own (pskb_copy).
@@ -213,10 +222,12 @@ export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: b
   const now = clock.now();
   // PSH on every large packet: the receiver's GRO passes it on without waiting for more.
   const flags = segment.count > 1 ? segment.flags | TCP_FLAG.PSH : segment.flags;
+  const prior = sk.tcpWstamp;
   const error = sendDown(sk, clone, segment.seq, flags, segment.count);
   if (error !== undefined) return error;
   // For RACK: when it was last sent, in sending order (tcp_update_skb_after_send).
-  segment.sentAt = now;
+  segment.sentAt = Math.floor(sk.tcpWstamp);
+  paceAfterSend(sk, segment.length, prior);
   if (retransmission) {
     sk.tsorted.remove(segment);
     sk.tsorted.append(segment);
@@ -234,7 +245,7 @@ function rateSent(sk: TcpSock, segment: Segment, now: number): void {
 }
 
 /** A segment with no data and no place in a queue: pure ACK, probe (tcp_xmit_probe_skb), RST. */
-export function sendControl(sk: TcpSock, seq: number, flags: number): Errno | undefined {
+export function sendControl(sk: TcpSock, seq: number, flags: number): XmitError | undefined {
   return sendDown(sk, barePacket(sk), seq, flags, 1);
 }
 

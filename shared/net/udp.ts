@@ -187,7 +187,10 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
   });
   if (error === undefined) host.snmp.UdpOutDatagrams++;
   // A full device queue is a lost datagram, which a program hears of only if it asked to.
-  if (error === 'ENOBUFS' && !sk.receiveErrors) return bytes.length;
+  if (error === 'ENOBUFS' && !sk.receiveErrors) {
+    host.snmp.UdpSndbufErrors++;
+    return bytes.length;
+  }
   return error ?? bytes.length;
 }
 

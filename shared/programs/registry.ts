@@ -33,6 +33,7 @@ import { route } from './route.ts';
 import { sleep } from './sleep.ts';
 import { ss } from './ss.ts';
 import { sysctl } from './sysctl.ts';
+import { tc } from './tc.ts';
 import { tcpdump } from './tcpdump.ts';
 import { traceroute } from './traceroute.ts';
 
@@ -70,6 +71,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['sleep', sleep],
   ['ss', ss],
   ['sysctl', sysctl],
+  ['tc', tc],
   ['tcpdump', tcpdump],
   ['traceroute', traceroute],
   ['true', yes],

@@ -6,6 +6,7 @@ const LINES_MAX = 400;
 /** Files that may be longer, and why. */
 const LONG: Readonly<Record<string, string>> = {
   'shared/net/neighbour.ts': 'one state machine: splitting it would part states from their timers',
+  'shared/net/skbuff.ts': 'one structure: its fields, its births and its deaths',
   'shared/net/iptables-match.ts': 'one match after another, each a few lines',
   'shared/programs/curl.ts': 'the transfer, told from start to end',
   'test/kit/rpl.ts': 'one language: its replay needs every kind of step in sight',

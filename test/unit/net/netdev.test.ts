@@ -5,7 +5,7 @@ import { IPV4, PROTOCOL } from '../../../shared/header/ipv4.ts';
 import { TCP, TCP_FLAG } from '../../../shared/header/tcp.ts';
 import { devQueueXmit, ETH_P_ALL, type NetDevice, netifCarrier, netifWakeQueue } from '../../../shared/net/netdev.ts';
 import { makeNetDevice } from '../../../shared/net/netdev-registry.ts';
-import { Pfifo, PfifoFast } from '../../../shared/net/qdisc.ts';
+import { Fifo, PfifoFast } from '../../../shared/net/qdisc.ts';
 import { HEADROOM, type SkBuff } from '../../../shared/net/skbuff.ts';
 import { attach, Cable, type Frame, ip, makeHost, newClock } from '../../kit/cable.ts';
 import { listen, sendTcp, sendUdp } from '../../kit/datagram.ts';
@@ -161,8 +161,8 @@ describe('the transmit queue', () => {
   });
 
   test('pfifo_fast: minimum delay first, bulk last', () => {
-    const { host } = stubborn();
-    const queue = new PfifoFast();
+    const { host, dev } = stubborn();
+    const queue = new PfifoFast(host, dev);
     const packet = (tos: number) => {
       const skb = host.skbs.alloc(200);
       skb.reserve(100);
@@ -182,8 +182,8 @@ describe('the transmit queue', () => {
   });
 
   test('a queue that never runs dry does not grow, and counts octets right', () => {
-    const { host } = stubborn();
-    const queue = new Pfifo(2_000);
+    const { host, dev } = stubborn();
+    const queue = new Fifo(host, dev, 'pfifo');
     const skb = host.skbs.alloc(100);
     skb.put(50);
     for (let n = 0; n < 5_000; n++) {
