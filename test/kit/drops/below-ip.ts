@@ -1,8 +1,11 @@
 /** Drops of card, driver, switch, and link layer. */
 import { Switch } from '../../../shared/bridge/switch.ts';
 import type { Mac } from '../../../shared/header/address.ts';
+import { isErrno } from '../../../shared/net/errno.ts';
+import { devQueueXmit } from '../../../shared/net/netdev.ts';
+import type { QdiscOptions } from '../../../shared/net/qdisc.ts';
 import type { Phy } from '../../../shared/nic/phy.ts';
-import { SECOND } from '../../../shared/platform.ts';
+import { assert, SECOND } from '../../../shared/platform.ts';
 import { memoryWire } from '../../../shared/wire/memory-wire.ts';
 import { ip } from '../cable.ts';
 import { cardHost } from '../cards.ts';
@@ -11,6 +14,7 @@ import { sendUdp } from '../datagram.ts';
 import { arpFrame } from '../frames.ts';
 import {
   arpCache,
+  type Counter,
   card,
   DropBench,
   type DropRecipes,
@@ -28,6 +32,7 @@ const ELSEWHERE = 0x0200_0000_0077 as Mac;
 const SLOW = { irq: 5, poll: 2, packet: 50 };
 /** What a card's TX ring and a queue of txqueuelen hold. */
 const RING_AND_QUEUE = 256 + 1_000;
+const QDISC_DROPPED: Counter = { command: 'tc -s qdisc show dev eth0', number: /dropped (\d+),/ };
 
 /** A switch with three ports and the far ends of their cables; `send` puts a frame on one of them. */
 class SwitchBench {
@@ -173,8 +178,67 @@ export const CARD_DROPS: DropRecipes = {
       counter: link('tx', 'dropped'),
       make: (watch) => flood(new DropBench(watch, { costs: SLOW }), RING_AND_QUEUE + 7),
     },
+    {
+      when: 'the queue takes nothing (pfifo limit 0)',
+      counter: QDISC_DROPPED,
+      make: (watch) => flood(withQdisc(watch, 'pfifo', { limit: 0 }), 3),
+    },
+  ],
+  qdisc_congested: [
+    {
+      when: 'it waited too long in fq_codel, behind others that did',
+      counter: QDISC_DROPPED,
+      make: (watch) => {
+        const bench = withQdisc(watch, 'fq_codel', { target: 1, interval: 1 });
+        flood(bench, RING_AND_QUEUE);
+        bench.clock.advance(SECOND);
+      },
+    },
+  ],
+  qdisc_reset: [
+    {
+      when: 'tc puts another queue in the place of the one it waits in',
+      counter: link('tx', 'dropped'),
+      make: (watch) => {
+        const bench = withQdisc(watch, 'fq', { maxrate: 1_000 });
+        flood(bench, 3);
+        replaceQdisc(bench, 'pfifo', {});
+      },
+    },
+  ],
+  fq_flow_limit: [
+    {
+      when: 'its flow has as many packets waiting in fq as it may',
+      counter: QDISC_DROPPED,
+      make: (watch) => flood(withQdisc(watch, 'fq', { maxrate: 1_000, flow_limit: 2 }), 4),
+    },
+  ],
+  fq_horizon: [
+    {
+      when: 'its departure is further ahead than fq plans',
+      counter: QDISC_DROPPED,
+      make: (watch) => {
+        const bench = withQdisc(watch, 'fq', {});
+        const skb = bench.host.skbs.alloc(200);
+        skb.put(60);
+        skb.deliveryTime = bench.clock.now() + 11 * SECOND;
+        devQueueXmit(bench.host, skb, bench.eth0);
+      },
+    },
   ],
 };
+
+/** A bench whose eth0 has another queueing discipline. */
+function withQdisc(watch: Watch, kind: string, options: QdiscOptions): DropBench {
+  const bench = new DropBench(watch, { costs: SLOW });
+  replaceQdisc(bench, kind, options);
+  return bench;
+}
+
+function replaceQdisc(bench: DropBench, kind: string, options: QdiscOptions): void {
+  const query = { type: 'RTM_NEWQDISC', dev: 'eth0', how: 'replace', kind, options } as const;
+  assert(!isErrno(bench.host.netlink.ask(query)), `tc qdisc replace dev eth0 root ${kind}`);
+}
 
 export const SWITCH_DROPS: DropRecipes = {
   bridge_same_port: [
