@@ -107,6 +107,7 @@ export function receiveDatagram(
 export function addControl(sk: Sock, skb: SkBuff, message: ReceivedMessage): void {
   const at = skb.networkHeader;
   if (sk.receiveTtl) message.ttl = skb.view.getUint8(at + IPV4.TTL);
+  if (sk.receiveTos) message.tos = skb.view.getUint8(at + IPV4.TOS);
   if (sk.packetInfo) {
     message.target = skb.view.getUint32(at + IPV4.TARGET) as Ipv4;
     message.ifindex = skb.ifindex;

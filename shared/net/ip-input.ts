@@ -82,9 +82,13 @@ function ipReceiveFinish(host: Host, skb: SkBuff, dev: NetDevice): void {
     host.routes.statistics.count(reason, skb.route);
     if (reason !== undefined) return ipError(host, skb, dev, reason);
   }
-  if (ipv4HeaderLength(skb.view, skb.networkHeader) > IPV4.SIZE && !optionsSound(skb)) {
-    host.snmp.IpInHdrErrors++;
-    return host.skbs.drop(skb, 'ip_bad_options');
+  if (ipv4HeaderLength(skb.view, skb.networkHeader) > IPV4.SIZE) {
+    const bad = badOption(skb);
+    if (bad !== undefined) {
+      host.snmp.IpInHdrErrors++;
+      icmpSend(host, skb, ICMP_TYPE.PARAMETER_PROBLEM, 0, (bad << 24) >>> 0);
+      return host.skbs.drop(skb, 'ip_bad_options');
+    }
   }
   const route = skb.route as Route | undefined;
   if (route === undefined) return host.skbs.drop(skb, 'ip_no_route', 'ip_rcv_finish_core');
@@ -130,24 +134,28 @@ function ipError(host: Host, skb: SkBuff, dev: NetDevice, reason: DropReason): v
   host.skbs.drop(skb, reason);
 }
 
-/** Options must fit their lengths; what they ask for is not done. (Linux: ip_options_compile, the checks) */
-function optionsSound(skb: SkBuff): boolean {
+/**
+ * Options must fit their lengths; what they ask for is not done. Answers the offset of the octet that is wrong, or
+ * undefined. (Linux: ip_options_compile, the checks)
+ */
+function badOption(skb: SkBuff): number | undefined {
   const { view } = skb;
-  const end = skb.networkHeader + ipv4HeaderLength(view, skb.networkHeader);
-  let at = skb.networkHeader + IPV4.SIZE;
+  const start = skb.networkHeader;
+  const end = start + ipv4HeaderLength(view, start);
+  let at = start + IPV4.SIZE;
   while (at < end) {
     const kind = view.getUint8(at);
-    if (kind === 0) return true;
+    if (kind === 0) return undefined;
     if (kind === 1) {
       at++;
       continue;
     }
-    if (at + 1 >= end) return false;
+    if (at + 1 >= end) return at - start;
     const length = view.getUint8(at + 1);
-    if (length < 2 || at + length > end) return false;
+    if (length < 2 || at + length > end) return at - start;
     at += length;
   }
-  return true;
+  return undefined;
 }
 
 /** For this host: make it whole, INPUT, and up. Consumes `skb`. (Linux: ip_local_deliver) */

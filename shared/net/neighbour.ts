@@ -125,6 +125,7 @@ export class Neighbours {
   /** By ifindex, then by address as a signed number: small integers are the fastest keys. */
   private readonly tables: (Map<number, Neighbour> | undefined)[] = [];
   private reachableTime: Micros = 0;
+  private reachableBase: Micros = 0;
   private reachableDrawn: Micros = Number.NEGATIVE_INFINITY;
   private lastForced: Micros = Number.NEGATIVE_INFINITY;
   private readonly collector: Timer;
@@ -274,9 +275,11 @@ export class Neighbours {
   /** How long a confirmation lasts: between half and one and a half of the base, redrawn every 300 s. */
   reachable(): Micros {
     const now = this.host.clock.now();
-    if (now - this.reachableDrawn >= REACHABLE_REDRAW) {
+    const base = Math.max(1, this.baseReachable);
+    // Drawn anew from time to time, and at once when the sysctl changed (neigh_proc_base_reachable_time).
+    if (now - this.reachableDrawn >= REACHABLE_REDRAW || base !== this.reachableBase) {
       this.reachableDrawn = now;
-      const base = Math.max(1, this.baseReachable);
+      this.reachableBase = base;
       this.reachableTime = this.host.random.below(base) + Math.floor(base / 2);
     }
     return this.reachableTime;

@@ -183,6 +183,7 @@ export class Sock {
   receiveErrors = false;
   packetInfo = false;
   receiveTtl = false;
+  receiveTos = false;
   timestamps = false;
   /** IP_MTU_DISCOVER. */
   pmtuDiscovery: 'dont' | 'want' | 'do' | 'probe' | 'interface' | 'omit' = 'want';

@@ -185,6 +185,9 @@ function setAtIpLevel(sk: Sock, name: string, value: SockoptValue): boolean {
     case 'IP_RECVTTL':
       sk.receiveTtl = on;
       return true;
+    case 'IP_RECVTOS':
+      sk.receiveTos = on;
+      return true;
     case 'IP_RECVERR':
       sk.receiveErrors = on;
       return true;
@@ -258,6 +261,8 @@ function getAtIpLevel(sk: Sock, name: string): SockoptAnswer | undefined {
       return sk.tos;
     case 'IP_RECVTTL':
       return Number(sk.receiveTtl);
+    case 'IP_RECVTOS':
+      return Number(sk.receiveTos);
     case 'IP_RECVERR':
       return Number(sk.receiveErrors);
     case 'IP_PKTINFO':

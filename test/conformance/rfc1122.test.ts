@@ -37,7 +37,7 @@ const sourceOf = (frame: Frame | undefined) => new DataView(frame!.bytes.buffer,
 const echo = icmpMessage(8, 0, 1, new Uint8Array(8));
 
 describe('RFC 1122 §3.3.4: several addresses', () => {
-  test('the source is the address of the device that the route leads out of', () => {
+  test('[1122-3.2.1.3b] the source is the address of the device that the route leads out of', () => {
     const { clock, a, b, host } = multihomed();
     sendEcho(host, ip('10.0.0.2'));
     sendEcho(host, ip('10.0.1.2'));
@@ -45,7 +45,7 @@ describe('RFC 1122 §3.3.4: several addresses', () => {
     expect([sourceOf(packets(a)[0]), sourceOf(packets(b)[0])]).toEqual([ip('10.0.0.1'), ip('10.0.1.1')]);
   });
 
-  test('weak end system: a packet for the other card’s address is taken and answered from it', () => {
+  test('[1122-3.3.4.2a] weak end system: a packet for the other card’s address is taken and answered from it', () => {
     const { clock, near } = multihomed();
     const echoes = listenEcho(near);
     addRoute(near, '10.0.1.0/24 via 10.0.0.1');
@@ -54,7 +54,7 @@ describe('RFC 1122 §3.3.4: several addresses', () => {
     expect(echoes.replies.map((reply) => reply.from)).toEqual([ip('10.0.1.1')]);
   });
 
-  test('a host does not forward', () => {
+  test('[1122-3.1d, 1122-3.1e, 1122-3.2.1.3c] a host does not forward', () => {
     const { clock, b, host, near } = multihomed();
     addRoute(near, '10.0.1.0/24 via 10.0.0.1');
     sendEcho(near, ip('10.0.1.2'));
@@ -65,7 +65,7 @@ describe('RFC 1122 §3.3.4: several addresses', () => {
 });
 
 describe('RFC 1122 §3.2.1.3, §3.3.6: broadcasts', () => {
-  test('limited and directed broadcasts are heard; their source is never a broadcast address', () => {
+  test('[1122-3.2.1.3e, 1122-3.3.6a, 1122-4.1.3.6b] limited and directed broadcasts are heard; their source is never a broadcast address', () => {
     const { clock, host, near } = multihomed();
     const seen = listen(host, PROTOCOL.UDP);
     sendUdp(near, ip('10.0.0.255'), { sourcePort: 1, targetPort: 2 });
@@ -93,7 +93,7 @@ describe('RFC 1122 §2.4: what the link layer hands up', () => {
     expect(host.skbs.counters.drops.get('packet_type_other')).toBe(1);
   });
 
-  test('a type that nobody handles, and a packet shorter than a header', () => {
+  test('[1122-3.1f] a type that nobody handles, and a packet shorter than a header', () => {
     const { host, raw } = multihomed();
     raw(ETHERTYPE.IPV6, new Uint8Array(40));
     raw(46, new Uint8Array(46));

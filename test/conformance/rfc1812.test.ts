@@ -143,7 +143,7 @@ describe('RFC 1812 §5: forwarding', () => {
     expect(left.frames.length).toBe(before + 1);
   });
 
-  test('forwarding is off by default, and per device', () => {
+  test('[1122-3.1b, 1122-3.1c] forwarding is off by default, and per device', () => {
     const { right, router, receive, drops } = between();
     router.sysctl.set('net.ipv4.conf.eth0.forwarding', '0');
     receive({});

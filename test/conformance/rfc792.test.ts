@@ -43,7 +43,7 @@ const ipOf = (frame: Frame) => new DataView(frame.bytes.buffer, ETHERNET.SIZE);
 const icmpOf = (frame: Frame) => frame.bytes.slice(ETHERNET.SIZE + IPV4.SIZE);
 
 describe('echo', () => {
-  test('the reply comes from the address that was asked, with the same id, sequence, data and code', () => {
+  test('[1122-3.2.2.6a, 1122-3.2.2.6c, 1122-3.2.2.6d] the reply comes from the address that was asked, with the same id, sequence, data and code', () => {
     const { cable, receive } = target();
     const data = Uint8Array.from({ length: 40 }, (_, i) => 255 - i);
     receive({ tos: 0x10 }, icmpMessage(8, 9, 0x1234_5678, data));
@@ -55,7 +55,7 @@ describe('echo', () => {
     expect(ipOf(reply!).getUint16(IPV4.FRAGMENT)).toBe(0);
   });
 
-  test('a bad checksum, a short message, a broadcast: no reply', () => {
+  test('[1122-3.2.2.6b] a bad checksum, a short message, a broadcast: no reply', () => {
     const { cable, receive, drops } = target();
     const bad = icmpMessage(8, 0, 1, new Uint8Array(8));
     bad[3] = bad[3]! ^ 1;
@@ -67,7 +67,7 @@ describe('echo', () => {
     expect(cable.frames).toEqual([]);
   });
 
-  test('timestamps are answered with the lab’s milliseconds since midnight', () => {
+  test('[1122-3.2.2.8b] timestamps are answered with the lab’s milliseconds since midnight', () => {
     const { clock, cable, receive } = target();
     clock.advance(5 * SECOND);
     receive({}, icmpMessage(13, 0, 0x0007_0001, new Uint8Array([0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0])));
@@ -77,7 +77,7 @@ describe('echo', () => {
     ]);
   });
 
-  test('an unknown type is dropped in silence (RFC 1122 §3.2.2)', () => {
+  test('[1122-3.2.2a, 1122-3.2.2.7, 1122-3.2.2.9b] an unknown type is dropped in silence (RFC 1122 §3.2.2)', () => {
     const { cable, receive, drops } = target();
     receive({}, icmpMessage(42, 0, 0, new Uint8Array(8)));
     receive({}, icmpMessage(17, 0, 0, new Uint8Array(8)));
@@ -87,7 +87,7 @@ describe('echo', () => {
 });
 
 describe('errors that we send', () => {
-  test('port unreachable quotes the packet unchanged, up to 576 octets in all, with TOS 0xc0', () => {
+  test('[1122-3.2.2b, 1122-3.2.2c, 1122-3.2.2e, 1122-3.3.8, 1122-4.1.3.1] port unreachable quotes the packet unchanged, up to 576 octets in all, with TOS 0xc0', () => {
     const { cable, udp } = target();
     udp({}, 300);
     udp({ source: ip('10.0.0.3'), tos: 0x1f }, 1_000);
@@ -139,7 +139,7 @@ describe('errors that we get', () => {
   const quoted = (protocol: number, to = '10.0.0.2') =>
     ipPacket({ source: ip('10.0.0.1'), target: ip(to), protocol }, icmpMessage(8, 0, 7, new Uint8Array(8)));
 
-  test('an error about an echo request reaches its sender', () => {
+  test('[1122-3.2.2d, 1122-3.2.2.4, 1122-3.2.2.5b] an error about an echo request reaches its sender', () => {
     const { alice, receive } = target();
     const echoes = listenEcho(alice);
     receive({ source: ip('10.0.0.3') }, icmpMessage(11, 0, 0, quoted(PROTOCOL.ICMP)));
@@ -166,7 +166,7 @@ describe('errors that we get', () => {
     expect(alice.snmp.IcmpInErrors).toBe(1);
   });
 
-  test('a redirect from the gateway in use is believed, from another not', () => {
+  test('[1122-3.2.2.2b, 1122-3.2.2.2d, 1122-3.3.1.2a] a redirect from the gateway in use is believed, from another not', () => {
     const { alice, receive } = target();
     addRoute(alice, 'default via 10.0.0.2');
     const about = ipPacket({ source: ip('10.0.0.1'), target: ip('198.51.100.1'), protocol: 17 }, new Uint8Array(8));

@@ -56,7 +56,7 @@ function alone() {
 }
 
 describe('RFC 826: address resolution', () => {
-  test('a question goes to everybody, with our addresses and a zero target MAC', () => {
+  test('[1122-2.3.3b] a question goes to everybody, with our addresses and a zero target MAC', () => {
     const { cable, alice } = alone();
     sendEcho(alice, ip('10.0.0.2'));
     expect(cable.frames).toHaveLength(1);
@@ -153,7 +153,7 @@ describe('neighbour states', () => {
     expect(echoes.errors.map(({ type, code }) => [type, code])).toEqual([[3, 1]]);
   });
 
-  test('RFC 1122 §2.3.2.1: one address is asked for once a second at most, however many packets want it', () => {
+  test('[1122-2.3.2.1b] RFC 1122 §2.3.2.1: one address is asked for once a second at most, however many packets want it', () => {
     const { clock, cable, alice } = alone();
     for (let n = 0; n < 20; n++) {
       sendEcho(alice, ip('10.0.0.2'));
@@ -179,7 +179,7 @@ describe('neighbour states', () => {
     expect(cable.frames).toHaveLength(frames);
   });
 
-  test('STALE and used: DELAY for 5 s, then three unicast questions, then FAILED', () => {
+  test('[1122-2.3.2.1a, 1122-3.3.1.4a, 1122-3.3.1.4b, 1122-3.3.1.4c] STALE and used: DELAY for 5 s, then three unicast questions, then FAILED', () => {
     const { clock, cable, alice, ask, entry } = alone();
     ask(BOB, '10.0.0.2', '10.0.0.1');
     cable.frames.length = 0;
@@ -199,7 +199,7 @@ describe('neighbour states', () => {
     for (const frame of questions) expect([...frame.bytes.slice(0, 6)]).toEqual([2, 0, 0, 0, 0x0b, 0x0b]);
   });
 
-  test('DELAY ends REACHABLE when the upper layer made progress meanwhile', () => {
+  test('[1122-3.3.1.4d] DELAY ends REACHABLE when the upper layer made progress meanwhile', () => {
     const { clock, cable, alice, ask, entry } = alone();
     ask(BOB, '10.0.0.2', '10.0.0.1');
     sendEcho(alice, ip('10.0.0.2'));

@@ -67,8 +67,8 @@ export class WireLink implements ScanLink {
     return this.targetMac !== BROADCAST;
   }
 
-  send(packet: Uint8Array): void {
-    this.sendFrame(ethernetFrame(this.targetMac, this.mac, ETHERTYPE.IPV4, packet));
+  send(packet: Uint8Array, to: Mac = this.targetMac): void {
+    this.sendFrame(ethernetFrame(to, this.mac, ETHERTYPE.IPV4, packet));
   }
 
   private arp(operation: number, to: Mac, targetIp: Ipv4): void {

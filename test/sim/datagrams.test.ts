@@ -77,7 +77,7 @@ test('one octet more than a packet holds is EMSGSIZE', async () => {
   await expect(send).rejects.toMatchObject({ code: 'EMSGSIZE' });
 });
 
-test('a closed port is told to a connected socket as ECONNREFUSED, once', async () => {
+test('[1122-4.1.3.3] a closed port is told to a connected socket as ECONNREFUSED, once', async () => {
   const { clock, alice, bob } = twoHosts();
   const codes = await on(clock, alice, async (sys) => {
     const fd = sys.socket('inet', 'dgram');

@@ -160,7 +160,7 @@ describe('the transmit queue', () => {
     expect(host.skbs.counters.live).toBe(0);
   });
 
-  test('pfifo_fast: minimum delay first, bulk last', () => {
+  test('[1122-2.4b] pfifo_fast: minimum delay first, bulk last', () => {
     const { host, dev } = stubborn();
     const queue = new PfifoFast(host, dev);
     const packet = (tos: number) => {

@@ -24,14 +24,14 @@ describe('ping', () => {
     expect(bob.snmp.IcmpInEchos).toBe(1);
   });
 
-  test('packets that wait for ARP go out in their order', () => {
+  test('[1122-2.3.2.2, 1122-2.4c] packets that wait for ARP go out in their order', () => {
     const { clock, alice, echoes } = pair();
     for (const sequence of [1, 2, 3, 4, 5]) sendEcho(alice, ip('10.0.0.2'), { sequence });
     clock.advance(1_000);
     expect(echoes.replies.map((reply) => reply.sequence)).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('a host answers itself over lo', () => {
+  test('[1122-3.1a] a host answers itself over lo', () => {
     const { clock, alice, cable, echoes } = pair();
     sendEcho(alice, ip('10.0.0.1'));
     sendEcho(alice, ip('127.0.0.1'), { sequence: 2 });
@@ -64,7 +64,7 @@ describe('ping', () => {
     expect(alice.skbs.counters.live).toBe(0);
   });
 
-  test('through a router: one hop less, and MACs of the router', () => {
+  test('[1122-3.3.1.2b] through a router: one hop less, and MACs of the router', () => {
     const clock = newClock();
     const left = new Cable(clock);
     const right = new Cable(clock);

@@ -34,7 +34,7 @@ describe('routing table', () => {
     expect(to(host, '10.0.1.9')).toBe('dev eth1 src 10.0.1.1');
   });
 
-  test('the lower metric wins; without it the next', () => {
+  test('[1122-3.3.1.2c, 1122-3.3.1.5] the lower metric wins; without it the next', () => {
     const { host } = twoNics();
     addRoute(host, 'default via 10.0.1.254 metric 20');
     addRoute(host, 'default via 10.0.0.254 metric 10');
