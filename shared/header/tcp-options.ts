@@ -1,6 +1,6 @@
 /**
- * TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 9768): parsed into one record that is used again for every segment, and
- * emitted in Linux's order and padding. Left out: MD5, TCP-AO, Fast Open, MPTCP (skipped as unknown, as the RFC asks).
+ * TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 7413, RFC 9768): parsed into one record that is used again for every
+ * segment, and emitted in Linux's order and padding. Left out: MD5, TCP-AO, MPTCP (skipped as unknown, as the RFC asks).
  */
 import { TCP_OPTION } from './tcp.ts';
 
@@ -15,6 +15,13 @@ export const TIMESTAMPS_ALIGNED = 12;
 /** nop, nop, kind and length before the first block. */
 export const SACK_BASE_ALIGNED = 4;
 export const SACK_BLOCK = 8;
+/** RFC 7413 §4.1.1: a cookie has 4 to 16 octets, an even number. */
+export const FASTOPEN_COOKIE_MIN = 4;
+export const FASTOPEN_COOKIE_MAX = 16;
+/** What Fast Open was called while it was an experiment, in option 254. */
+const FASTOPEN_MAGIC = 0xf989;
+const FASTOPEN_BASE = 2;
+const FASTOPEN_EXP_BASE = 4;
 /** nop, nop, kind 8, length 10: what almost every segment starts its options with. */
 const TIMESTAMPS_WORD = 0x0101_080a;
 
@@ -39,8 +46,14 @@ export class TcpOptions {
   accecnFields = 0;
   readonly accecnCounters = new Uint32Array(ACCECN_FIELDS_MAX);
 
+  /** Octets of a Fast Open cookie; 0: one is asked for; -1: the option is not there. */
+  fastopenLength = -1;
+  fastopenExp = false;
+  readonly fastopenCookie = new Uint8Array(FASTOPEN_COOKIE_MAX);
+
   clear(): void {
     this.mss = 0;
+    this.fastopenLength = -1;
     this.wscale = -1;
     this.sackPermitted = this.timestamps = false;
     this.tsval = this.tsecr = this.sackBlocks = this.accecn = this.accecnFields = 0;
@@ -105,7 +118,28 @@ export class TcpOptions {
           this.accecnCounters[i] = (view.getUint8(from) << 16) | view.getUint16(from + 1);
         }
         return;
+      case TCP_OPTION.FASTOPEN:
+        if (syn) this.takeCookie(view, at + FASTOPEN_BASE, length - FASTOPEN_BASE, false);
+        return;
+      case TCP_OPTION.EXPERIMENT:
+        if (!syn || length < FASTOPEN_EXP_BASE || view.getUint16(at + 2) !== FASTOPEN_MAGIC) return;
+        this.takeCookie(view, at + FASTOPEN_EXP_BASE, length - FASTOPEN_EXP_BASE, true);
     }
+  }
+
+  /** Of a length that no cookie has: as if the option were not there (tcp_parse_fastopen_option). */
+  private takeCookie(view: DataView, at: number, length: number, exp: boolean): void {
+    if ((length & 1) !== 0) return;
+    const fits = length >= FASTOPEN_COOKIE_MIN && length <= FASTOPEN_COOKIE_MAX;
+    if (fits) for (let i = 0; i < length; i++) this.fastopenCookie[i] = view.getUint8(at + i);
+    this.fastopenLength = fits || length === 0 ? length : -1;
+    this.fastopenExp = exp;
+  }
+
+  /** Octets of the Fast Open option with its padding; 0 without one. */
+  get fastopenSize(): number {
+    if (this.fastopenLength < 0) return 0;
+    return (this.fastopenLength + (this.fastopenExp ? FASTOPEN_EXP_BASE : FASTOPEN_BASE) + 3) & ~3;
   }
 }
 
@@ -169,12 +203,25 @@ export function synOptionsSize(o: TcpOptions): number {
   if (o.timestamps) size += TIMESTAMPS_ALIGNED;
   else if (o.sackPermitted) size += 4;
   if (o.wscale >= 0) size += 4;
-  return o.accecn === 0 ? size : size + accecnSize(o, o.accecnFields, true);
+  const accecn = o.accecn === 0 ? 0 : accecnSize(o, o.accecnFields, true);
+  return size + accecn + o.fastopenSize;
+}
+
+/** Kind 34, or 254 with its magic, and the cookie; two NOPs fill it up (tcp_options_write). */
+function emitFastopen(view: DataView, at: number, o: TcpOptions): number {
+  const base = o.fastopenExp ? FASTOPEN_EXP_BASE : FASTOPEN_BASE;
+  const length = base + o.fastopenLength;
+  view.setUint8(at, o.fastopenExp ? TCP_OPTION.EXPERIMENT : TCP_OPTION.FASTOPEN);
+  view.setUint8(at + 1, length);
+  if (o.fastopenExp) view.setUint16(at + 2, FASTOPEN_MAGIC);
+  for (let i = 0; i < o.fastopenLength; i++) view.setUint8(at + base + i, o.fastopenCookie[i] ?? 0);
+  if ((length & 3) === 2) view.setUint16(at + length, 0x0101);
+  return at + o.fastopenSize;
 }
 
 /**
  * `mss, sackOK, TS, nop, wscale`, or without timestamps `mss, nop, nop, sackOK, nop, wscale`; AccECN before what stands
- * behind NOPs.
+ * behind NOPs, a Fast Open cookie last.
  */
 export function emitSynOptions(view: DataView, start: number, o: TcpOptions): number {
   let at = start;
@@ -202,7 +249,8 @@ export function emitSynOptions(view: DataView, start: number, o: TcpOptions): nu
     view.setUint8(at + 2, o.wscale);
     at += 3;
   }
-  return pad(view, start, at, 0);
+  at = pad(view, start, at, 0);
+  return o.fastopenLength >= 0 ? emitFastopen(view, at, o) : at;
 }
 
 /** Octets that emitOptions will write. */

@@ -28,6 +28,10 @@ export const TCP_OPTION = {
   SACK_PERMITTED: 4,
   SACK: 5,
   TIMESTAMPS: 8,
+  /** RFC 7413. */
+  FASTOPEN: 34,
+  /** RFC 6994: the first two octets say whose experiment. */
+  EXPERIMENT: 254,
   /** Accurate ECN, fields in the order ECT(0), CE, ECT(1). */
   ACCECN0: 172,
   /** The same with ECT(1) first: what we send. */

@@ -89,6 +89,7 @@ export const DROP_REASONS = {
   tcp_syn_queue_full: 'The queue of half-open connections is full.',
   tcp_rcvbuf: 'The receive buffer is full, even after pruning.',
   tcp_zero_window: 'Data came while our window is closed.',
+  tcp_fastopen: 'A Fast Open connection whose SYN-ACK is not yet acknowledged cannot use it.',
   tcp_time_wait: 'The connection is in TIME-WAIT.',
 } as const;
 

@@ -177,6 +177,18 @@ export interface QdiscRecord {
   backlogPackets: number;
 }
 
+/** What TCP remembers of a destination (TCP_METRICS_ATTR_*). Times are ages in lab microseconds. */
+export interface TcpMetricsRecord {
+  readonly source: Ipv4;
+  readonly target: Ipv4;
+  readonly age: Micros;
+  readonly fastopenMss: number;
+  readonly synDrops: number;
+  readonly synDropAge: Micros;
+  /** Hex digits. */
+  readonly cookie: string;
+}
+
 /** Question -> what it carries and what comes back. Changes answer undefined, or the errno. */
 export interface NetlinkTable {
   RTM_GETLINK: { query: object; answer: LinkRecord[] };
@@ -273,6 +285,8 @@ export interface NetlinkTable {
   RTM_DELQDISC: { query: { dev: string; handle?: number }; answer: QdiscAnswer };
   FDB_GET: { query: object; answer: FdbRecord[] };
   FDB_FLUSH: { query: object; answer: number };
+  TCP_METRICS_GET: { query: object; answer: readonly TcpMetricsRecord[] };
+  TCP_METRICS_DEL: { query: { source: Ipv4; target: Ipv4 }; answer: Errno | undefined };
   /** Counters of nstat: `IpInReceives`, `TcpExtTCPLostRetransmit` … in Linux's order. */
   SNMP: { query: object; answer: ReadonlyMap<string, number> };
 }

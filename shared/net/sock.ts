@@ -107,6 +107,10 @@ export interface Proto {
   /** Fill `into` from its start; length 0 is the end of a stream. */
   recvmsg(sk: Sock, into: Uint8Array, flags: number): Result<ReceivedMessage>;
   shutdown(sk: Sock, how: 'read' | 'write' | 'both'): Errno | undefined;
+  /** Whether a write with these flags begins a handshake (MSG_FASTOPEN, TCP_FASTOPEN_CONNECT). */
+  writeConnects?(sk: Sock, flags: number): boolean;
+  /** A handshake is under way, begun by connect() or by a write with MSG_FASTOPEN. */
+  handshaking?(sk: Sock): boolean;
   /** The last descriptor is gone. */
   close(sk: Sock): void;
   /** POLL bits in force now. */
@@ -198,6 +202,8 @@ export class Sock {
   /** Cause of what was last received; what is sent inherits it (trace.ts). */
   cause = 0;
   drops = 0;
+  /** Calls that sleep with something to write (sk_write_pending). */
+  writePending = 0;
 
   constructor(host: Host, options: { family: Family; type: SocketType; proto: Proto; protocol: number }) {
     this.host = host;

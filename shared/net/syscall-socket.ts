@@ -16,7 +16,7 @@ import {
   type SockAddress,
   type SocketType,
 } from './sock.ts';
-import { blockOn, must, neverReturns } from './syscall-wait.ts';
+import { type BlockOptions, blockOn, must, neverReturns } from './syscall-wait.ts';
 import { BAD_ADDRESS, type Fd, type OpenFlags } from './syscalls.ts';
 
 /** Who calls: a process and, in it, one thread of cause. */
@@ -151,18 +151,56 @@ export async function sendSocket(caller: Caller, fd: Fd, bytes: Uint8Array, opti
   const dontWait = ((options.flags ?? 0) & MSG.DONTWAIT) !== 0;
   const block = { syscall: 'send', fd, file, dontWait, timeout: file.sendTimeout };
   if (sk.type !== 'stream') return blockOn(caller.process, block, () => sendNow(caller, sk, bytes, options));
+  const waits = !file.nonblock && !dontWait;
   let at = 0;
-  do {
-    try {
-      at += await blockOn(caller.process, block, () =>
-        sendNow(caller, sk, at === 0 ? bytes : bytes.subarray(at), options),
-      );
-    } catch (error) {
-      // What was taken was taken: the error comes with the next call.
-      if (at > 0 && error instanceof SyscallError) return at;
-      throw error;
-    }
-  } while (at < bytes.length && !file.nonblock && !dontWait);
+  let plain = options;
+  if (waits && sk.proto.writeConnects?.(sk, options.flags ?? 0) === true) {
+    at = await sendOpening(caller, block, bytes, options);
+    if (at > 0 && at === bytes.length) return at;
+    plain = { ...options, flags: (options.flags ?? 0) & ~MSG.FASTOPEN };
+  }
+  if (waits) sk.writePending++;
+  try {
+    do {
+      try {
+        at += await blockOn(caller.process, block, () =>
+          sendNow(caller, sk, at === 0 ? bytes : bytes.subarray(at), plain),
+        );
+      } catch (error) {
+        // What was taken was taken: the error comes with the next call.
+        if (at > 0 && error instanceof SyscallError) return at;
+        throw error;
+      }
+    } while (at < bytes.length && waits);
+  } finally {
+    if (waits) sk.writePending--;
+  }
+  return at;
+}
+
+/** A write that connects (Fast Open): wait until the handshake is over. Returns how much went with the SYN. */
+async function sendOpening(
+  caller: Caller,
+  block: BlockOptions,
+  bytes: Uint8Array,
+  options: SendOptions,
+): Promise<number> {
+  const { process } = caller;
+  const { sk } = block.file as SocketFile;
+  const sent = sendNow(caller, sk, bytes, options);
+  if (isErrno(sent) && sent !== 'EINPROGRESS') throw new SyscallError(block.syscall, sent);
+  const at = typeof sent === 'number' ? sent : 0;
+  if (sk.proto.handshaking?.(sk) !== true) return at;
+  // With all of it in the SYN there is nothing that the ACK could wait for.
+  const more = isErrno(sent) || at < bytes.length ? 1 : 0;
+  sk.writePending += more;
+  try {
+    await blockOn(process, block, () => connectOutcome(sk));
+  } finally {
+    sk.writePending -= more;
+    const to = { address: sk.remoteAddress, port: sk.remotePort };
+    if (process.files[block.fd] === block.file && connectOutcome(sk) !== 'EAGAIN') sk.proto.connect(sk, to);
+  }
   return at;
 }
 

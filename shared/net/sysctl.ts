@@ -22,6 +22,15 @@ export interface NumberLimits {
 const INT_MAX = 2_147_483_647;
 const INT_MIN = -2_147_483_648;
 
+/** Decimal, `0x…`, or octal behind a 0, as the kernel reads all three (proc_get_long). */
+function numberOf(text: string): number | undefined {
+  const parts = /^(-?)(?:(0[xX][0-9a-fA-F]{1,8})|(0[0-7]{1,11})|([0-9]{1,15}))$/.exec(text);
+  if (parts === null) return undefined;
+  const [, sign, hex, octal, decimal] = parts;
+  const value = hex !== undefined ? Number(hex) : octal !== undefined ? Number.parseInt(octal, 8) : Number(decimal);
+  return sign === '-' ? -value : value;
+}
+
 /** One number of the tree (proc_dointvec_minmax). */
 export class SysctlNumber implements SysctlEntry {
   value: number;
@@ -38,8 +47,8 @@ export class SysctlNumber implements SysctlEntry {
 
   write(text: string): Errno | undefined {
     const words = text.trim();
-    if (!/^-?[0-9]{1,15}$/.test(words)) return 'EINVAL';
-    const value = Number(words);
+    const value = numberOf(words);
+    if (value === undefined) return 'EINVAL';
     if (value < (this.limits.min ?? INT_MIN) || value > (this.limits.max ?? INT_MAX)) return 'EINVAL';
     this.value = value;
     this.limits.changed?.(value);

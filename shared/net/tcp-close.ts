@@ -6,6 +6,8 @@
 import { formatIpv4 } from '../header/address.ts';
 import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
 import type { Errno } from './errno.ts';
+import { removeFastopen } from './tcp-fastopen.ts';
+import { blackholeOfoCheck } from './tcp-fastopen-client.ts';
 import { stopListening } from './tcp-listen.ts';
 import { timeWait } from './tcp-minisocks.ts';
 import { sendFin } from './tcp-output.ts';
@@ -60,6 +62,7 @@ export function tcpDone(sk: TcpSock): void {
   if (stateIs(sk, 'SYN_SENT', 'SYN_RECV')) sk.host.snmp.TcpAttemptFails++;
   setState(sk, 'CLOSE');
   stopAllTimers(sk);
+  removeFastopen(sk, false);
   sk.shutdownRead = sk.shutdownWrite = true;
   if (!sk.dead) stateChange(sk);
   else destroySock(sk);
@@ -211,7 +214,10 @@ function finishOrphan(sk: TcpSock): void {
     sk.host.snmp.TcpExtTCPAbortOnMemory++;
     abort(sk);
   }
-  if (sk.state === 'CLOSE') destroySock(sk);
+  if (sk.state !== 'CLOSE') return;
+  // Aborted before its SYN-ACK was acknowledged.
+  removeFastopen(sk, false);
+  destroySock(sk);
 }
 
 /** connect() to nobody: back to a fresh socket, with a RST where it is owed (tcp_disconnect). */
@@ -228,13 +234,16 @@ export function tcpDisconnect(sk: TcpSock): void {
   stopAllTimers(sk);
   flushReceiveQueue(sk);
   purgeWriteQueue(sk);
+  blackholeOfoCheck(sk);
   purgeOfoQueue(sk);
+  forgetFastopen(sk);
   sk.remotePort = 0;
   sk.remoteAddress = 0 as TcpSock['remoteAddress'];
   if (!sk.addressLocked) sk.localAddress = 0 as TcpSock['localAddress'];
   if (sk.bucket === undefined) sk.localPort = 0;
   sk.shutdownRead = sk.shutdownWrite = false;
   sk.urgData = URG.NONE;
+  sk.windowClamp = 0;
   sk.srtt = sk.backoff = sk.retransmits = sk.probesOut = 0;
   sk.rto = 1_000_000;
   sk.sndCwnd = 10;
@@ -246,12 +255,21 @@ export function tcpDisconnect(sk: TcpSock): void {
   stateChange(sk);
 }
 
+function forgetFastopen(sk: TcpSock): void {
+  removeFastopen(sk, false);
+  sk.fastopenReq = undefined;
+  sk.deferConnect = sk.connecting = false;
+  sk.synFastopen = sk.synFastopenExp = sk.synFastopenCh = sk.synData = sk.synDataAcked = false;
+  sk.fastopenClientFail = 0;
+}
+
 /** Give back all that a sock holds (inet_csk_destroy_sock, tcp_v4_destroy_sock). */
 export function destroySock(sk: TcpSock): void {
   if (sk.destroyed) return;
   sk.destroyed = true;
   stopAllTimers(sk);
   purgeWriteQueue(sk);
+  blackholeOfoCheck(sk);
   purgeOfoQueue(sk);
   flushReceiveQueue(sk);
   releaseFragPage(sk);

@@ -7,6 +7,7 @@ import { type Errno, isErrno, type Result } from './errno.ts';
 import { dstMtu, type Route, routeOutput } from './route.ts';
 import type { SockAddress } from './sock.ts';
 import { setState } from './tcp-close.ts';
+import { deferConnect } from './tcp-fastopen-client.ts';
 import type { Tcp } from './tcp-host.ts';
 import { killTimeWait, mayReuse, TimeWaitSock } from './tcp-minisocks.ts';
 import { reserveTimestamps, syncMss } from './tcp-mss.ts';
@@ -119,7 +120,8 @@ function connectPortFree(sk: TcpSock, port: number): boolean {
   return tupleFree(sk, port);
 }
 
-function routeTo(sk: TcpSock, address: SockAddress): Result<Route> {
+/** Where to, by the routes of now; broadcasts are not connected to. */
+export function routeTo(sk: TcpSock, address: SockAddress): Result<Route> {
   const route = routeOutput(sk.host, {
     target: address.address,
     source: sk.addressLocked ? sk.localAddress : IPV4_ANY,
@@ -160,7 +162,10 @@ function connectInit(sk: TcpSock, route: Route): void {
   initializeRcvMss(sk);
 }
 
-/** connect(2): a route, an address, a port, a SYN. EINPROGRESS when the SYN is out. (Linux: tcp_v4_connect) */
+/**
+ * connect(2): a route, an address, a port, a SYN. EINPROGRESS when the SYN is out, undefined when it waits for the first
+ * write (TCP_FASTOPEN_CONNECT). (Linux: tcp_v4_connect)
+ */
 export function tcpConnect(sk: TcpSock, address: SockAddress): Errno | undefined {
   const { tcp } = sk;
   const target = address.address === IPV4_ANY ? sk.localAddress : address.address;
@@ -185,6 +190,12 @@ export function tcpConnect(sk: TcpSock, address: SockAddress): Errno | undefined
   tcp.insert(sk);
   if (sk.writeSeq === 0) sk.writeSeq = secureIsn(tcp, sk);
   sk.tsOffset = secureTsOffset(tcp, sk);
+  sk.route = route;
+  return deferConnect(sk) ? undefined : startConnect(sk, route);
+}
+
+/** The SYN of a connection whose ends are settled. EINPROGRESS when it is out. (Linux: tcp_connect) */
+export function startConnect(sk: TcpSock, route: Route): Errno {
   connectInit(sk, route);
   sendSyn(sk);
   return 'EINPROGRESS';

@@ -15,8 +15,11 @@ import type { Host } from './host.ts';
 import type { SkBuff } from './skbuff.ts';
 import { AckState } from './tcp-ack-state.ts';
 import { CONGESTION_CONTROLS, type CongestionOps } from './tcp-congestion.ts';
+import { type FastopenKeys, fastopenKeySysctl } from './tcp-fastopen-cookie.ts';
+import { FastopenBlackhole } from './tcp-fastopen-state.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import { TcpMemory } from './tcp-memory.ts';
+import { TcpMetricsTable } from './tcp-metrics.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
 import { type Segment, SegmentPool } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -55,6 +58,9 @@ export class Tcp {
   readonly received = new TcpOptions();
   readonly sending = new TcpOptions();
   orphans = 0;
+  readonly metrics = new TcpMetricsTable();
+  readonly fastopenKeys: FastopenKeys;
+  readonly fastopenBlackhole = new FastopenBlackhole();
   /** Keys of initial sequence numbers, timestamp offsets and ports. */
   readonly isnKey: readonly [number, number];
   readonly tsKey: readonly [number, number];
@@ -78,7 +84,10 @@ export class Tcp {
     this.host = host;
     this.tsqTimer = host.softTimer(() => parts.tsqTasklet(this), 'TASKLET');
     this.makeSock = parts.newSock;
-    this.sysctl = tcpSysctlInit(host);
+    this.sysctl = tcpSysctlInit(host, () => {
+      this.fastopenBlackhole.times = 0;
+    });
+    this.fastopenKeys = fastopenKeySysctl(host.sysctl);
     this.memory = new TcpMemory(host);
     const random = host.random.fork('tcp');
     const key = (): readonly [number, number] => [random.u32(), random.u32()];

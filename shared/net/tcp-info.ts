@@ -60,7 +60,8 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     (sk.sackOk ? 2 : 0) |
     (sk.wscaleOk ? 4 : 0) |
     ((sk.ecnFlags & ECN.ANY) !== 0 ? 8 : 0) |
-    ((sk.ecnFlags & ECN.SEEN) !== 0 ? 16 : 0);
+    ((sk.ecnFlags & ECN.SEEN) !== 0 ? 16 : 0) |
+    (sk.synDataAcked ? 32 : 0);
   const seconds = Math.max((sk.busyTime + running('busy')) / 1e6, 1e-6);
   return {
     state: TCP_STATE_NUMBER[sk.state],
@@ -114,6 +115,7 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     bytes_sent: sk.bytesSent,
     bytes_retrans: sk.bytesRetrans,
     dsack_dups: sk.dsackDups,
+    fastopen_client_fail: sk.fastopenClientFail,
     reord_seen: sk.reordSeen,
     rcv_ooopack: sk.rcvOooPack,
     snd_wnd: sk.sndWnd,

@@ -11,6 +11,8 @@ import { advmssWithTimestamps, initTransfer } from './tcp-child.ts';
 import { setState, shutdownWrite, stateChange, tcpDone, tcpReset } from './tcp-close.ts';
 import { updatePacingRate } from './tcp-congestion.ts';
 import { accecnMode } from './tcp-ecn.ts';
+import { fastopenAcknowledged } from './tcp-fastopen.ts';
+import { checkRequest } from './tcp-listen.ts';
 import { timeWait } from './tcp-minisocks.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { dataReceived, initializeRcvMss, rcvRttMeasureTs } from './tcp-rcvbuf.ts';
@@ -118,6 +120,11 @@ export function rcvStateProcess(sk: TcpSock, skb: SkBuff): InputAnswer {
   }
   if (sk.state === 'SYN_SENT') return synSentReceive(sk, skb);
   takeOptions(sk);
+  const { fastopenRsk } = sk;
+  if (fastopenRsk !== undefined && checkRequest(fastopenRsk, skb, sk) !== sk) {
+    sk.tcp.drop(skb, 'tcp_fastopen');
+    return 'done';
+  }
   if ((segment.flags & (TCP_FLAG.ACK | TCP_FLAG.RST | TCP_FLAG.SYN)) === 0) {
     sk.tcp.drop(skb, 'tcp_flags');
     return 'done';
@@ -155,6 +162,7 @@ function afterAck(sk: TcpSock, segment: Segment): 'go on' | 'consumed' | 'reset'
       established(sk, segment);
       return 'go on';
     case 'FIN_WAIT1':
+      if (sk.fastopenRsk !== undefined) fastopenAcknowledged(sk);
       return sk.sndUna === sk.writeSeq ? finAcknowledged(sk, segment) : 'go on';
     case 'CLOSING':
       if (sk.sndUna !== sk.writeSeq) return 'go on';
@@ -174,9 +182,12 @@ function established(sk: TcpSock, segment: Segment): void {
   const now = sk.host.clock.now();
   sk.delivered++;
   if (sk.srtt === 0) synackRtt(sk);
-  sk.retransStamp = 0;
-  sk.copiedSeq = sk.rcvNxt;
-  initTransfer(sk);
+  if (sk.fastopenRsk !== undefined) fastopenAcknowledged(sk);
+  else {
+    sk.retransStamp = 0;
+    sk.copiedSeq = sk.rcvNxt;
+    initTransfer(sk);
+  }
   setState(sk, 'ESTABLISHED');
   stateChange(sk);
   sk.sndUna = segment.ack;

@@ -18,7 +18,7 @@ import { killTimeWait, type TimeWaitSock, timeWaitReceive } from './tcp-minisock
 import { currentMss, routeMtu, syncMss } from './tcp-mss.ts';
 import { purgeWriteQueue } from './tcp-queue.ts';
 import { endsOf, sendResetFor, sendTimeWaitAck } from './tcp-reply.ts';
-import { xmitRetransmitQueue } from './tcp-retransmit.ts';
+import { nonCongestionLossRetransmit } from './tcp-retransmit.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { flagText } from './tcp-transmit.ts';
@@ -225,7 +225,9 @@ function requestError(request: RequestSock, seq: number, info: IcmpInfo): void {
 
 function sockError(sk: TcpSock, seq: number, info: IcmpInfo): void {
   if (sk.state === 'CLOSE' || sk.state === 'LISTEN') return;
-  if (!seqBetween(sk.sndUna, seq, sk.sndNxt)) {
+  // A Fast Open child's SYN-ACK is before what it counts as sent.
+  const una = sk.fastopenRsk === undefined ? sk.sndUna : sk.fastopenRsk.sntIsn;
+  if (!seqBetween(una, seq, sk.sndNxt)) {
     sk.host.snmp.TcpExtOutOfWindowIcmps++;
     return;
   }
@@ -234,7 +236,9 @@ function sockError(sk: TcpSock, seq: number, info: IcmpInfo): void {
   }
   const meaning = icmpErrno(info.type, info.code);
   if (meaning === undefined) return;
-  if (sk.state === 'SYN_SENT' || (sk.state === 'SYN_RECV' && !sk.dead)) {
+  // A Fast Open child that was accepted counts as connected.
+  const accepted = sk.fastopenRsk !== undefined && sk.fastopenRsk.child === undefined;
+  if (!accepted && (sk.state === 'SYN_SENT' || (sk.state === 'SYN_RECV' && !sk.dead))) {
     sk.error = meaning.errno;
     purgeWriteQueue(sk);
     tcpDone(sk);
@@ -259,17 +263,12 @@ function mtuReduced(sk: TcpSock, mtu: number): void {
 
 /** What is too long for the new MSS is lost, but the network is not congested (tcp_simple_retransmit). */
 function simpleRetransmit(sk: TcpSock): void {
-  const mss = currentMss(sk);
-  const before = sk.lostOut;
-  for (let s = sk.rtxQueue.head; s !== undefined; s = s.next) if (s.mss > mss || s.length > mss) markLost(sk, s);
-  if (before === sk.lostOut) return;
-  sk.retransmitHint = undefined;
-  if (sk.caState !== 'Loss') {
-    sk.highSeq = sk.sndNxt;
-    sk.sndSsthresh = Math.max(sk.sndSsthresh, (sk.sndCwnd >> 1) + (sk.sndCwnd >> 2));
-    sk.priorSsthresh = 0;
-    sk.undoMarker = 0;
-    sk.caState = 'Loss';
+  // A SYN with data stands in two segments: on a path too narrow for it both are lost.
+  const mss = sk.synData && sk.state === 'SYN_SENT' ? -1 : currentMss(sk);
+  for (let s = sk.rtxQueue.head; s !== undefined; s = s.next) {
+    if ((s.count > 1 ? s.mss : s.length) > mss) markLost(sk, s);
   }
-  xmitRetransmitQueue(sk, 'mtu');
+  if (sk.lostOut === 0) return;
+  sk.retransmitHint = undefined;
+  nonCongestionLossRetransmit(sk, 'mtu');
 }

@@ -1,7 +1,7 @@
 /**
  * Listening: half-open connections as request socks in the connection table, SYN-ACKs and their repetition, the accept
  * queue (Linux: inet_csk_listen_start, tcp_conn_request, tcp_check_req, reqsk_timer_handler).
- * Left out: Fast Open; SYN cookies (a full queue drops SYNs, as with tcp_syncookies=0).
+ * Left out: SYN cookies (a full queue drops SYNs, as with tcp_syncookies=0).
  */
 import type { Ipv4 } from '../header/address.ts';
 import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
@@ -11,8 +11,10 @@ import { type Errno, isErrno, type Result } from './errno.ts';
 import { type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import { makeChild } from './tcp-child.ts';
-import { destroySock, setState, tcpDone } from './tcp-close.ts';
+import { destroySock, setState, tcpDone, tcpReset } from './tcp-close.ts';
 import { ecnCreateRequest, ecnRequestOption, ecnSynAckAgain, ecnSynAgain } from './tcp-ecn.ts';
+import { listenFastopen, removeFastopen, tryFastopen } from './tcp-fastopen.ts';
+import { FastopenCookie } from './tcp-fastopen-cookie.ts';
 import type { Tcp, TcpEntry } from './tcp-host.ts';
 import { inWindow } from './tcp-minisocks.ts';
 import { sendRequestAck, sendResetFor, sendSynAck } from './tcp-reply.ts';
@@ -70,6 +72,11 @@ export class RequestSock {
   sentAt = 0;
   lastOowAckTime = 0;
   cause = 0;
+  /** Of a Fast Open child that waits for its ACK; the child until it is accepted (tfo_listener, req->sk). */
+  tfoListener = false;
+  child: TcpSock | undefined = undefined;
+  /** A RST ended it: when its place in the queue is free again. */
+  abortedUntil = 0;
 
   constructor(
     listener: TcpSock,
@@ -111,6 +118,7 @@ export function startListening(sk: TcpSock, backlog: number): Errno | undefined 
   }
   if (sk.state !== 'CLOSE') return 'EINVAL';
   sk.accept = new AcceptQueue(max);
+  listenFastopen(sk, backlog >>> 0);
   setState(sk, 'LISTEN');
   sk.tcp.addListener(sk);
   return undefined;
@@ -125,10 +133,12 @@ export function stopListening(sk: TcpSock): void {
     child.dead = true;
     child.tcp.orphans++;
     if (child.state !== 'CLOSE') sendActiveReset(child);
+    removeFastopen(child, false);
     tcpDone(child);
     destroySock(child);
   }
   accept.ready.length = 0;
+  sk.fastopenQueue.aborted.length = sk.fastopenQueue.length = 0;
   sk.accept = undefined;
 }
 
@@ -142,7 +152,11 @@ export function dropRequest(request: RequestSock): void {
 /** accept(2): the oldest that is ready. */
 export function acceptNext(sk: TcpSock): Result<TcpSock> {
   if (sk.state !== 'LISTEN' || sk.accept === undefined) return 'EINVAL';
-  return sk.accept.ready.shift() ?? 'EAGAIN';
+  const child = sk.accept.ready.shift();
+  if (child === undefined) return 'EAGAIN';
+  // It is taken; its request goes when its ACK comes.
+  if (child.fastopenRsk !== undefined) child.fastopenRsk.child = undefined;
+  return child;
 }
 
 /** How long the next answer to a SYN-ACK is waited for (tcp_reqsk_timeout). */
@@ -164,7 +178,7 @@ function requestTimer(request: RequestSock): void {
   request.tcp.leave();
 }
 
-function resendSynAck(request: RequestSock): void {
+export function resendSynAck(request: RequestSock): void {
   const { snmp } = request.tcp.host;
   request.retransmits++;
   snmp.TcpRetransSegs++;
@@ -228,11 +242,20 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
   request.sntIsn = isn ?? secureIsn(tcp, request);
   request.cause = skb.cause;
   request.sentAt = tcp.host.clock.now();
+  const cookie = new FastopenCookie();
+  cookie.take(tcp.received);
+  const child = tryFastopen(request, skb, cookie);
+  if (child !== undefined) {
+    sendSynAck(request, false, cookie);
+    accept.ready.push(child);
+    tcp.wake(listener);
+    return tcp.free(skb);
+  }
   tcp.insert(request);
   tcp.requests.add(request);
   accept.requests.add(request);
   request.timer.arm(TIMEOUT_INIT);
-  sendSynAck(request, false);
+  sendSynAck(request, false, cookie);
   tcp.free(skb);
 }
 
@@ -249,9 +272,10 @@ export type RequestAnswer = TcpSock | 'dropped' | 'reset';
 
 /**
  * A segment for a half-open connection: its SYN again, the ACK that makes it a connection, or trouble. Answers the child
- * that is to go on with `skb`; otherwise the skb stays the caller's to drop. (Linux: tcp_check_req)
+ * that is to go on with `skb`; otherwise the skb stays the caller's to drop. `fastopen` is the child that a Fast Open SYN
+ * made already. (Linux: tcp_check_req)
  */
-export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
+export function checkRequest(request: RequestSock, skb: SkBuff, fastopen?: TcpSock): RequestAnswer {
   const { tcp, listener } = request;
   const { snmp, clock } = tcp.host;
   const o = tcp.received;
@@ -266,13 +290,15 @@ export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
     if (!oowRateLimited(request, segment)) {
       ecnSynAgain(request, segment);
       resendSynAck(request);
-      request.timer.arm(requestTimeout(request));
+      if (fastopen === undefined) request.timer.arm(requestTimeout(request));
+      else fastopen.totalRetrans++;
     }
     return 'dropped';
   }
-  if ((flags & TCP_FLAG.ACK) !== 0 && segment.ack !== (request.sntIsn + 1) >>> 0) return 'reset';
+  const acked = (flags & TCP_FLAG.ACK) !== 0;
+  if (acked && fastopen === undefined && segment.ack !== (request.sntIsn + 1) >>> 0) return 'reset';
   if (paws || !inWindow(seq, endSeq, request.rcvNxt, (request.rcvNxt + request.rcvWnd) >>> 0)) {
-    if (!rst && !oowRateLimited(request, segment)) sendRequestAck(request);
+    if (!rst && !oowRateLimited(request, segment)) sendRequestAck(request, fastopen?.sndNxt);
     if (paws) snmp.TcpExtPAWSEstab++;
     return 'dropped';
   }
@@ -282,17 +308,25 @@ export function checkRequest(request: RequestSock, skb: SkBuff): RequestAnswer {
   if ((flags & (TCP_FLAG.RST | TCP_FLAG.SYN)) !== 0) {
     if (rst && seq !== request.rcvNxt) {
       // Not exact: it may be forged (RFC 5961 §3.2).
-      if (!oowRateLimited(request, segment)) sendRequestAck(request);
+      if (!oowRateLimited(request, segment)) sendRequestAck(request, fastopen?.sndNxt);
       return 'dropped';
     }
     snmp.TcpAttemptFails++;
     if (!rst) sendResetFor(tcp, skb);
+    if (fastopen !== undefined) {
+      if (rst) {
+        removeFastopen(fastopen, true);
+        tcpReset(fastopen);
+      }
+      return 'dropped';
+    }
     dropRequest(request);
     snmp.TcpExtEmbryonicRsts++;
     return 'dropped';
   }
-  if ((flags & TCP_FLAG.ACK) === 0) return 'dropped';
+  if (!acked) return 'dropped';
   ecnRequestOption(request);
+  if (fastopen !== undefined) return fastopen;
   if (request.timeouts < listener.deferAccept && endSeq === (request.rcvIsn + 1) >>> 0) {
     request.acked = true;
     snmp.TcpExtTCPDeferAcceptDrop++;

@@ -97,7 +97,7 @@ function keepsRecovery(sk: TcpSock): boolean {
 }
 
 /** The recovery point is acknowledged; true when the state is to be kept a while (tcp_try_undo_recovery). */
-function tryUndoRecovery(sk: TcpSock): boolean {
+export function tryUndoRecovery(sk: TcpSock): boolean {
   if (mayUndo(sk)) {
     if (sk.caState === 'Loss') sk.host.snmp.TcpExtTCPLossUndo++;
     else sk.host.snmp.TcpExtTCPFullUndo++;

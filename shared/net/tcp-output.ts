@@ -8,6 +8,7 @@ import type { XmitError } from './qdisc.ts';
 import { beaconDue } from './tcp-accecn.ts';
 import { cwndValidate } from './tcp-congestion.ts';
 import { accecnMode, ecnCrossedSynAckFlags, ecnSynFlags } from './tcp-ecn.ts';
+import { sendSynData } from './tcp-fastopen-client.ts';
 import { chronoStart, chronoStop } from './tcp-info.ts';
 import { chargeQueued } from './tcp-memory.ts';
 import { currentMss, PACING_SHIFT, tsoSegments } from './tcp-mss.ts';
@@ -236,9 +237,10 @@ export function sendSyn(sk: TcpSock): void {
   sk.rtxQueue.append(syn);
   sk.tsorted.append(syn);
   sk.packetsOut = 1;
-  transmitSegment(sk, syn, false);
-  sk.sndNxt = sk.writeSeq;
-  sk.pushedSeq = sk.writeSeq;
+  if (sk.fastopenReq === undefined) transmitSegment(sk, syn, false);
+  else sendSynData(sk, syn);
+  // Data that could not go with the SYN waits behind it.
+  sk.sndNxt = sk.pushedSeq = sk.writeQueue.head === undefined ? sk.writeSeq : sk.writeQueue.head.seq;
   sk.host.snmp.TcpActiveOpens++;
   resetXmitTimer(sk, 'retrans', sk.rto, sk.rtoMax);
 }

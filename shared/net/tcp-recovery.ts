@@ -113,6 +113,8 @@ function rtoDelta(sk: TcpSock): Micros {
 
 /** Count the RTO from the oldest segment (tcp_rearm_rto). */
 export function rearmRto(sk: TcpSock): void {
+  // The timer repeats the SYN-ACK.
+  if (sk.fastopenRsk !== undefined) return;
   if (sk.packetsOut === 0) {
     if (sk.pending !== 'probe0') clearXmitTimer(sk);
     return;
@@ -125,6 +127,7 @@ export function rearmRto(sk: TcpSock): void {
 
 /** Two round trips without an ACK at the tail call for a probe; true when the timer is armed for it. */
 export function scheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
+  if (sk.fastopenRsk !== undefined) return false;
   const early = sk.tcp.sysctl.earlyRetrans.value;
   if ((early !== 3 && early !== 4) || sk.packetsOut === 0 || !sk.sackOk) return false;
   if (sk.caState !== 'Open' && sk.caState !== 'CWR') return false;

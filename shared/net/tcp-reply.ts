@@ -21,6 +21,7 @@ import { HEADROOM, type SkBuff } from './skbuff.ts';
 import { synAckOption } from './tcp-accecn.ts';
 import { ECN_MASK } from './tcp-accecn-state.ts';
 import { ecnSynAckFlags } from './tcp-ecn.ts';
+import type { FastopenCookie } from './tcp-fastopen-cookie.ts';
 import type { Tcp } from './tcp-host.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
@@ -146,7 +147,7 @@ export function sendTimeWaitAck(tw: TimeWaitSock, cause: number, outOfWindow: bo
 }
 
 /** A half-open connection says where it is (tcp_v4_reqsk_send_ack). */
-export function sendRequestAck(request: RequestSock): void {
+export function sendRequestAck(request: RequestSock, sndNxt = (request.sntIsn + 1) >>> 0): void {
   const { tcp } = request;
   const o = tcp.sending;
   o.clear();
@@ -155,7 +156,7 @@ export function sendRequestAck(request: RequestSock): void {
   o.tsecr = request.tsRecent;
   sendReply(tcp, {
     ends: request,
-    seq: (request.sntIsn + 1) >>> 0,
+    seq: sndNxt,
     ack: request.rcvNxt,
     flags: TCP_FLAG.ACK,
     window: Math.min(request.rcvWnd >>> request.rcvWscale, 65_535),
@@ -167,7 +168,7 @@ export function sendRequestAck(request: RequestSock): void {
 }
 
 /** The second step of the handshake, with what we agree to (tcp_make_synack). */
-export function sendSynAck(request: RequestSock, again: boolean): void {
+export function sendSynAck(request: RequestSock, again: boolean, cookie?: FastopenCookie): void {
   const { tcp } = request;
   const o = tcp.sending;
   o.clear();
@@ -183,6 +184,8 @@ export function sendSynAck(request: RequestSock, again: boolean): void {
   if (request.accecnOk && !again && tcp.sysctl.ecnOption.value !== 0) {
     synAckOption(o, TCP_OPTION_BYTES_MAX - synOptionsSize(o));
   }
+  // Only the first has a cookie.
+  cookie?.put(o);
   if (again && tcp.host.trace.on) {
     const fields = { seq: request.sntIsn, length: 0, flags: 'SYN,ACK', reason: 'timeout' };
     tcp.host.trace.mark('tcp_retransmit_synack', request.cause, fields);

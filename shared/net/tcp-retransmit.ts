@@ -92,6 +92,19 @@ export function retransmitSegment(
   return error;
 }
 
+/** What was lost was lost, but not for congestion: send it again without a smaller cwnd (tcp_non_congestion_loss_retransmit). */
+export function nonCongestionLossRetransmit(sk: TcpSock, reason: string): void {
+  if (sk.caState !== 'Loss') {
+    sk.highSeq = sk.sndNxt;
+    const ssthresh = Math.max(sk.sndSsthresh, (sk.sndCwnd >> 1) + (sk.sndCwnd >> 2));
+    if (!inCwndReduction(sk)) sk.sndSsthresh = ssthresh;
+    sk.priorSsthresh = 0;
+    sk.undoMarker = 0;
+    sk.caState = 'Loss';
+  }
+  xmitRetransmitQueue(sk, reason);
+}
+
 /** Send again what is marked lost, oldest first, while there is room in cwnd. (Linux: tcp_xmit_retransmit_queue) */
 export function xmitRetransmitQueue(sk: TcpSock, reason = 'fast'): void {
   if (sk.packetsOut === 0) return;

@@ -9,6 +9,8 @@ import { FRAG_PAGE_BYTES, type SkBuff } from './skbuff.ts';
 import { MSG, type SendOptions } from './sock.ts';
 import { notsentOk } from './tcp-ack.ts';
 import { slowStartAfterIdleCheck } from './tcp-congestion.ts';
+import { passiveFastopen } from './tcp-fastopen.ts';
+import { sendmsgFastopen } from './tcp-fastopen-send.ts';
 import type { Tcp } from './tcp-host.ts';
 import { chargeQueued, memorySchedule, moderateSndbuf } from './tcp-memory.ts';
 import { currentMss, forcedPush, sizeGoal } from './tcp-mss.ts';
@@ -68,7 +70,7 @@ function tailWithRoom(sk: TcpSock, goal: number): Segment | undefined {
 }
 
 /** Copy from `bytes` at `from` into `segment`; returns how many octets. */
-function copyIn(sk: TcpSock, segment: Segment, bytes: Uint8Array, from: number, goal: number): number {
+export function copyIn(sk: TcpSock, segment: Segment, bytes: Uint8Array, from: number, goal: number): number {
   const room = refillPage(sk);
   const count = Math.min(room, bytes.length - from, goal - segment.length);
   sk.fragPage!.bytes.set(
@@ -90,6 +92,7 @@ function mayNotSend(sk: TcpSock): Result<number> | undefined {
   const error = sk.takeError();
   if (error !== undefined) return error;
   if (sk.shutdownWrite) return 'EPIPE';
+  if (passiveFastopen(sk)) return undefined;
   if (stateIs(sk, 'SYN_SENT', 'SYN_RECV')) {
     sk.noSpace = true;
     return 'EAGAIN';
@@ -101,9 +104,12 @@ function mayNotSend(sk: TcpSock): Result<number> | undefined {
 /** Take what fits, at least one octet, and send what may go. (Linux: tcp_sendmsg_locked) */
 export function sendmsg(sk: TcpSock, bytes: Uint8Array, options: SendOptions): Result<number> {
   const flags = options.flags ?? 0;
+  if ((flags & MSG.FASTOPEN) !== 0 || sk.deferConnect) {
+    const opened = sendmsgFastopen(sk, bytes, options.to);
+    if (opened !== undefined) return opened;
+  }
   const refused = mayNotSend(sk);
   if (refused !== undefined) return refused;
-  if (options.to !== undefined && sk.state !== 'ESTABLISHED' && sk.state !== 'CLOSE_WAIT') return 'EISCONN';
   const mss = currentMss(sk);
   const goal = (flags & MSG.OOB) !== 0 ? mss : sizeGoal(sk, mss);
   let copied = 0;

@@ -11,8 +11,10 @@ import { type Proto, Sock } from './sock.ts';
 import { AccEcnState } from './tcp-accecn-state.ts';
 import type { CongestionOps } from './tcp-congestion.ts';
 import { CubicState } from './tcp-cubic.ts';
+import type { FastopenKeys } from './tcp-fastopen-cookie.ts';
+import { FastopenQueue, type FastopenRequest } from './tcp-fastopen-state.ts';
 import type { BindBucket, Tcp } from './tcp-host.ts';
-import type { AcceptQueue } from './tcp-listen.ts';
+import type { AcceptQueue, RequestSock } from './tcp-listen.ts';
 import { SegmentList, SentOrder } from './tcp-segment.ts';
 
 export type TcpState =
@@ -268,6 +270,26 @@ export class TcpSock extends Sock {
   sackCacheBlocks = 0;
   readonly sackCacheStart = new Uint32Array(4);
   readonly sackCacheEnd = new Uint32Array(4);
+
+  // Fast Open (RFC 7413).
+  /** TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE, and TCP_FASTOPEN_KEY of a listener. */
+  fastopenConnect = false;
+  fastopenNoCookie = false;
+  fastopenKeys: FastopenKeys | undefined = undefined;
+  readonly fastopenQueue = new FastopenQueue();
+  /** connect() waits for the first write (DEFER_CONNECT). */
+  deferConnect = false;
+  /** Our SYN's data until the call is over. */
+  fastopenReq: FastopenRequest | undefined = undefined;
+  /** Of a child whose SYN-ACK is not acknowledged. */
+  fastopenRsk: RequestSock | undefined = undefined;
+  /** The SYN had the option, in its experimental form, after a black hole; it had data, which was acknowledged. */
+  synFastopen = false;
+  synFastopenExp = false;
+  synFastopenCh = false;
+  synData = false;
+  synDataAcked = false;
+  fastopenClientFail = 0;
 
   // What tcp_info reports.
   delivered = 0;

@@ -3,6 +3,9 @@ import type { Errno, Result } from './errno.ts';
 import type { SockoptAnswer, SockoptValue } from './sock.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
+import { tuneFastopen } from './tcp-fastopen.ts';
+import { FASTOPEN_KEY_BYTES, FastopenKeys } from './tcp-fastopen-cookie.ts';
+import { TFO } from './tcp-fastopen-state.ts';
 import { tcpInfo } from './tcp-info.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { cleanupRbuf } from './tcp-recvmsg.ts';
@@ -23,6 +26,7 @@ export function setTcpOption(sk: TcpSock, level: string, name: string, value: So
   if (level === 'SOL_SOCKET') return setSocketLevel(sk, name, value);
   if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
   if (name === 'TCP_CONGESTION') return setCongestion(sk, value);
+  if (name === 'TCP_FASTOPEN_KEY') return setFastopenKey(sk, value);
   if (typeof value !== 'number') return 'EINVAL';
   return setNumber(sk, name, value);
 }
@@ -111,6 +115,10 @@ function setNumber(sk: TcpSock, name: string, value: number): Errno | undefined 
       if (!within(value * 1_000, RTO_MAX_LEAST, RTO_MAX)) return 'EINVAL';
       sk.rtoMax = value * 1_000;
       return undefined;
+    case 'TCP_FASTOPEN':
+    case 'TCP_FASTOPEN_CONNECT':
+    case 'TCP_FASTOPEN_NO_COOKIE':
+      return setFastopen(sk, name, value);
     case 'TCP_NOTSENT_LOWAT':
       sk.notsentLowat = value >>> 0;
       sk.tcp.wake(sk);
@@ -142,6 +150,33 @@ function setKeep(sk: TcpSock, name: string, value: number): Errno | undefined {
     default:
       return 'ENOPROTOOPT';
   }
+}
+
+function setFastopen(sk: TcpSock, name: string, value: number): Errno | undefined {
+  if (name === 'TCP_FASTOPEN') {
+    if (value < 0 || !stateIs(sk, 'CLOSE', 'LISTEN')) return 'EINVAL';
+    tuneFastopen(sk, value);
+    return undefined;
+  }
+  if (!within(value, 0, 1)) return 'EINVAL';
+  if (name === 'TCP_FASTOPEN_NO_COOKIE') {
+    if (!stateIs(sk, 'CLOSE', 'LISTEN')) return 'EINVAL';
+    sk.fastopenNoCookie = value === 1;
+    return undefined;
+  }
+  if ((sk.tcp.sysctl.fastopen.value & TFO.CLIENT_ENABLE) === 0) return 'EOPNOTSUPP';
+  if (sk.state !== 'CLOSE') return 'EINVAL';
+  sk.fastopenConnect = value === 1;
+  return undefined;
+}
+
+/** A key of a listener's own, or two: the second is still good for cookies made before. */
+function setFastopenKey(sk: TcpSock, value: SockoptValue): Errno | undefined {
+  if (!(value instanceof Uint8Array)) return 'EINVAL';
+  if (value.length !== FASTOPEN_KEY_BYTES && value.length !== 2 * FASTOPEN_KEY_BYTES) return 'EINVAL';
+  sk.fastopenKeys = new FastopenKeys();
+  sk.fastopenKeys.set(value);
+  return undefined;
 }
 
 function setQuickack(sk: TcpSock, value: number): void {
@@ -215,6 +250,14 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
       return sk.userTimeout / 1_000;
     case 'TCP_RTO_MAX_MS':
       return sk.rtoMax / 1_000;
+    case 'TCP_FASTOPEN':
+      return sk.fastopenQueue.max;
+    case 'TCP_FASTOPEN_CONNECT':
+      return Number(sk.fastopenConnect);
+    case 'TCP_FASTOPEN_NO_COOKIE':
+      return Number(sk.fastopenNoCookie);
+    case 'TCP_FASTOPEN_KEY':
+      return (sk.fastopenKeys ?? sk.tcp.fastopenKeys).bytes;
     case 'TCP_NOTSENT_LOWAT':
       return sk.notsentLowat;
     case 'TCP_KEEPIDLE':

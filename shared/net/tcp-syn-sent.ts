@@ -6,6 +6,7 @@ import { ACK_FLAG, ACK_PENDING } from './tcp-ack-state.ts';
 import { advmssWithTimestamps, initTransfer } from './tcp-child.ts';
 import { setState, stateChange, tcpReset } from './tcp-close.ts';
 import { ecnReceiveSyn, ecnReceiveSynAck, ecnReflection } from './tcp-ecn.ts';
+import { receiveSynAck } from './tcp-fastopen-client.ts';
 import type { InputAnswer } from './tcp-input.ts';
 import { reserveTimestamps, syncMss } from './tcp-mss.ts';
 import { pushPendingFrames, sendSynAckFromSyn } from './tcp-output.ts';
@@ -24,14 +25,16 @@ function takeSynOptions(sk: TcpSock): void {
   sk.sawTstamp = o.timestamps && sysctl.timestamps.value !== 0;
   sk.rcvTsval = o.tsval;
   sk.rcvTsecr = o.tsecr === 0 ? 0 : (o.tsecr - sk.tsOffset) >>> 0;
+  sk.sackOk = o.sackPermitted && sysctl.sack.value !== 0;
 }
 
 function agreeOnOptions(sk: TcpSock): void {
   const o = sk.tcp.received;
   const { sysctl } = sk.tcp;
   const most = sk.userMss > 0 ? sk.userMss : 65_535;
-  sk.mssClamp = Math.min(o.mss > 0 ? o.mss : MSS_DEFAULT, most);
-  sk.sackOk = o.sackPermitted && sysctl.sack.value !== 0;
+  // An attempt at Fast Open has set what holds without the option.
+  const without = sk.synFastopen || sk.synData ? sk.mssClamp : MSS_DEFAULT;
+  sk.mssClamp = Math.min(o.mss > 0 ? o.mss : without, most);
   sk.wscaleOk = o.wscale >= 0 && sysctl.windowScaling.value !== 0;
   if (sk.wscaleOk) sk.sndWscale = o.wscale;
   else {
@@ -119,8 +122,15 @@ function synSentAck(sk: TcpSock, skb: SkBuff, segment: Segment): InputAnswer {
   syncMss(sk, sk.pmtuCookie);
   initializeRcvMss(sk);
   finishConnect(sk);
+  const resent = (sk.synFastopen || sk.synData) && receiveSynAck(sk, skb);
   tcp.free(skb);
-  if (inPingpongMode(sk) || sk.writeQueue.head !== undefined || sk.deferAccept > 0) {
+  stateChange(sk);
+  if (resent) {
+    // The data that went again carried the ACK.
+    pushPendingFrames(sk);
+    return 'done';
+  }
+  if (inPingpongMode(sk) || sk.writePending > 0 || sk.deferAccept > 0) {
     // Data is about to be sent: it can carry the ACK.
     sk.ackPending |= ACK_PENDING.SCHED | ACK_PENDING.TIMER;
     enterQuickackMode(sk, QUICKACKS_MAX);
@@ -140,5 +150,4 @@ function finishConnect(sk: TcpSock): void {
   sk.lrcvtime = sk.lsndtime = sk.host.clock.now();
   initTransfer(sk);
   fastPathCheck(sk);
-  stateChange(sk);
 }

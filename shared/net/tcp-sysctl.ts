@@ -2,7 +2,8 @@
 import type { Host } from './host.ts';
 import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
 
-export function tcpSysctlInit(host: Host) {
+/** `blackholeReset`: a new tcp_fastopen_blackhole_timeout_sec forgets what was seen. */
+export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
   const { sysctl } = host;
   const number = (name: string, initial: number, min = 0, max = 2_147_483_647) =>
     sysctl.number(`net.ipv4.${name}`, initial, { min, max });
@@ -66,6 +67,11 @@ export function tcpSysctlInit(host: Host) {
     minSndMss: number('tcp_min_snd_mss', 48, 48, 65_535),
     mtuProbing: number('tcp_mtu_probing', 0, 0, 2),
     rtoMinUs: number('tcp_rto_min_us', 200_000, 1),
+    fastopen: number('tcp_fastopen', 1, -2_147_483_648),
+    fastopenBlackholeTimeoutSec: sysctl.number('net.ipv4.tcp_fastopen_blackhole_timeout_sec', 0, {
+      min: 0,
+      changed: blackholeReset,
+    }),
     // Of 6.15, with the constant of the kernels before it.
     rtoMaxMs: number('tcp_rto_max_ms', 120_000, 1_000, 120_000),
     noMetricsSave: number('tcp_no_metrics_save', 0, 0, 1),

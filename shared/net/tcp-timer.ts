@@ -6,6 +6,8 @@ import type { Micros } from '../platform.ts';
 import type { Route } from './route.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpDone, tcpWriteError } from './tcp-close.ts';
+import { fastopenSynackTimer } from './tcp-fastopen.ts';
+import { detectBlackhole } from './tcp-fastopen-client.ts';
 import { enterLoss } from './tcp-loss.ts';
 import { timeWait } from './tcp-minisocks.ts';
 import { sendProbe, tsqHandler, writeWakeup } from './tcp-output.ts';
@@ -155,6 +157,7 @@ function writeTimeout(sk: TcpSock): boolean {
     }
   }
   if (!expired) expired = retransmitsTimedOut(sk, retryUntil, sk.userTimeout);
+  detectBlackhole(sk, expired);
   if (!expired) return false;
   sk.host.snmp.TcpExtTCPAbortOnTimeout++;
   tcpWriteError(sk);
@@ -179,6 +182,7 @@ function clampedRto(sk: TcpSock): Micros {
 
 /** The oldest segment was not acknowledged in time. (Linux: tcp_retransmit_timer) */
 function retransmitTimer(sk: TcpSock): void {
+  if (sk.fastopenRsk !== undefined) return fastopenSynackTimer(sk, sk.fastopenRsk);
   const head = sk.rtxQueue.head;
   if (sk.packetsOut === 0 || head === undefined) return;
   const { snmp } = sk.host;

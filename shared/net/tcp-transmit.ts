@@ -22,12 +22,15 @@ import { establishedOption, optionWritten, synAckOption } from './tcp-accecn.ts'
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { enterCwr } from './tcp-congestion.ts';
 import { accecnMode, ecnSend } from './tcp-ecn.ts';
+import { routeMtu } from './tcp-mss.ts';
 import { paceAfterSend, stampDeparture } from './tcp-pacing.ts';
 import type { Segment } from './tcp-segment.ts';
 import { ATO_MIN, packetsInFlight, type TcpSock, tsClock } from './tcp-sock.ts';
 import { selectWindow } from './tcp-window.ts';
 
 const TCP_HEADER_MIN = 20;
+/** net.ipv4.route.min_adv_mss. */
+const ADVMSS_MIN = 256;
 /** What a packet below the socket is charged beside its payload (truesize of the head). */
 export const TX_OVERHEAD = 1_280;
 
@@ -64,10 +67,30 @@ function fillSackBlocks(sk: TcpSock, o: TcpOptions): void {
   }
 }
 
+/** The path may have become narrower since the last SYN (tcp_advertise_mss). */
+function advertiseMss(sk: TcpSock): void {
+  sk.advmss = Math.min(sk.advmss, Math.max(routeMtu(sk) - 40, ADVMSS_MIN));
+}
+
+/** The cookie of a Fast Open, or the request for one, where there is room for it. */
+function putCookie(sk: TcpSock, o: TcpOptions): void {
+  const cookie = sk.fastopenReq?.cookie;
+  if (cookie === undefined || cookie.length < 0) return;
+  const before = synOptionsSize(o);
+  cookie.put(o);
+  if (before + o.fastopenSize > TCP_OPTION_BYTES_MAX) {
+    o.fastopenLength = -1;
+    return;
+  }
+  sk.synFastopen = true;
+  sk.synFastopenExp = cookie.exp;
+}
+
 /** What we offer in a SYN, or confirm in a SYN-ACK of a simultaneous open (tcp_syn_options). */
 function synOptions(sk: TcpSock, o: TcpOptions, flags: number): number {
   const { sysctl } = sk.tcp;
   o.clear();
+  advertiseMss(sk);
   o.mss = sk.advmss;
   const answering = sk.state === 'SYN_RECV';
   o.timestamps = answering ? sk.tstampOk : sysctl.timestamps.value !== 0;
@@ -80,6 +103,7 @@ function synOptions(sk: TcpSock, o: TcpOptions, flags: number): number {
   if ((flags & TCP_FLAG.ACK) !== 0 && accecnMode(sk) && sk.retransmits < 2 && sysctl.ecnOption.value !== 0) {
     synAckOption(o, TCP_OPTION_BYTES_MAX - synOptionsSize(o));
   }
+  if (!answering) putCookie(sk, o);
   return synOptionsSize(o);
 }
 

@@ -9,6 +9,7 @@
  *   tcp-recovery.ts  RACK and TLP            tcp-retransmit.ts  sending again             tcp-timer.ts  time-outs
  *   tcp-congestion.ts, tcp-cubic.ts  cwnd    tcp-rtt.ts  RTO                              tcp-window.ts, tcp-rcvbuf.ts
  *   tcp-close.ts     FIN, RST, orphans       tcp-minisocks.ts  TIME-WAIT                  tcp-reply.ts  without a sock
+ *   tcp-fastopen.ts, tcp-fastopen-client.ts, tcp-fastopen-send.ts  RFC 7413              tcp-metrics.ts  destinations
  *   tcp-sock.ts      the state               tcp-host.ts  tables                          tcp-info.ts  what ss shows
  */
 import { IPV4_ANY } from '../header/address.ts';
@@ -18,7 +19,7 @@ import type { Errno, Result } from './errno.ts';
 import type { Host } from './host.ts';
 import type { SocketRecord } from './netlink.ts';
 import { addressType } from './route.ts';
-import { POLL, type Proto, type ReceivedMessage, type SockAddress, type SocketType } from './sock.ts';
+import { MSG, POLL, type Proto, type ReceivedMessage, type SockAddress, type SocketType } from './sock.ts';
 import { streamWritable } from './tcp-ack.ts';
 import { shutdownWrite, tcpClose, tcpDisconnect } from './tcp-close.ts';
 import { bindPort, tcpConnect } from './tcp-connect.ts';
@@ -26,6 +27,7 @@ import { setTcpOf, Tcp, tcpOf } from './tcp-host.ts';
 import { listTcp, procNetTcp } from './tcp-info.ts';
 import { tcpError, tcpReceive } from './tcp-ipv4.ts';
 import { acceptNext, startListening } from './tcp-listen.ts';
+import { tcpMetricsInit } from './tcp-metrics.ts';
 import { recvmsg } from './tcp-recvmsg.ts';
 import { segmentOf } from './tcp-segment.ts';
 import { sendmsg, tsqTasklet } from './tcp-sendmsg.ts';
@@ -57,8 +59,8 @@ function listen(sk: TcpSock, backlog: number): Errno | undefined {
 }
 
 /** inet_stream_connect: what connect(2) means in each state. */
-function connect(sk: TcpSock, address: SockAddress): Errno | undefined {
-  if (stateIs(sk, 'SYN_SENT', 'SYN_RECV')) return 'EALREADY';
+export function streamConnect(sk: TcpSock, address: SockAddress): Errno | undefined {
+  if (stateIs(sk, 'SYN_SENT', 'SYN_RECV') && sk.connecting) return sk.deferConnect ? 'EISCONN' : 'EALREADY';
   if (sk.connecting) {
     // The program asks how it went.
     sk.connecting = false;
@@ -67,12 +69,10 @@ function connect(sk: TcpSock, address: SockAddress): Errno | undefined {
     return sk.state === 'CLOSE' ? 'ECONNABORTED' : undefined;
   }
   if (sk.state !== 'CLOSE') return 'EISCONN';
-  const pending = sk.takeError();
-  if (pending !== undefined) return pending;
   if (address.port === 0) return 'ECONNREFUSED';
   sk.shutdownRead = sk.shutdownWrite = false;
   const answer = tcpConnect(sk, address);
-  if (answer === 'EINPROGRESS') sk.connecting = true;
+  if (answer === 'EINPROGRESS' || answer === undefined) sk.connecting = true;
   return answer;
 }
 
@@ -98,7 +98,7 @@ function poll(sk: TcpSock): number {
   let mask = 0;
   if ((sk.shutdownRead && sk.shutdownWrite) || sk.state === 'CLOSE') mask |= POLL.HUP;
   if (sk.shutdownRead) mask |= POLL.IN | POLL.RDHUP;
-  if (sk.state !== 'SYN_SENT' && sk.state !== 'SYN_RECV') {
+  if (sk.state !== 'SYN_SENT' && (sk.state !== 'SYN_RECV' || sk.fastopenRsk !== undefined)) {
     const readable = (sk.rcvNxt - sk.copiedSeq) | 0;
     const urgentNext = sk.urgData !== 0 && sk.urgSeq === sk.copiedSeq ? 1 : 0;
     if (readable - urgentNext >= Math.min(sk.rcvlowat, sk.rcvbuf >> 1) && readable > 0) mask |= POLL.IN;
@@ -106,7 +106,7 @@ function poll(sk: TcpSock): number {
     if (sk.shutdownWrite) mask |= POLL.OUT;
     else if (streamWritable(sk)) mask |= POLL.OUT;
     else sk.noSpace = true;
-  }
+  } else if (sk.deferConnect) mask |= POLL.OUT;
   if (sk.error !== undefined) mask |= POLL.ERR;
   return mask;
 }
@@ -152,7 +152,7 @@ export const tcpProto: Proto = {
   create: (host: Host, _type: SocketType, _protocol: number) => tcpOf(host).newSock(),
   bind: (sk, address) => bind(sk as TcpSock, address),
   listen: (sk, backlog) => listen(sk as TcpSock, backlog),
-  connect: (sk, address) => inKernel(sk as TcpSock, () => connect(sk as TcpSock, address)),
+  connect: (sk, address) => inKernel(sk as TcpSock, () => streamConnect(sk as TcpSock, address)),
   disconnect: (sk) =>
     inKernel(sk as TcpSock, () => {
       tcpDisconnect(sk as TcpSock);
@@ -173,6 +173,8 @@ export const tcpProto: Proto = {
     tcp.leave();
     return received;
   },
+  writeConnects: (sk, flags) => (flags & MSG.FASTOPEN) !== 0 || (sk as TcpSock).deferConnect,
+  handshaking: (sk) => stateIs(sk as TcpSock, 'SYN_SENT', 'SYN_RECV') && (sk as TcpSock).connecting,
   shutdown: (sk, how) => inKernel(sk as TcpSock, () => shutdown(sk as TcpSock, how)),
   close: (sk) => inKernel(sk as TcpSock, () => tcpClose(sk as TcpSock)),
   poll: (sk) => poll(sk as TcpSock),
@@ -200,6 +202,7 @@ export function tcpInit(host: Host): void {
   });
   host.sockets.register({ family: 'inet', type: 'stream', protocol: PROTOCOL.TCP, proto: tcpProto });
   host.sockDiag.register('tcp', () => listTcp(tcp));
+  tcpMetricsInit(host, tcp.metrics);
   host.procfs.register('/proc/net/tcp', () => procNetTcp(tcp));
   host.procfs.register(
     '/sys/module/tcp_cubic/parameters/hystart_detect',

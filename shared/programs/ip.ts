@@ -1,5 +1,5 @@
 /**
- * ip(8) of iproute2 6.1: addr, link, route, neigh, rule. Objects, commands and keywords may be cut short as in the
+ * ip(8) of iproute2 6.1: addr, link, route, neigh, rule, tcp_metrics. Objects, commands and keywords may be cut short as in the
  * original (`ip a`, `ip ro ge`). Left out: the other objects, -batch, -netns, colours (accepted and ignored).
  */
 import { Failure, program } from './failure.ts';
@@ -9,9 +9,10 @@ import { ipLink } from './ip-link.ts';
 import { ipNeighbour } from './ip-neigh.ts';
 import { ipRoute } from './ip-route.ts';
 import { ipRules } from './ip-route-filter.ts';
+import { ipTcpMetrics } from './ip-tcp-metrics.ts';
 
 const IP_USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
-where  OBJECT := { address | help | link | neighbor | neighbour | route | rule }
+where  OBJECT := { address | help | link | neighbor | neighbour | route | rule | tcp_metrics }
        OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -r[esolve] |
                     -h[uman-readable] | -j[son] | -p[retty] |
                     -f[amily] { inet | inet6 | link } |
@@ -20,7 +21,17 @@ where  OBJECT := { address | help | link | neighbor | neighbour | route | rule }
 `;
 
 /** In the order in which iproute2 tries them. */
-const OBJECTS = ['address', 'route', 'rule', 'neighbor', 'neighbour', 'link', 'help'] as const;
+const OBJECTS = [
+  'address',
+  'route',
+  'rule',
+  'neighbor',
+  'neighbour',
+  'link',
+  'tcp_metrics',
+  'tcpmetrics',
+  'help',
+] as const;
 
 /** Option -> what it does; the first that the word begins wins, as in main(). */
 const SWITCHES: readonly (readonly [string, (options: IpOptions) => void])[] = [
@@ -102,6 +113,9 @@ async function runObject(self: Ip, word: string, words: Words): Promise<number> 
       return ipLink(self, words);
     case 'rule':
       return ipRules(self, words.next());
+    case 'tcp_metrics':
+    case 'tcpmetrics':
+      return ipTcpMetrics(self, words);
     case 'help':
       throw new Failure(USAGE_STATUS, IP_USAGE);
     case undefined:

@@ -17,8 +17,8 @@ export const SERVICE_PORT = 8080;
 /** What calls tell the interpreter about the connection under test. */
 export interface Watcher {
   listening(): void;
-  /** A connection is being opened from this port; its SYN may have been sent already. */
-  connecting(fd: Fd): void;
+  /** A connection is being opened from this port; its SYN may have been sent already, `maybe` long ago. */
+  connecting(fd: Fd, maybe?: boolean): void;
   accepted(fd: Fd): void;
 }
 
@@ -165,6 +165,11 @@ export class Calls {
 
   private async connect(args: readonly Expression[]): Promise<number> {
     const fd = this.fd(args[0]);
+    const family = args[1];
+    if (family?.kind === 'word' && family.text === 'AF_UNSPEC') {
+      this.sys.disconnect(fd);
+      return 0;
+    }
     const outcome = this.sys.connect(fd, this.address(args[1], this.remote));
     this.watcher.connecting(fd);
     await outcome;
@@ -183,15 +188,24 @@ export class Calls {
     if (name === 'writev') return this.sendBytes(fd, lengthOf(what), 0);
     if (isNull(what)) {
       const flags = name === 'write' ? 0 : this.int(args[3]);
+      if ((flags & MSG.FASTOPEN) !== 0) return this.sendOpening(fd, BAD_ADDRESS, flags);
       return this.sys.send(this.fd(fd), BAD_ADDRESS, { flags });
     }
     return this.sendBytes(fd, this.int(args[2]), name === 'write' ? 0 : this.int(args[3]));
   }
 
   private sendBytes(fd: Expression | undefined, length: number, flags: number): Promise<number> {
-    if ((flags & MSG.FASTOPEN) !== 0) throw new Unsupported('MSG_FASTOPEN');
     if ((flags & MSG.ZEROCOPY) !== 0) throw new Unsupported('MSG_ZEROCOPY');
+    if ((flags & MSG.FASTOPEN) !== 0) return this.sendOpening(fd, new Uint8Array(length), flags);
     return this.sys.send(this.fd(fd), new Uint8Array(length), { flags });
+  }
+
+  /** A write that connects. */
+  private sendOpening(expression: Expression | undefined, bytes: Uint8Array, flags: number): Promise<number> {
+    const fd = this.fd(expression);
+    const sent = this.sys.send(fd, bytes, { flags, to: { address: this.remote, port: SERVICE_PORT } });
+    this.watcher.connecting(fd, true);
+    return sent;
   }
 
   private async receive(event: CallEvent): Promise<number> {
@@ -323,9 +337,19 @@ function lengthOf(iov: Expression | undefined): number {
   return length;
 }
 
+/** Octets of a text such as "\\xa1\\xb2"; undefined for one without escapes. */
+function escapedBytes(text: string): Uint8Array | undefined {
+  if (!text.includes('\\x')) return undefined;
+  const octets = text.match(/\\x[0-9a-fA-F]{2}|./gs) ?? [];
+  return Uint8Array.from(octets, (octet) => (octet.length > 1 ? Number(`0x${octet.slice(2)}`) : octet.charCodeAt(0)));
+}
+
 function optionValue(expression: Expression | undefined): SockoptValue {
   if (expression?.kind === 'list' && expression.items.length === 1) return optionValue(expression.items[0]);
-  if (expression?.kind === 'text') return { text: expression.text };
+  if (expression?.kind === 'text') {
+    const bytes = escapedBytes(expression.text);
+    return bytes ?? { text: expression.text };
+  }
   if (expression?.kind === 'number' || expression?.kind === 'word' || expression?.kind === 'or') {
     return numberOf(expression) | 0;
   }

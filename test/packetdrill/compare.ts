@@ -15,9 +15,10 @@ export interface StampRule {
 
 /** The segment as the script would write it, with the fields that `want` names. */
 export function describe(segment: Segment, flow: Flow, want?: TcpLine): string {
-  const seq = flow.toScriptLocal(segment.seq);
+  const syn = isSyn(segment.flags);
+  const seq = flow.toScriptLocal(segment.seq, syn);
   const parts = [`${flagText(segment.flags)} ${seq}:${(seq + segment.length) >>> 0}(${segment.length})`];
-  if ((segment.flags & ACK) !== 0) parts.push(`ack ${flow.toScriptRemote(segment.ack)}`);
+  if ((segment.flags & ACK) !== 0) parts.push(`ack ${flow.toScriptRemote(segment.ack, syn)}`);
   if (want === undefined || want.window !== undefined) parts.push(`win ${segment.window}`);
   if (segment.urgent !== 0 || want?.urgent !== undefined) parts.push(`urg ${segment.urgent}`);
   const options = readOptions(segment.options, flow);
@@ -29,7 +30,11 @@ export function describe(segment: Segment, flow: Flow, want?: TcpLine): string {
 export function compareSegment(segment: Segment, want: TcpLine, flow: Flow, rule: StampRule): void {
   if (segment.fault !== undefined) throw new Mismatch(`expected ${segment.fault}; sent ${describe(segment, flow)}`);
   // A SYN sets what the numbers count from.
-  if (isSyn(segment.flags)) flow.localOffset = (segment.seq - want.start) >>> 0;
+  const syn = isSyn(segment.flags);
+  if (syn) {
+    flow.localIsn = segment.seq;
+    flow.localScriptIsn = want.start;
+  }
   const differ = (field: string, expected: unknown, got: unknown): void => {
     if (expected === got) return;
     throw new Mismatch(
@@ -38,9 +43,9 @@ export function compareSegment(segment: Segment, want: TcpLine, flow: Flow, rule
   };
   differ('flags', flagText(want.flags), flagText(segment.flags));
   differ('reserved bits', 0, segment.reserved);
-  differ('sequence number', want.start, flow.toScriptLocal(segment.seq));
+  differ('sequence number', want.start, flow.toScriptLocal(segment.seq, syn));
   differ('payload length', (want.end - want.start + 2 ** 32) % 2 ** 32, segment.length);
-  if ((want.flags & ACK) !== 0) differ('ack', want.ack ?? 0, flow.toScriptRemote(segment.ack));
+  if ((want.flags & ACK) !== 0) differ('ack', want.ack ?? 0, flow.toScriptRemote(segment.ack, syn));
   else differ('ack', 0, segment.ack);
   if (want.window !== undefined) differ('win', want.window, segment.window);
   differ('urg', (want.flags & URG) !== 0 ? (want.urgent ?? 0) : 0, segment.urgent);

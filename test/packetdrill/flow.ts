@@ -10,9 +10,12 @@ export class Flow {
   readonly remoteAddress: Ipv4;
   readonly localPort: number;
   readonly remotePort: number;
-  /** On the wire less in the script; undefined until a SYN of that direction was seen. */
-  localOffset: number | undefined = undefined;
-  remoteOffset: number | undefined = undefined;
+  /** Initial sequence numbers on the wire; undefined until a SYN of that direction was seen. */
+  localIsn: number | undefined = undefined;
+  remoteIsn: number | undefined = undefined;
+  /** The same in the script, where the numbers of SYNs count from 0 and all others from the SYN. */
+  localScriptIsn = 0;
+  remoteScriptIsn = 0;
   /** Timestamps of ours: the script's to the wire's. */
   private readonly stamps = new Map<number, number>();
   /** The first pair, for scripts that say how long a tick is. */
@@ -38,16 +41,17 @@ export class Flow {
     throw new Mismatch(`the script echoes timestamp ${script}, which nothing sent had`);
   }
 
-  toLiveLocal(script: number): number {
-    return (script + (this.localOffset ?? 0)) >>> 0;
+  /** `syn`: the number stands in a SYN or SYN-ACK. */
+  toLiveLocal(script: number, syn = false): number {
+    return (script + (this.localIsn ?? 0) - (syn ? this.localScriptIsn : 0)) >>> 0;
   }
-  toLiveRemote(script: number): number {
-    return (script + (this.remoteOffset ?? 0)) >>> 0;
+  toLiveRemote(script: number, syn = false): number {
+    return (script + (this.remoteIsn ?? 0) - (syn ? this.remoteScriptIsn : 0)) >>> 0;
   }
-  toScriptLocal(live: number): number {
-    return (live - (this.localOffset ?? 0)) >>> 0;
+  toScriptLocal(live: number, syn = false): number {
+    return (live - (this.localIsn ?? 0) + (syn ? this.localScriptIsn : 0)) >>> 0;
   }
-  toScriptRemote(live: number): number {
-    return (live - (this.remoteOffset ?? 0)) >>> 0;
+  toScriptRemote(live: number, syn = false): number {
+    return (live - (this.remoteIsn ?? 0) + (syn ? this.remoteScriptIsn : 0)) >>> 0;
   }
 }

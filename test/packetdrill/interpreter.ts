@@ -110,9 +110,9 @@ export class Interpreter {
       {
         listening: () => void (this.listening = true),
         accepted: (fd) => void (this.underTest = fd),
-        connecting: (fd) => {
+        connecting: (fd, maybe) => {
           const { port } = this.sys.getsockname(fd);
-          if (port === 0) return;
+          if (port === 0 || (maybe === true && fd === this.underTest && port === this.flow?.localPort)) return;
           this.underTest = fd;
           this.flow = new Flow({
             localAddress: local,
@@ -256,8 +256,9 @@ export class Interpreter {
     } else {
       if (line.ports !== undefined) throw new Unsupported('ports in packets');
       const flow = this.flowFor(line);
-      if (isSyn(line.flags) && flow.remoteOffset === undefined) {
-        flow.remoteOffset = (PEER_ISN_FIRST + this.peers * 0x10_0000 - line.start) >>> 0;
+      if (isSyn(line.flags) && flow.remoteIsn === undefined) {
+        flow.remoteIsn = (PEER_ISN_FIRST + this.peers * 0x10_0000) >>> 0;
+        flow.remoteScriptIsn = line.start;
       }
       const bytes = buildSegment(line, flow, { source: flow.remotePort, target: flow.localPort });
       this.tun.receive(bytes, this.gsoSize, line.end - line.start);

@@ -28,15 +28,15 @@ function hexBytes(text: string): number[] {
 }
 
 /** Options as the peer sends them: acknowledgement numbers of ours, timestamps echoed as they were on the wire. */
-export function optionBytes(options: readonly TcpOptionText[], flow: Flow): Uint8Array {
+export function optionBytes(options: readonly TcpOptionText[], flow: Flow, opening = false): Uint8Array {
   const bytes: number[] = [];
-  for (const option of options) emitOption(bytes, option, flow);
+  for (const option of options) emitOption(bytes, option, flow, opening);
   while (bytes.length % 4 !== 0) bytes.push(KIND.eol);
   if (bytes.length > 40) throw new ParseError('more than 40 octets of options');
   return Uint8Array.from(bytes);
 }
 
-function emitOption(bytes: number[], { name, words }: TcpOptionText, flow: Flow): void {
+function emitOption(bytes: number[], { name, words }: TcpOptionText, flow: Flow, opening: boolean): void {
   const n = Number(words[0]);
   switch (name) {
     case 'nop':
@@ -61,7 +61,8 @@ function emitOption(bytes: number[], { name, words }: TcpOptionText, flow: Flow)
     case 'TS':
       bytes.push(KIND.TS, 10);
       push32(bytes, Number(words[1]));
-      push32(bytes, flow.liveStamp(Number(words[3])));
+      // The echo in a SYN answers nothing: it goes as it is.
+      push32(bytes, opening ? Number(words[3]) : flow.liveStamp(Number(words[3])));
       return;
     case 'FO':
       emitHex(bytes, [KIND.FO], words[0]);

@@ -26,6 +26,7 @@ function takeOptions(cursor: Cursor, options: Map<string, string>, defines: Map<
 
 /** What the testers of the kernel define for every script: the names have these values in IPv4. */
 export const DEFINES_DEFAULT: ReadonlyMap<string, string> = new Map([
+  ['CODE', 'host_unreachable'],
   ['CMSG_LEVEL_IP', 'SOL_IP'],
   ['CMSG_TYPE_RECVERR', 'IP_RECVERR'],
   ['TFO_COOKIE', '3021b9d889017eeb'],

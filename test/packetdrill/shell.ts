@@ -64,7 +64,8 @@ export class Shell {
     }
   }
 
-  private async line(line: string): Promise<void> {
+  private async line(text: string): Promise<void> {
+    const line = text.replace(/\s*(2?>\s*\/dev\/null|2>&1)/g, '');
     const [command = '', ...words] = wordsOf(line);
     const name = command.split('/').at(-1) ?? command;
     if (name === 'defaults.sh') return this.defaults(command.includes('common'));
@@ -76,8 +77,6 @@ export class Shell {
     const echo = /^echo (\S+) > ?(\/\S+)$/.exec(line);
     if (echo !== null) return this.echo(echo[2]!, echo[1]!);
     if (name === 'sleep') return void (await this.clock.runAsync(this.clock.now() + Number(words[0]) * 1e6));
-    // No cache of metrics is kept between connections: it is empty.
-    if (line === 'ip tcp_metrics flush' || /^ip tcp_metrics flush /.test(line)) return;
     if (!['ip', 'ethtool', 'tc'].includes(name) || !programs.has(name)) throw new Unsupported(`command: ${line}`);
     const { status, out, err } = await runOn(this.host, this.clock, [name, ...words]);
     if (status !== 0) throw new Unsupported(`command: ${line}: ${(err || out).trim()}`);

@@ -94,7 +94,7 @@ export function ipFieldsOf(words: readonly string[]): { ecn?: number | 'ect01'; 
 
 /** An IP packet of the peer's, as the script's line says. */
 export function buildSegment(line: TcpLine, flow: Flow, ports: { source: number; target: number }): Uint8Array {
-  const options = optionBytes(line.options === 'any' ? [] : line.options, flow);
+  const options = optionBytes(line.options === 'any' ? [] : line.options, flow, (line.flags & (SYN | ACK)) === SYN);
   const payload = (line.end - line.start + 2 ** 32) % 2 ** 32;
   const size = TCP.SIZE + options.length + payload;
   const bytes = new Uint8Array(IPV4.SIZE + size);
@@ -113,8 +113,9 @@ export function buildSegment(line: TcpLine, flow: Flow, ports: { source: number;
   const at = IPV4.SIZE;
   view.setUint16(at + TCP.SOURCE_PORT, ports.source);
   view.setUint16(at + TCP.TARGET_PORT, ports.target);
-  view.setUint32(at + TCP.SEQUENCE, flow.toLiveRemote(line.start));
-  if ((line.flags & ACK) !== 0) view.setUint32(at + TCP.ACKNOWLEDGEMENT, flow.toLiveLocal(line.ack ?? 0));
+  view.setUint32(at + TCP.SEQUENCE, flow.toLiveRemote(line.start, isSyn(line.flags)));
+  if ((line.flags & ACK) !== 0)
+    view.setUint32(at + TCP.ACKNOWLEDGEMENT, flow.toLiveLocal(line.ack ?? 0, isSyn(line.flags)));
   view.setUint16(at + TCP.OFFSET, (((TCP.SIZE + options.length) / 4) << 12) | line.flags);
   view.setUint16(at + TCP.WINDOW, line.window ?? 0);
   view.setUint16(at + TCP.URGENT, line.urgent ?? 0);
@@ -126,6 +127,7 @@ export function buildSegment(line: TcpLine, flow: Flow, ports: { source: number;
 
 const ICMP_UNREACHABLE = 3;
 const ICMP_CODES: ReadonlyMap<string, number> = new Map([
+  ['', 0],
   ['net_unreachable', 0],
   ['host_unreachable', 1],
   ['protocol_unreachable', 2],

@@ -211,6 +211,19 @@ export const TCP_DROPS: DropRecipes = {
       },
     },
   ],
+  tcp_fastopen: [
+    {
+      when: 'a Fast Open child gets a segment without ACK before the one that it waits for',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const t = script(watch, { sysctls: { 'net.ipv4.tcp_fastopen': '0x602' } });
+        t.listen();
+        t.inbound('S 0:10(10) win 32792 <mss 1000>');
+        t.outbound('S. 0:0(0) ack 11');
+        t.inbound('P 11:21(10) win 320');
+      },
+    },
+  ],
   tcp_rcvbuf: [
     {
       when: 'the buffer is full and nobody reads',
