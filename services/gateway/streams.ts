@@ -6,6 +6,7 @@ import type { WebSocket } from 'ws';
 import { WATCHER_BACKLOG_BYTES_MAX } from '../../shared/device/capture.ts';
 import { CAPTURE_HEAD, type CaptureHello } from '../../shared/device/capture-format.ts';
 import { EmuError } from '../../shared/device/errors.ts';
+import { parseOrSay } from '../../shared/device/trace-stream.ts';
 import type { FanIn } from './fan-in.ts';
 import type { Lab } from './lab.ts';
 
@@ -46,7 +47,7 @@ export function serveCapture(lab: Lab, fanIn: FanIn, socket: WebSocket, url: URL
   socket.on('close', stop);
 }
 
-/** `/api/trace?devices=alice,bob&cause=7`: lines of JSON, TraceEvent or {"lost": n}; Attached is a line of its own. */
+/** `/api/trace?devices=alice,bob&cause=7&skb=alice/17&filter=EXPR`: lines of JSON, TraceEvent or {"lost": n}; Attached is a line of its own. */
 export function serveTrace(lab: Lab, fanIn: FanIn, socket: WebSocket, url: URL): void {
   const asked = url.searchParams.get('devices');
   const devices = asked === null || asked === 'all' ? [...lab.links.keys()] : asked.split(',');
@@ -55,8 +56,10 @@ export function serveTrace(lab: Lab, fanIn: FanIn, socket: WebSocket, url: URL):
   if (causes.some((cause) => !/^\d{1,10}$/.test(cause))) {
     throw new EmuError('EMU_BAD_REQUEST', 'cause: expected a whole number');
   }
-  const query = causes.map((cause) => `cause=${cause}`).join('&');
-  const paths = new Map(devices.map((device) => [device, query === '' ? '/trace' : `/trace?${query}`]));
+  const query = new URLSearchParams(causes.map((cause): [string, string] => ['cause', cause]));
+  addFilter(lab, query, url.searchParams);
+  const path = query.size === 0 ? '/trace' : `/trace?${query}`;
+  const paths = new Map(devices.map((device) => [device, path]));
   let lost = 0;
   const stop = fanIn.watch(paths, {
     onMessage: (_device, message, binary) => {
@@ -72,6 +75,23 @@ export function serveTrace(lab: Lab, fanIn: FanIn, socket: WebSocket, url: URL):
     onAttached: (missing) => sendAttached(socket, missing),
   });
   socket.on('close', stop);
+}
+
+/** What devices are to choose by. They know each other by number: those that an expression names are told to them. */
+function addFilter(lab: Lab, query: URLSearchParams, asked: URLSearchParams): void {
+  const [skb, filter] = [asked.get('skb'), asked.get('filter')];
+  const indexOf = (name: string): number | undefined => lab.plan.devices.find((device) => device.name === name)?.index;
+  if (skb !== null) {
+    const [, device = '', number = ''] = /^([^/]+)\/(\d{1,10})$/.exec(skb) ?? [];
+    if (number === '') throw new EmuError('EMU_BAD_REQUEST', `skb: expected DEVICE/NUMBER, found ${skb}`);
+    const index = indexOf(device);
+    if (index === undefined) lab.link(device);
+    query.set('skb', `${index}/${number}`);
+  }
+  if (filter === null) return;
+  parseOrSay(filter);
+  query.set('filter', filter);
+  for (const { name, index } of lab.plan.devices) if (filter.includes(name)) query.append('name', `${index}:${name}`);
 }
 
 function sendAttached(socket: WebSocket, missing: readonly string[]): void {

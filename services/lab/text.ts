@@ -111,7 +111,6 @@ export const TEXT = {
     `tracing ${devices}${missing.length > 0 ? ` (no answer from ${missing.join(', ')})` : ''}; Ctrl-C ends it`,
   eventsLost: (count: number) => `... ${count} events lost`,
   traced: (shown: number, lost: number) => `${shown} events${lost > 0 ? `, ${lost} lost` : ''}`,
-  badSkb: (found: string) => `--skb: expected DEVICE/NUMBER, found ${found}`,
   captureToTerminal:
     'capture writes binary pcapng: give a file with -w, or pipe it, as in `wirelab capture all | tshark -r -`',
   portTaken: (problem: string, who: string) => `${problem} (it is for ${who}); try another --base-port`,

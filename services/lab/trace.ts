@@ -6,13 +6,13 @@
 import { once } from 'node:events';
 import type { RawData } from 'ws';
 import type { EmuErrorBody } from '../../shared/device/errors.ts';
+import { type DeviceNames, identityOf } from '../../shared/device/trace-filter.ts';
 import type { TraceEvent } from '../../shared/net/trace.ts';
 import { traceLayer } from '../../shared/net/trace-layer.ts';
 import type { LabView } from '../gateway/lab.ts';
 import { fromGateway, type GatewayClient } from './client.ts';
-import { CommandError, EXIT } from './exit.ts';
+import type { CommandError } from './exit.ts';
 import { TEXT } from './text.ts';
-import { FilterError, type Matches, parseFilter } from './trace-filter.ts';
 
 /** Longest that an event is held to be sorted among those of other devices, real time; batches come every 10 ms. */
 const HOLD_MS = 150;
@@ -28,36 +28,6 @@ const OUTPUT_BYTES_MAX = 4_000_000;
 export interface TraceOptions {
   readonly skb?: string | undefined;
   readonly filter?: string | undefined;
-}
-
-/** The devices of a lab by their numbers, as the identity of a packet has them. */
-export type DeviceNames = ReadonlyMap<number, string>;
-
-/** A field by its name in a filter. */
-export function fieldOf(event: TraceEvent, names: DeviceNames, name: string): string | number | undefined {
-  switch (name) {
-    case 'point':
-    case 'device':
-    case 'context':
-    case 'cause':
-      return event[name];
-    case 'layer':
-      return traceLayer(event.point);
-    case 'skb':
-      return event.skb === undefined ? undefined : identityOf(event.skb, names);
-    case 'len':
-    case 'data':
-    case 'headroom':
-      return event.skb?.[name];
-    default: {
-      const value = event.fields[name];
-      return value === undefined || typeof value === 'number' ? value : String(value);
-    }
-  }
-}
-
-function identityOf(skb: NonNullable<TraceEvent['skb']>, names: DeviceNames): string {
-  return `${names.get(skb.device) ?? skb.device}/${skb.number}`;
 }
 
 /** Prints events in order, and knows where each packet was last. */
@@ -112,20 +82,6 @@ function word(value: TraceEvent['fields'][string]): string {
   return /[\s"]/.test(text) || text === '' ? JSON.stringify(text) : text;
 }
 
-/** What `--skb` and `--filter` ask for together. */
-export function wanted(options: TraceOptions, names: DeviceNames): Matches<TraceEvent> {
-  const { skb, filter } = options;
-  if (skb !== undefined && !/^[^/]+\/\d+$/.test(skb)) throw new CommandError(TEXT.badSkb(skb), EXIT.BAD_USE);
-  const field = (event: TraceEvent, name: string) => fieldOf(event, names, name);
-  try {
-    const matches = filter === undefined ? () => true : parseFilter(filter, field);
-    return skb === undefined ? matches : (event) => field(event, 'skb') === skb && matches(event);
-  } catch (error) {
-    if (error instanceof FilterError) throw new CommandError(`--filter: ${error.message}`, EXIT.BAD_USE);
-    throw error;
-  }
-}
-
 /** Holds events until no older one can come. */
 class Sorter {
   shown = 0;
@@ -167,9 +123,11 @@ class Sorter {
 export async function trace(client: GatewayClient, devices: readonly string[], options: TraceOptions): Promise<void> {
   const view = await client.get<LabView>('/api/state');
   const names: DeviceNames = new Map(view.devices.map(({ index, name }) => [index, name]));
-  const matches = wanted(options, names);
   const sorter = new Sorter(names);
-  const socket = client.socket(`/api/trace?devices=${encodeURIComponent(devices.join(','))}`);
+  const query = new URLSearchParams({ devices: devices.join(',') });
+  // The devices themselves choose: what nobody wants to see never leaves them.
+  for (const name of ['skb', 'filter'] as const) if (options[name] !== undefined) query.set(name, options[name]);
+  const socket = client.socket(`/api/trace?${query}`);
   let failure: CommandError | undefined;
   socket.on('message', (data: RawData) => {
     for (const line of String(data).split('\n')) {
@@ -178,7 +136,7 @@ export async function trace(client: GatewayClient, devices: readonly string[], o
       if ('error' in said) failure = fromGateway(said.error);
       else if ('lost' in said) sorter.lose(said.lost);
       else if ('attached' in said) process.stderr.write(`${TEXT.tracing(devices.join(', '), said.missing)}\n`);
-      else if (matches(said)) sorter.add(said);
+      else sorter.add(said);
     }
   });
   socket.on('error', (error: NodeJS.ErrnoException) => {

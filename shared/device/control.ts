@@ -3,7 +3,7 @@
  * connection (which has its token in its Hello) and /healthz (which tells nothing else) wants the lab's token. Described at /openapi.json.
  *
  *   GET /healthz /state /metrics /openapi.json      POST /ports/:port/{unplug,plug,impair}
- *   sockets: /wires/NAME, /console, /capture?ports=eth0,eth1 (or all), /trace?cause=7
+ *   sockets: /wires/NAME, /console, /capture?ports=eth0,eth1 (or all), /trace?cause=7&filter=EXPR
  */
 import type { FastifyInstance } from 'fastify';
 import { closest } from '../lab/closest.ts';
@@ -20,7 +20,7 @@ import type { Logger } from './log.ts';
 import { renderMetrics } from './metrics.ts';
 import { GarbageCounter, type SocketHandler, serveSockets, tokenMatches, tokenOf, urlOf } from './sockets.ts';
 import { stateOf } from './state.ts';
-import { streamTrace } from './trace-stream.ts';
+import { streamTrace, traceFilterOf } from './trace-stream.ts';
 import { boolean, object, problemsOf } from './validate.ts';
 
 /** Bodies are an impairment at most. */
@@ -262,14 +262,14 @@ function endpointsOf(device: Device, cables: Cables, garbage: GarbageCounter): R
     [
       '/trace',
       (socket, url) => {
-        const causes = causesOf(url.searchParams.getAll('cause'));
+        const filter = traceFilterOf(url.searchParams);
         const sink = {
           send: (lines: string) => socket.send(lines),
           get backlog() {
             return socket.bufferedAmount;
           },
         };
-        const stop = streamTrace(device.host.trace, sink, { causes });
+        const stop = streamTrace(device.host.trace, sink, filter);
         listenOnly(socket, () => garbage.count('trace'));
         socket.on('close', stop);
       },
@@ -291,13 +291,4 @@ function portsOf(device: Device, asked: string): readonly string[] {
   const wrong = ports.find((port) => !device.phys.has(port));
   if (wrong !== undefined) throw noPort(device, wrong);
   return ports;
-}
-
-function causesOf(asked: readonly string[]): ReadonlySet<number> | undefined {
-  if (asked.length === 0) return undefined;
-  const causes = asked.map(Number);
-  if (causes.some((cause) => !Number.isSafeInteger(cause) || cause < 0)) {
-    throw new EmuError('EMU_BAD_REQUEST', 'cause: expected a whole number');
-  }
-  return new Set(causes);
 }

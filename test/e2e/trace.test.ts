@@ -52,9 +52,15 @@ test('one packet is followed by its identity through three devices, in the order
 });
 
 test('what is no filter, no packet or no device is bad use', async () => {
-  for (const args of [['alice', '--filter', 'ttl<'], ['alice', '--skb', 'x'], ['nobody']]) {
+  for (const [problem, ...args] of [
+    ['filter: column 5: expected a value', 'alice', '--filter', 'ttl<'],
+    ['skb: expected DEVICE/NUMBER', 'alice', '--skb', 'x'],
+    ['nobody', 'alice', '--skb', 'nobody/1'],
+    ['nobody', 'nobody'],
+  ] as const) {
     const { status, stderr } = await wirelab.run(['trace', ...args]);
     expect({ args, status }).toEqual({ args, status: 2 });
     expect(stderr).toMatch(/^wirelab: /);
+    expect(stderr).toContain(problem);
   }
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { fieldOf, TracePrinter, wanted } from '../../../services/lab/trace.ts';
-import { FilterError, parseFilter } from '../../../services/lab/trace-filter.ts';
+import { TracePrinter } from '../../../services/lab/trace.ts';
+import { EmuError } from '../../../shared/device/errors.ts';
+import { FilterError, parseFilter } from '../../../shared/device/trace-filter.ts';
+import { streamTrace, traceFilterOf } from '../../../shared/device/trace-stream.ts';
 import { Host } from '../../../shared/net/host.ts';
 import type { TraceEvent } from '../../../shared/net/trace.ts';
 import { platform } from '../../kit/cards.ts';
@@ -25,8 +27,7 @@ function eventAt(device: string, fields: Partial<TraceEvent> = {}): TraceEvent {
   };
 }
 
-const holds = (expression: string, event = eventAt('gw')): boolean =>
-  parseFilter<TraceEvent>(expression, (one, name) => fieldOf(one, names, name))(event);
+const holds = (expression: string, event = eventAt('gw')): boolean => parseFilter(expression, names)(event);
 
 describe('a trace filter', () => {
   test.each([
@@ -60,12 +61,68 @@ describe('a trace filter', () => {
     },
   );
 
-  test('--skb and --filter hold together, and a wrong one is bad use', () => {
-    const matches = wanted({ skb: 'alice/17', filter: 'ttl==63' }, names);
-    expect(matches(eventAt('gw'))).toBe(true);
-    expect(matches(eventAt('gw', { skb: { device: 1, number: 18 } }))).toBe(false);
-    expect(() => wanted({ skb: '17' }, names)).toThrow('DEVICE/NUMBER');
-    expect(() => wanted({ filter: 'ttl<' }, names)).toThrow('--filter');
+  test.each([
+    ['ttl<', 5, 'expected a value after < at the end'],
+    ['ttl < x', 7, '< compares numbers, found "x"'],
+    ['ip_rcv ip_forward', 8, 'did not expect "ip_forward"'],
+    ['(ttl<3', 7, 'a parenthesis is not closed'],
+    ['ttl==3 && "x', 11, 'cannot read'],
+    ['x'.repeat(1_001), 1_001, 'longer than 1000 characters'],
+  ])('what is wrong is said with its column: %j', (text, column, problem) => {
+    expect(() => holds(text)).toThrow(`column ${column}: ${problem}`);
+  });
+
+  test('many stars cost no more than a search each', () => {
+    const event = eventAt('gw', { fields: { text: 'a'.repeat(5_000) } });
+    const began = performance.now();
+    expect(holds(`text==${'*a'.repeat(300)}*b*c`, event)).toBe(false);
+    expect(holds(`text==${'*a'.repeat(300)}*`, event)).toBe(true);
+    expect(performance.now() - began).toBeLessThan(200);
+  });
+
+  test('stars stand for any characters, at both ends and between', () => {
+    expect(['ip_*', '*_forward', 'ip*ward', '*', '*p_f*'].map((one) => holds(`point==${one}`))).toEqual(
+      Array(5).fill(true),
+    );
+    expect(['ip_forward*x', '*_rcv', 'ip_forwar*d*d'].map((one) => holds(`point==${one}`))).toEqual(
+      Array(3).fill(false),
+    );
+  });
+});
+
+describe('a device sends what was asked for', () => {
+  function seen(query: string): Promise<string[]> {
+    const clock = new ManualClock();
+    const host = new Host({ name: 'gw', index: 2, clock, random: testRandom('trace'), platform });
+    const lines: string[] = [];
+    const sink = { send: (text: string) => lines.push(...text.trim().split('\n')), backlog: 0 };
+    const stop = streamTrace(host.trace, sink, traceFilterOf(new URLSearchParams(query)));
+    for (let n = 1; n <= 600; n++) {
+      host.trace.point('ip_forward', { traceDevice: 1, traceNumber: n, cause: n % 3 }, { ttl: n });
+      host.trace.point('ip_rcv', { traceDevice: 1, traceNumber: n, cause: n % 3 }, {});
+    }
+    return new Promise((resolve) => {
+      setTimeout(() => {
+        stop();
+        resolve(lines.map((line) => (JSON.parse(line) as TraceEvent).point));
+      }, 30);
+    });
+  }
+
+  test.each([
+    ['', 1_200],
+    ['filter=ttl<11', 10],
+    ['skb=1/17', 2],
+    ['skb=1/17&filter=ip_rcv', 1],
+    ['cause=1&filter=ip_rcv', 200],
+    ['filter=skb==alice/20&name=1:alice', 2],
+    ['filter=skb==alice/20', 0],
+  ])('/trace?%s: %i events', async (query, count) => {
+    expect(await seen(query)).toHaveLength(count);
+  });
+
+  test.each(['filter=ttl<', 'skb=alice/17', 'cause=x'])('/trace?%s is a bad request', (query) => {
+    expect(() => traceFilterOf(new URLSearchParams(query))).toThrow(EmuError);
   });
 });
 
