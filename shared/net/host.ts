@@ -17,6 +17,7 @@ import { Fragments } from './ip-defrag.ts';
 import type { IcmpInfo, ProtocolHandler } from './ip-input.ts';
 import { IpIds } from './ip-output.ts';
 import { Tables } from './iptables-table.ts';
+import { Jiffies } from './jiffies.ts';
 import { loopbackInit } from './loopback.ts';
 import { Neighbours } from './neighbour.ts';
 import type { PacketTap } from './netdev.ts';
@@ -106,6 +107,7 @@ export class Host {
   readonly ipIds: IpIds;
   readonly defaultTtl: SysctlNumber;
   readonly core: CoreSysctl;
+  readonly jiffies = new Jiffies();
   /** Raw sockets: a copy of every packet for this host, skb.data at the IP header; whether anybody took one. */
   rawReceive: ((skb: SkBuff, protocol: number) => boolean) | undefined = undefined;
   rawError: ((skb: SkBuff, protocol: number, info: IcmpInfo) => void) | undefined = undefined;
@@ -126,6 +128,7 @@ export class Host {
     etcInit(this.filesystem);
     this.processes = new Processes(this);
     this.core = new CoreSysctl(this);
+    this.sysctl.register('wirelab.hz', this.jiffies);
     this.defaultTtl = this.sysctl.number('net.ipv4.ip_default_ttl', TTL_DEFAULT, { min: 1, max: 255 });
     this.devices = new NetDevices(this);
     // The order in which these hear of devices: addresses, then routes, then neighbours.

@@ -8,6 +8,7 @@ import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
 import { type TcpOptions, TIMESTAMPS_ALIGNED, WINDOW_SCALE_MAX } from '../header/tcp-options.ts';
 import { assert, type Micros, type Timer } from '../platform.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
+import { JiffyTimer } from './jiffies.ts';
 import { type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import { makeChild } from './tcp-child.ts';
@@ -88,7 +89,7 @@ export class RequestSock {
     this.localPort = from.localPort;
     this.remoteAddress = from.remoteAddress;
     this.remotePort = from.remotePort;
-    this.timer = listener.host.softTimer(() => requestTimer(this));
+    this.timer = new JiffyTimer(listener.host, () => requestTimer(this));
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Ipv4 } from '../header/address.ts';
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { Timer } from '../platform.ts';
+import { JiffyTimer } from './jiffies.ts';
 import { setState, tcpDone } from './tcp-close.ts';
 import type { BindBucket, Tcp, TcpEntry } from './tcp-host.ts';
 import type { Segment } from './tcp-segment.ts';
@@ -64,7 +65,7 @@ export class TimeWaitSock {
     this.tsRecentStamp = sk.tstampOk ? sk.tsRecentStamp : 0;
     this.enteredAt = sk.host.clock.now();
     this.cause = sk.cause;
-    this.timer = sk.host.softTimer(() => killTimeWait(this));
+    this.timer = new JiffyTimer(sk.host, () => killTimeWait(this));
   }
 }
 

@@ -9,7 +9,7 @@ import { windowTest, writeXmit } from './tcp-output.ts';
 import { fragmentSegment } from './tcp-queue.ts';
 import { resendSegment, xmitRetransmitQueue } from './tcp-retransmit.ts';
 import { ANY_RETRANS, SACKED, type Segment } from './tcp-segment.ts';
-import { NAGLE, packetsInFlight, RTO_MIN, type TcpSock, TIMEOUT_INIT, TIMEOUT_MIN } from './tcp-sock.ts';
+import { NAGLE, packetsInFlight, type TcpSock, TIMEOUT_INIT, TIMEOUT_MIN } from './tcp-sock.ts';
 import { clearXmitTimer, tcpResetXmitTimer } from './tcp-timer.ts';
 
 /** Bits of tcp_recovery. */
@@ -132,7 +132,7 @@ export function scheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
   if ((early !== 3 && early !== 4) || sk.packetsOut === 0 || !sk.sackOk) return false;
   if (sk.caState !== 'Open' && sk.caState !== 'CWR') return false;
   let timeout: Micros = TIMEOUT_INIT;
-  if (sk.srtt > 0) timeout = (sk.srtt >> 2) + (sk.packetsOut === 1 ? RTO_MIN : TIMEOUT_MIN);
+  if (sk.srtt > 0) timeout = (sk.srtt >> 2) + (sk.packetsOut === 1 ? sk.rtoMin : TIMEOUT_MIN);
   const untilRto = advancingRto ? sk.rto : rtoDelta(sk);
   if (untilRto > 0) timeout = Math.min(timeout, untilRto);
   tcpResetXmitTimer(sk, 'loss-probe', timeout, sk.rtoMax);

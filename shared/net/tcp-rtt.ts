@@ -2,7 +2,7 @@
 import { seqAfter } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
-import { RTO_MIN, type TcpSock } from './tcp-sock.ts';
+import type { TcpSock } from './tcp-sock.ts';
 
 /** One more measurement (tcp_rtt_estimator): Jacobson and Karels, kept eightfold and fourfold. */
 export function rttEstimator(sk: TcpSock, measured: Micros): void {
@@ -11,7 +11,7 @@ export function rttEstimator(sk: TcpSock, measured: Micros): void {
   if (srtt === 0) {
     srtt = m * 8;
     sk.mdev = m * 2;
-    sk.rttvar = Math.max(sk.mdev, RTO_MIN);
+    sk.rttvar = Math.max(sk.mdev, sk.rtoMin);
     sk.mdevMax = sk.rttvar;
     sk.rttSeq = sk.sndNxt;
   } else {
@@ -30,7 +30,7 @@ export function rttEstimator(sk: TcpSock, measured: Micros): void {
     if (seqAfter(sk.sndUna, sk.rttSeq)) {
       if (sk.mdevMax < sk.rttvar) sk.rttvar -= Math.floor((sk.rttvar - sk.mdevMax) / 4);
       sk.rttSeq = sk.sndNxt;
-      sk.mdevMax = RTO_MIN;
+      sk.mdevMax = sk.rtoMin;
     }
   }
   sk.srtt = Math.max(1, srtt);
@@ -38,7 +38,7 @@ export function rttEstimator(sk: TcpSock, measured: Micros): void {
 
 /** tcp_set_rto. */
 export function setRto(sk: TcpSock): void {
-  sk.rto = Math.min(Math.floor(sk.srtt / 8) + sk.rttvar, sk.rtoMax);
+  sk.rto = Math.min(sk.host.jiffies.whole(Math.floor(sk.srtt / 8) + sk.rttvar), sk.rtoMax);
 }
 
 /** The smallest of a window of time, from three samples (minmax_running_min, after Nichols). */

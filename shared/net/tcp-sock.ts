@@ -6,6 +6,7 @@
 import type { Ipv4 } from '../header/address.ts';
 import type { Micros, Timer } from '../platform.ts';
 import type { Host } from './host.ts';
+import { JiffyTimer } from './jiffies.ts';
 import type { Pages } from './skbuff.ts';
 import { type Proto, Sock } from './sock.ts';
 import { AccEcnState } from './tcp-accecn-state.ts';
@@ -41,7 +42,7 @@ export const RTO_MIN: Micros = 200_000;
 export const RTO_MAX: Micros = 120_000_000;
 /** What TCP_RTO_MAX_MS may ask for at least. */
 export const RTO_MAX_LEAST: Micros = 1_000_000;
-/** Two jiffies (TCP_TIMEOUT_MIN). */
+/** TCP_TIMEOUT_MIN_US. */
 export const TIMEOUT_MIN: Micros = 2_000;
 export const DELACK_MIN: Micros = 40_000;
 export const DELACK_MAX: Micros = 200_000;
@@ -194,6 +195,9 @@ export class TcpSock extends Sock {
   rto: Micros = TIMEOUT_INIT;
   /** No time-out is longer: tcp_rto_max_ms, or TCP_RTO_MAX_MS (icsk_rto_max). */
   rtoMax: Micros;
+  /** The least that is added to a round trip for its variance (icsk_rto_min), and the longest delay of an ACK. */
+  rtoMin: Micros;
+  delackMax: Micros = DELACK_MAX;
   rcvRtt = 0;
   rcvRttSeq = 0;
   rcvRttAt: Micros = 0;
@@ -321,9 +325,9 @@ export class TcpSock extends Sock {
   constructor(host: Host, proto: Proto, tcp: Tcp, timers: TcpTimerHandlers) {
     super(host, { family: 'inet', type: 'stream', proto, protocol: 6 });
     this.tcp = tcp;
-    this.retransmitTimer = host.softTimer(() => timers.retransmit(this));
-    this.delackTimer = host.softTimer(() => timers.delack(this));
-    this.keepaliveTimer = host.softTimer(() => timers.keepalive(this));
+    this.retransmitTimer = new JiffyTimer(host, () => timers.retransmit(this));
+    this.delackTimer = new JiffyTimer(host, () => timers.delack(this));
+    this.keepaliveTimer = new JiffyTimer(host, () => timers.keepalive(this));
     this.compressedAckTimer = host.softTimer(() => timers.compressedAck(this));
     this.pacingTimer = host.softTimer(() => timers.pacing(this));
     this.ca = tcp.defaultCongestion();
@@ -331,6 +335,7 @@ export class TcpSock extends Sock {
     this.sndbuf = tcp.sysctl.wmem.values[1] ?? this.sndbuf;
     this.reordering = tcp.sysctl.reordering.value;
     this.rtoMax = tcp.sysctl.rtoMaxMs.value * 1_000;
+    this.rtoMin = tcp.sysctl.rtoMinUs.value;
   }
 }
 

@@ -375,7 +375,9 @@ export function sendDelayedAck(sk: TcpSock): void {
     if (sk.srtt > 0) most = Math.min(most, Math.max(sk.srtt >> 3, DELACK_MIN));
     ato = Math.min(ato, most);
   }
-  ato = Math.min(ato, 200_000);
+  // A shorter RTO of ours is likely a shorter one of the peer's, too (tcp_delack_max).
+  const tick = sk.host.jiffies.tick;
+  ato = Math.min(ato, sk.delackMax, Math.max(sk.rtoMin, 2 * tick) - tick);
   let timeout = now + ato;
   if ((sk.ackPending & ACK_PENDING.TIMER) !== 0) {
     if (sk.ackTimeout <= now + (ato >> 2)) return sendAck(sk);

@@ -84,7 +84,7 @@ export class Interpreter {
   private underTest: Fd | undefined = undefined;
   private blocked: Blocked | undefined = undefined;
 
-  constructor(script: Script) {
+  constructor(script: Script, hz: number) {
     this.script = script;
     const { options } = script;
     for (const name of options.keys()) if (!OPTIONS_KNOWN.has(name)) throw new Unsupported(`option --${name}`);
@@ -100,6 +100,7 @@ export class Interpreter {
     const fallback = local === ip('192.168.0.2') ? '192.168.0.1' : '192.168.0.2';
     const gateway = address('gateway_ip', fallback);
     this.tun = new Tun(this.clock, { mtu: Number(options.get('mtu') ?? 1_500), local, remote, gateway });
+    this.tun.host.sysctl.set('wirelab.hz', String(hz));
     this.sys = processOf(this.tun);
     this.shell = new Shell(this.tun.host, this.sys, this.clock);
     this.tolerance = Number(options.get('tolerance_usecs') ?? TOLERANCE);
@@ -378,12 +379,14 @@ function processOf(tun: Tun): Syscalls {
 export interface Verdict {
   readonly outcome: 'pass' | 'fail' | 'unsupported';
   readonly message: string;
+  /** Only a kernel that ticks so passes. */
+  readonly hz?: number;
 }
 
-/** Parse and run the text of a script. */
-export async function runScript(text: string): Promise<Verdict> {
+/** Parse and run the text of a script on a kernel that ticks `hz` times a second. */
+export async function runScript(text: string, hz = 1_000): Promise<Verdict> {
   try {
-    await new Interpreter(parseScript(text)).run();
+    await new Interpreter(parseScript(text), hz).run();
     return { outcome: 'pass', message: '' };
   } catch (error) {
     if (error instanceof Mismatch) return { outcome: 'fail', message: error.message };

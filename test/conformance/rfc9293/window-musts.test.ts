@@ -58,7 +58,7 @@ test('[MUST-37] a window may stay shut for hours, as long as every probe is answ
   t.inbound('. 1:1(0) ack 1001 win 0');
   t.write(sk, 1_000);
   for (let n = 0; n < 100; n++) {
-    t.wait(120);
+    t.wait(120.01);
     t.outboundAny('. 1000:1000(0) ack 1');
     t.drain();
     t.inbound('. 1:1(0) ack 1001 win 0');
