@@ -43,7 +43,7 @@ const icmp = (frame: Frame | undefined) => [...(frame?.bytes.slice(34, 36) ?? []
 const view = (frame: Frame) => new DataView(frame.bytes.buffer, ETHERNET.SIZE);
 
 describe('RFC 1812 §5: forwarding', () => {
-  test('TTL one less, checksum right, addresses and payload as they were, MACs of the next hop', () => {
+  test('[1812-5.2.1] TTL one less, checksum right, addresses and payload as they were, MACs of the next hop', () => {
     const { right, receive } = between();
     for (const ttl of [2, 64, 255]) receive({ ttl, id: ttl });
     for (const [i, ttl] of [1, 63, 254].entries()) {
@@ -58,7 +58,7 @@ describe('RFC 1812 §5: forwarding', () => {
     }
   });
 
-  test('§5.3.1: TTL 1 is not forwarded; its sender hears "time exceeded" from the near address', () => {
+  test('[1812-4.2.2.9, 1812-5.2.7.3] §5.3.1: TTL 1 is not forwarded; its sender hears "time exceeded" from the near address', () => {
     const { left, right, receive, drops } = between();
     receive({ ttl: 1 });
     expect(right.frames).toEqual([]);
@@ -67,14 +67,21 @@ describe('RFC 1812 §5: forwarding', () => {
     expect(drops()).toEqual({ ip_ttl_exceeded: 1 });
   });
 
-  test('§5.3.4: link broadcasts are not forwarded, and not answered', () => {
+  test('[1812-5.3.4] §5.3.4: link broadcasts are not forwarded, and not answered', () => {
     const { left, right, receive, drops } = between();
     receive({}, 20, MAC_BROADCAST);
     expect([...left.frames, ...right.frames]).toEqual([]);
     expect(drops()).toEqual({ ip_link_broadcast: 1 });
   });
 
-  test('§5.3.7: martians are not forwarded', () => {
+  test('[1812-5.3.5.2] a directed broadcast of the next network is not forwarded', () => {
+    const { right, router, receive } = between();
+    receive({ target: ip('10.0.2.255') });
+    expect(right.frames).toEqual([]);
+    expect(router.skbs.counters.live).toBe(0);
+  });
+
+  test('[1812-5.3.7, 1812-4.2.2.11a] §5.3.7: martians are not forwarded', () => {
     const { right, receive, drops } = between();
     receive({ source: ip('127.0.0.1') });
     receive({ source: ip('224.0.0.1') });
@@ -85,7 +92,7 @@ describe('RFC 1812 §5: forwarding', () => {
     expect(drops()).toEqual({ ip_invalid_source: 3, ip_invalid_target: 2 });
   });
 
-  test('§5.2.7.1: no route is "network unreachable"; an unreachable route says host, a prohibited one so', () => {
+  test('[1812-5.2.7.1a] §5.2.7.1: no route is "network unreachable"; an unreachable route says host, a prohibited one so', () => {
     const { left, router, receive } = between();
     receive({ target: ip('192.0.2.1') });
     router.routes.add({ type: 'unreachable', target: ip('198.51.100.0'), prefix: 24 });
@@ -100,7 +107,7 @@ describe('RFC 1812 §5: forwarding', () => {
     ]);
   });
 
-  test('a next hop that does not answer ARP is "host unreachable"', () => {
+  test('[1812-5.2.7.1c] a next hop that does not answer ARP is "host unreachable"', () => {
     const { clock, left, receive, drops } = between();
     receive({ target: ip('10.0.2.77') });
     clock.advance(4 * SECOND);
@@ -108,7 +115,7 @@ describe('RFC 1812 §5: forwarding', () => {
     expect(drops()).toEqual({ neigh_failed: 1 });
   });
 
-  test('too long with DF: "fragmentation needed" with the MTU (RFC 1191); without DF: cut', () => {
+  test('[1812-5.2.5, 1812-5.2.7.1b] too long with DF: "fragmentation needed" with the MTU (RFC 1191); without DF: cut', () => {
     const { left, right, receive } = between(600);
     receive({ fragment: IPV4_DF }, 1_000);
     expect(icmp(left.frames[0])).toEqual([3, 4]);
@@ -117,13 +124,13 @@ describe('RFC 1812 §5: forwarding', () => {
     expect(right.frames.map((frame) => frame.bytes.length)).toEqual([14 + 596, 14 + 20 + 1_008 - 576]);
   });
 
-  test('fragments are forwarded as they are, and cut again where they must be', () => {
+  test('[1812-5.3.9] fragments are forwarded as they are, and cut again where they must be', () => {
     const { right, receive } = between(300);
     receive({ fragment: 0x2000 | 100 }, 392);
     expect(right.frames.map((frame) => view(frame).getUint16(IPV4.FRAGMENT))).toEqual([0x2000 | 100, 0x2000 | 135]);
   });
 
-  test('§5.2.7.2: a redirect when it leaves by the way it came, fewer and fewer', () => {
+  test('[1812-5.2.7.2] §5.2.7.2: a redirect when it leaves by the way it came, fewer and fewer', () => {
     const { clock, left, router, receive } = between();
     addRoute(router, '198.51.100.0/24 via 10.0.1.3');
     for (let n = 0; n < 10; n++) {
@@ -153,7 +160,7 @@ describe('RFC 1812 §5: forwarding', () => {
     expect(right.frames).toHaveLength(1);
   });
 
-  test('§5.3.8: with rp_filter what comes by the wrong way is dropped', () => {
+  test('[1812-5.3.8] §5.3.8: with rp_filter what comes by the wrong way is dropped', () => {
     const { router, receive, drops } = between();
     router.sysctl.set('net.ipv4.conf.all.rp_filter', '1');
     receive({ source: ip('10.0.2.99') });

@@ -40,7 +40,7 @@ const header = (frame: Frame) => new DataView(frame.bytes.buffer, ETHERNET.SIZE)
 const fragmentOf = (frame: Frame) => header(frame).getUint16(IPV4.FRAGMENT);
 
 describe('RFC 791: the header', () => {
-  test('a sound packet for us goes up; padding behind it is cut off', () => {
+  test('[791-2.3] a sound packet for us goes up; padding behind it is cut off', () => {
     const { cable, receive } = receiver();
     receive({}, echo, 10);
     expect(cable.frames).toHaveLength(1);
@@ -76,7 +76,7 @@ describe('RFC 791: the header', () => {
     expect(cable.frames).toHaveLength(2);
   });
 
-  test('[1122-3.2.1.7b] RFC 1122 §3.2.1.7: a TTL of 0 or 1 does not matter to the target', () => {
+  test('[1122-3.2.1.7b, 1812-5.3.1] RFC 1122 §3.2.1.7: a TTL of 0 or 1 does not matter to the target', () => {
     const { cable, receive } = receiver();
     receive({ ttl: 1 });
     receive({ ttl: 0 });
@@ -92,7 +92,7 @@ describe('RFC 791: the header', () => {
 });
 
 describe('RFC 6864: identification', () => {
-  test('zero with DF where there is no connection, a counter without', () => {
+  test('[6864-4.1] zero with DF where there is no connection, a counter without', () => {
     const { clock, cable, alice } = receiver();
     for (const dontFragment of [true, true, false, false, false])
       sendUdp(alice, ip('10.0.0.2'), { sourcePort: 1, targetPort: 2, dontFragment });
@@ -105,7 +105,7 @@ describe('RFC 6864: identification', () => {
 });
 
 describe('RFC 791 §3.2: fragmentation', () => {
-  test('fragments carry multiples of eight octets, share the ID, and all but the last have MF', () => {
+  test('[791-3.2a] fragments carry multiples of eight octets, share the ID, and all but the last have MF', () => {
     const { clock, cable, alice } = receiver();
     sendEcho(alice, ip('10.0.0.2'), { size: 3_000 });
     clock.advance(0);
@@ -115,7 +115,7 @@ describe('RFC 791 §3.2: fragmentation', () => {
     expect(mine.map((frame) => header(frame).getUint16(IPV4.TOTAL_LENGTH))).toEqual([1_500, 1_500, 68]);
   });
 
-  test('what may not be cut is refused: EMSGSIZE', () => {
+  test('[791-3.2b] what may not be cut is refused: EMSGSIZE', () => {
     const { alice } = receiver();
     const big = { sourcePort: 1, targetPort: 2, size: 3_000, dontFragment: true };
     expect(sendUdp(alice, ip('10.0.0.2'), big)).toBe('EMSGSIZE');
@@ -191,13 +191,13 @@ describe('reassembly', () => {
     expect(alice.fragments.bytes).toBe(0);
   });
 
-  test('tiny first fragments are put together, too', () => {
+  test('[791-3.2c] tiny first fragments are put together, too', () => {
     const { seen, piece } = pieces();
     for (let at = 0; at < 100; at += 8) piece(at, Math.min(8, 100 - at));
     expect(seen.arrivals[0]).toMatchObject({ length: 100, checksumOk: true });
   });
 
-  test('datagrams with different IDs are kept apart', () => {
+  test('[791-3.2d] datagrams with different IDs are kept apart', () => {
     const { seen, piece, alice } = pieces();
     piece(0, 40, 1);
     piece(40, 60, 2);
@@ -227,7 +227,7 @@ describe('reassembly', () => {
     expect(alice.fragments.queues.size).toBe(0);
   });
 
-  test('a datagram beyond 65535 octets (ping of death) is malformed', () => {
+  test('[791-3.2e] a datagram beyond 65535 octets (ping of death) is malformed', () => {
     const { receive, drops } = receiver();
     receive({ fragment: 0x1fff }, new Uint8Array(400));
     expect(drops()).toEqual({ frag_malformed: 1 });

@@ -43,7 +43,7 @@ const ipOf = (frame: Frame) => new DataView(frame.bytes.buffer, ETHERNET.SIZE);
 const icmpOf = (frame: Frame) => frame.bytes.slice(ETHERNET.SIZE + IPV4.SIZE);
 
 describe('echo', () => {
-  test('[1122-3.2.2.6a, 1122-3.2.2.6c, 1122-3.2.2.6d] the reply comes from the address that was asked, with the same id, sequence, data and code', () => {
+  test('[1122-3.2.2.6a, 1122-3.2.2.6c, 1122-3.2.2.6d, 792-echo] the reply comes from the address that was asked, with the same id, sequence, data and code', () => {
     const { cable, receive } = target();
     const data = Uint8Array.from({ length: 40 }, (_, i) => 255 - i);
     receive({ tos: 0x10 }, icmpMessage(8, 9, 0x1234_5678, data));
@@ -87,7 +87,7 @@ describe('echo', () => {
 });
 
 describe('errors that we send', () => {
-  test('[1122-3.2.2b, 1122-3.2.2c, 1122-3.2.2e, 1122-3.3.8, 1122-4.1.3.1] port unreachable quotes the packet unchanged, up to 576 octets in all, with TOS 0xc0', () => {
+  test('[1122-3.2.2b, 1122-3.2.2c, 1122-3.2.2e, 1122-3.3.8, 1122-4.1.3.1, 1812-4.3.2.3, 1812-4.3.2.5] port unreachable quotes the packet unchanged, up to 576 octets in all, with TOS 0xc0', () => {
     const { cable, udp } = target();
     udp({}, 300);
     udp({ source: ip('10.0.0.3'), tos: 0x1f }, 1_000);
@@ -100,7 +100,7 @@ describe('errors that we send', () => {
     expect(ipOf(large!).getUint8(IPV4.TOS)).toBe(0xdc);
   });
 
-  test('never about broadcasts, multicasts, later fragments or ICMP errors', () => {
+  test('[1812-4.3.2.7] never about broadcasts, multicasts, later fragments or ICMP errors', () => {
     const { cable, udp, receive } = target();
     udp({ target: ip('10.0.0.255') }, 20, MAC_BROADCAST);
     udp({}, 20, MAC_BROADCAST);
@@ -109,7 +109,7 @@ describe('errors that we send', () => {
     expect(cable.frames).toEqual([]);
   });
 
-  test('one target gets six at once, then one a second; another is not affected', () => {
+  test('[1812-4.3.2.8] one target gets six at once, then one a second; another is not affected', () => {
     const { clock, cable, udp, alice } = target();
     for (let n = 0; n < 20; n++) udp();
     expect(cable.frames).toHaveLength(6);
@@ -159,7 +159,7 @@ describe('errors that we get', () => {
     expect(routeOutput(alice, { target: ip('10.0.0.3') })).toMatchObject({ mtu: 1_500 });
   });
 
-  test('a quote that is cut short is counted and dropped', () => {
+  test('[792-quote] a quote that is cut short is counted and dropped', () => {
     const { alice, receive, drops } = target();
     receive({}, icmpMessage(3, 1, 0, quoted(PROTOCOL.UDP).slice(0, 27)));
     expect(drops()).toEqual({ icmp_too_short: 1 });

@@ -56,7 +56,7 @@ function alone() {
 }
 
 describe('RFC 826: address resolution', () => {
-  test('[1122-2.3.3b] a question goes to everybody, with our addresses and a zero target MAC', () => {
+  test('[1122-2.3.3b, 826-request] a question goes to everybody, with our addresses and a zero target MAC', () => {
     const { cable, alice } = alone();
     sendEcho(alice, ip('10.0.0.2'));
     expect(cable.frames).toHaveLength(1);
@@ -70,7 +70,7 @@ describe('RFC 826: address resolution', () => {
     expect([...cable.frames[0]!.bytes.slice(0, 6)]).toEqual([255, 255, 255, 255, 255, 255]);
   });
 
-  test('a question to us is answered to its sender alone, who becomes a STALE neighbour', () => {
+  test('[826-reply, 826-learn] a question to us is answered to its sender alone, who becomes a STALE neighbour', () => {
     const { cable, ask, entry } = alone();
     ask(BOB, '10.0.0.2', '10.0.0.1');
     expect(arpOf(cable.frames[0]!)).toEqual({
@@ -83,7 +83,7 @@ describe('RFC 826: address resolution', () => {
     expect(entry()).toMatchObject({ state: 'STALE', mac: BOB });
   });
 
-  test('a question for somebody else is not answered and teaches nothing new', () => {
+  test('[826-ignore] a question for somebody else is not answered and teaches nothing new', () => {
     const { cable, ask, entry, alice } = alone();
     ask(BOB, '10.0.0.2', '10.0.0.9');
     expect(cable.frames).toHaveLength(0);
@@ -91,7 +91,7 @@ describe('RFC 826: address resolution', () => {
     expect(alice.skbs.counters.drops.get('arp_ignored')).toBe(1);
   });
 
-  test('a question for somebody else from a known neighbour updates it (the merge flag)', () => {
+  test('[826-merge] a question for somebody else from a known neighbour updates it (the merge flag)', () => {
     const { clock, ask, entry } = alone();
     ask(BOB, '10.0.0.2', '10.0.0.1');
     clock.advance(2 * SECOND);
@@ -113,7 +113,7 @@ describe('RFC 826: address resolution', () => {
     expect(arpOf(cable.frames[0]!)).toMatchObject({ operation: ARP_REPLY, senderIp: ip('192.0.2.1'), senderMac: ME });
   });
 
-  test('packets other than IPv4 over Ethernet are dropped', () => {
+  test('[826-types] packets other than IPv4 over Ethernet are dropped', () => {
     const { receive, alice } = alone();
     const frame = arpFrame(ME, BOB, {
       operation: ARP_REQUEST,
@@ -130,7 +130,16 @@ describe('RFC 826: address resolution', () => {
 });
 
 describe('RFC 5227: address conflict detection', () => {
-  test('a probe (sender 0.0.0.0) for our address is answered and teaches nothing', () => {
+  test('[5227-2.1] the kernel itself neither probes for an address nor announces it', () => {
+    const clock = newClock();
+    const cable = new Cable(clock);
+    attach(makeHost('peer', clock), 'eth0', cable);
+    attach(makeHost('host', clock), 'eth0', cable, { addresses: ['10.0.0.1/24'] });
+    clock.advance(20 * SECOND);
+    expect(cable.frames).toEqual([]);
+  });
+
+  test('[5227-2.1.1] a probe (sender 0.0.0.0) for our address is answered and teaches nothing', () => {
     const { cable, ask, alice } = alone();
     ask(BOB, '0.0.0.0', '10.0.0.1');
     expect(arpOf(cable.frames[0]!)).toMatchObject({ operation: ARP_REPLY, targetMac: BOB, targetIp: 0 });

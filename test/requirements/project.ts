@@ -30,14 +30,20 @@ export function judgeProject(): { verdicts: Verdict[]; problems: string[] } {
 
 /** A row a list: how many ids of each level are ticked, and how many of them Linux does otherwise. */
 export function requirementTable(verdicts: readonly Verdict[]): string {
-  const rows = verdicts.map(({ list, ticked }) => {
-    const count = (levels: readonly string[]): string =>
-      String(list.requirements.filter((one) => levels.includes(one.level) && ticked.get(one.id)?.length !== 0).length);
-    const linux = list.requirements.filter((one) => one.linux !== undefined).length;
-    const tests = new Set([...ticked.values()].flat().map((tick) => `${tick.file}:${tick.line}`)).size;
-    return [list.about, count(['must']), count(['should', 'may']), count(['behaviour']), String(linux), String(tests)];
-  });
+  const testsOf = (some: readonly Verdict[]): string => {
+    const ticks = some.flatMap(({ ticked }) => [...ticked.values()].flat());
+    return String(new Set(ticks.map((tick) => `${tick.file}:${tick.line}`)).size);
+  };
+  const rowOf = (name: string, some: readonly Verdict[]): string[] => {
+    const ticked = some.flatMap(({ list, ticked: by }) => list.requirements.filter((one) => by.get(one.id)?.length));
+    const count = (...levels: readonly string[]): string =>
+      String(ticked.filter((one) => levels.includes(one.level)).length);
+    const linux = String(ticked.filter((one) => one.linux !== undefined).length);
+    return [name, count('must'), count('should', 'may'), count('behaviour'), linux, testsOf(some)];
+  };
+  const rows = verdicts.map((verdict) => rowOf(verdict.list.about, [verdict]));
+  const sum = rowOf('all together', verdicts);
   const head = ['what asks', 'MUST', 'SHOULD, MAY', 'behaviours', 'of these Linux does otherwise', 'tests'];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(['---', '---:', '---:', '---:', '---:', '---:']), ...rows.map(line)].join('\n');
+  return [line(head), line(['---', '---:', '---:', '---:', '---:', '---:']), ...[...rows, sum].map(line)].join('\n');
 }

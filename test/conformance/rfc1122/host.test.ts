@@ -348,4 +348,5 @@ test('[1122-4.1.3.4b] a datagram with a wrong checksum is dropped without a word
   expect(link.arrived).toEqual([]);
   expect(host.snmp.UdpInCsumErrors).toBe(1);
   expect(sk.receiveQueue).toHaveLength(1);
+  sk.proto.close(sk);
 });

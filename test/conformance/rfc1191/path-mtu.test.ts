@@ -4,7 +4,7 @@ import { tcpScript } from '../../kit/tcp.ts';
 
 const SYN = 'S 0:0(0) win 65535 <mss 1460,sackOK,nop,nop,nop,wscale 8>';
 
-test('what was too long goes out again at once in smaller segments, and later connections begin with them', () => {
+test('[1191-3a] what was too long goes out again at once in smaller segments, and later connections begin with them', () => {
   const t = tcpScript({ tso: false });
   const sk = t.established({ syn: SYN, ack: '. 1:1(0) ack 1 win 257' });
   t.write(sk, 1_460);

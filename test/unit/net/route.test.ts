@@ -106,7 +106,7 @@ describe('routing table', () => {
     expect(to(host, '10.0.0.9')).toBe('ENETUNREACH');
   });
 
-  test('a path MTU is learned for one target, holds 600 s, never goes below 552', () => {
+  test('[1191-3b, 1191-6.3] a path MTU is learned for one target, holds 600 s, never goes below 552', () => {
     const { clock, host } = twoNics();
     addRoute(host, 'default via 10.0.0.254');
     const before = routeOutput(host, { target: ip('8.8.8.8') });
