@@ -21,6 +21,7 @@ export const ERRNO = {
   EPIPE: [32, 'Broken pipe'],
   EDOM: [33, 'Numerical argument out of domain'],
   ENAMETOOLONG: [36, 'File name too long'],
+  ENONET: [64, 'Machine is not on the network'],
   EPROTO: [71, 'Protocol error'],
   EBADMSG: [74, 'Bad message'],
   ENOTSOCK: [88, 'Socket operation on non-socket'],

@@ -215,6 +215,11 @@ export class Fib {
     return !entry.linkdown || !this.host.inet.either(entry.dev.ifindex, 'ignore_routes_with_linkdown');
   }
 
+  /** Whether a default route leads by way of `gateway`. (Linux: ip_fib_check_default) */
+  isDefaultGateway(gateway: Ipv4, dev: NetDevice): boolean {
+    return (this.main.at(IPV4_ANY, 0) ?? []).some((entry) => entry.gateway === gateway && entry.dev === dev);
+  }
+
   /** ip route add, replace. (Linux: fib_table_insert, fib_create_info) */
   add(spec: RouteSpec, how: 'create' | 'replace' | 'append' = 'create'): Errno | undefined {
     const entry = this.check(spec);

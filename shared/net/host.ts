@@ -27,6 +27,7 @@ import { NetlinkHandlers } from './netlink-table.ts';
 import { nfnetlinkInit } from './nfnetlink.ts';
 import { packetInit } from './packet.ts';
 import { pingInit } from './ping.ts';
+import { KernelLog } from './printk.ts';
 import { procInit } from './proc-files.ts';
 import { procNetInit } from './proc-net.ts';
 import { Processes } from './process.ts';
@@ -88,6 +89,8 @@ export class Host {
   readonly bootedAt: Micros;
   readonly sysctl = new Sysctl();
   readonly snmp = new Snmp();
+  /** What dmesg shows. */
+  readonly log: KernelLog;
   readonly netfilter = new Netfilter();
   readonly tables = new Tables();
   readonly packetTaps = new Set<PacketTap>();
@@ -108,6 +111,8 @@ export class Host {
   readonly defaultTtl: SysctlNumber;
   readonly core: CoreSysctl;
   readonly jiffies = new Jiffies();
+  readonly forwardUsesPmtu: SysctlNumber;
+  readonly nonlocalBind: SysctlNumber;
   /** Raw sockets: a copy of every packet for this host, skb.data at the IP header; whether anybody took one. */
   rawReceive: ((skb: SkBuff, protocol: number) => boolean) | undefined = undefined;
   rawError: ((skb: SkBuff, protocol: number, info: IcmpInfo) => void) | undefined = undefined;
@@ -124,12 +129,15 @@ export class Host {
     this.trace = new Trace({ device: options.name, deviceIndex: options.index, now: () => options.clock.now() });
     this.skbs = new SkBuffs(this.trace);
     this.bootedAt = options.clock.now();
+    this.log = new KernelLog(this);
     this.filesystem = new Filesystem(options.platform, this.procfs);
     etcInit(this.filesystem);
     this.processes = new Processes(this);
     this.core = new CoreSysctl(this);
     this.sysctl.register('wirelab.hz', this.jiffies);
     this.defaultTtl = this.sysctl.number('net.ipv4.ip_default_ttl', TTL_DEFAULT, { min: 1, max: 255 });
+    this.forwardUsesPmtu = this.sysctl.number('net.ipv4.ip_forward_use_pmtu', 0, { min: 0, max: 1 });
+    this.nonlocalBind = this.sysctl.number('net.ipv4.ip_nonlocal_bind', 0, { min: 0, max: 1 });
     this.devices = new NetDevices(this);
     // The order in which these hear of devices: addresses, then routes, then neighbours.
     this.inet = new Inet(this);

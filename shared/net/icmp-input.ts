@@ -2,15 +2,17 @@
  * ICMP in (RFC 792, RFC 1122 §3.2.2; Linux: icmp_rcv): echo and timestamps answered, errors handed to the protocol whose
  * packet they quote, redirects and path MTU learned. The checks stand in icmp_rcv's order.
  */
-import type { Ipv4 } from '../header/address.ts';
+import { formatIpv4, type Ipv4 } from '../header/address.ts';
 import { fold } from '../header/checksum.ts';
 import { ICMP, ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
 import { IPV4, ipv4HeaderLength, PROTOCOL } from '../header/ipv4.ts';
-import { MILLISECOND } from '../platform.ts';
 import { skbSum } from './gso.ts';
 import type { Host } from './host.ts';
 import { icmpPush } from './icmp.ts';
 import type { IcmpInfo, ProtocolHandler } from './ip-input.ts';
+import { timestampNow } from './ip-options.ts';
+import { echoOptions } from './ip-options-echo.ts';
+import { KERN } from './printk.ts';
 import { ipDoRedirect, ipUpdatePmtu, type Route } from './route.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
 
@@ -19,7 +21,6 @@ const TYPE_MAX = 18;
 const UNREACHABLE_CODE_MAX = 15;
 /** RFC 1191 §5: a router that gives no MTU gets the next plateau; Linux takes 68 at least. */
 const MTU_MIN = 68;
-const DAY_MS = 86_400_000;
 const TIMESTAMP_BYTES = 12;
 
 export const icmpProtocol: ProtocolHandler = { receive: icmpReceive, error: icmpError };
@@ -132,7 +133,7 @@ function icmpTimestamp(host: Host, skb: SkBuff): void {
   reply.reserve(HEADROOM);
   const at = reply.put(ICMP.SIZE + TIMESTAMP_BYTES);
   skb.copyBits(0, ICMP.SIZE + 4, reply.bytes, at);
-  const now = Math.floor(host.clock.now() / MILLISECOND) % DAY_MS;
+  const now = timestampNow(host);
   reply.view.setUint32(at + ICMP.SIZE + 4, now);
   reply.view.setUint32(at + ICMP.SIZE + 8, now);
   answer(host, skb, reply, ICMP_TYPE.TIMESTAMP_REPLY, 0);
@@ -150,6 +151,7 @@ function answer(host: Host, skb: SkBuff, reply: SkBuff, type: number, code: numb
     source: route?.type === 'local' ? asked : (0 as Ipv4),
     target: skb.view.getUint32(ip + IPV4.SOURCE) as Ipv4,
     tos: skb.view.getUint8(ip + IPV4.TOS),
+    ipOptions: echoOptions(host, skb),
   });
   host.skbs.consume(skb);
 }
@@ -169,8 +171,13 @@ function icmpUnreachable(host: Host, skb: SkBuff, type: number, code: number): v
   const quoted = quotedHeader(host, skb);
   if (quoted === undefined) return;
   const target = view.getUint32(quoted + IPV4.TARGET) as Ipv4;
-  // An error about a packet to a broadcast address is somebody's mistake.
-  if (host.routes.addressType(target) === 'broadcast') return host.skbs.drop(skb, 'icmp_broadcast', 'icmp_unreach');
+  // RFC 1122 §3.2.2: nobody may say so of a packet to a broadcast address. Linux looks only when it is told to.
+  if (host.icmpLimits.ignoreBogus.value === 0 && host.routes.addressType(target) === 'broadcast') {
+    const [who, whom] = [formatIpv4(from), formatIpv4(target)];
+    const text = `ICMP: ${who} sent an invalid ICMP type ${type}, code ${code} error to a broadcast: ${whom}`;
+    host.log.rationed(KERN.WARNING, () => `${text} on ${host.devices.byIndex(skb.ifindex)?.name ?? ''}`);
+    return host.skbs.drop(skb, 'icmp_broadcast', 'icmp_unreach');
+  }
   deliverError(host, skb, quoted, { type, code, value, from });
 }
 

@@ -9,6 +9,7 @@ import { IPV4, IPV4_OFFSET_MASK, ipv4HeaderLength, PROTOCOL } from '../header/ip
 import { MILLISECOND, type Micros, SECOND } from '../platform.ts';
 import { type Errno, isErrno } from './errno.ts';
 import type { Host } from './host.ts';
+import { echoOptions, type OptionsToSend } from './ip-options-echo.ts';
 import { ipSendSkb } from './ip-output.ts';
 import { type Route, routeOutput } from './route.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
@@ -23,6 +24,8 @@ const MESSAGES_PER_SECOND = 1_000;
 const MESSAGES_BURST = 50;
 /** Linux: XRLIM_BURST_FACTOR: errors that a target may get at once. */
 const BURST_FACTOR = 6;
+/** Linux: NR_ICMP_TYPES. */
+const TYPE_MAX = 18;
 /** Targets whose rate is remembered (inet_peer_threshold is 65664). */
 const PEERS_MAX = 4_096;
 /** IPTOS_PREC_INTERNETCONTROL, and the TOS bits that an error takes from the packet it is about. */
@@ -43,8 +46,7 @@ export const ICMP_ERRORS: readonly { readonly errno: Errno; readonly fatal: bool
   { errno: 'EOPNOTSUPP', fatal: false },
   { errno: 'ENETUNREACH', fatal: true },
   { errno: 'EHOSTDOWN', fatal: true },
-  // Linux has ENONET here, "Machine is not on the network".
-  { errno: 'EHOSTUNREACH', fatal: true },
+  { errno: 'ENONET', fatal: true },
   { errno: 'ENETUNREACH', fatal: true },
   { errno: 'EHOSTUNREACH', fatal: true },
   { errno: 'ENETUNREACH', fatal: false },
@@ -77,12 +79,18 @@ export class IcmpLimits {
   readonly burst: SysctlNumber;
   readonly ignoreAll: SysctlNumber;
   readonly ignoreBroadcasts: SysctlNumber;
+  readonly ignoreBogus: SysctlNumber;
+  readonly useInbound: SysctlNumber;
+  private readonly host: Host;
   private readonly peers = new Map<number, Peer>();
   private credit = 0;
   private stamp: Micros = Number.NEGATIVE_INFINITY;
 
   constructor(host: Host) {
     const { sysctl } = host;
+    this.host = host;
+    this.ignoreBogus = sysctl.number('net.ipv4.icmp_ignore_bogus_error_responses', 1, { min: 0, max: 1 });
+    this.useInbound = sysctl.number('net.ipv4.icmp_errors_use_inbound_ifaddr', 0, { min: 0, max: 1 });
     this.rateLimit = sysctl.number('net.ipv4.icmp_ratelimit', RATE_LIMIT_MS, { min: 0 });
     this.rateMask = sysctl.number('net.ipv4.icmp_ratemask', RATE_MASK);
     this.perSecond = sysctl.number('net.ipv4.icmp_msgs_per_sec', MESSAGES_PER_SECOND, { min: 0 });
@@ -91,17 +99,21 @@ export class IcmpLimits {
     this.ignoreBroadcasts = sysctl.number('net.ipv4.icmp_echo_ignore_broadcasts', 1, { min: 0, max: 1 });
   }
 
-  /** A token of the host's bucket. (Linux: icmp_global_allow) */
-  takeGlobal(now: Micros): boolean {
+  /** Whether the host's bucket holds anything; it is filled no more often than every 20 ms. (icmp_global_allow) */
+  globalAllows(now: Micros): boolean {
+    if (this.credit > 0) return true;
     const elapsed = Math.min(now - this.stamp, SECOND);
-    if (this.credit < 1 || elapsed >= 20 * MILLISECOND) {
-      const earned = Math.floor((this.perSecond.value * elapsed) / SECOND);
-      if (earned > 0) this.stamp = now;
-      this.credit = Math.min(this.credit + earned, this.burst.value);
-    }
-    if (this.credit < 1) return false;
-    this.credit--;
-    return true;
+    if (elapsed < SECOND / 50) return false;
+    const earned = Math.floor((this.perSecond.value * elapsed) / SECOND);
+    if (earned === 0) return false;
+    this.stamp = now;
+    this.credit = Math.min(this.credit + earned, this.burst.value);
+    return this.credit > 0;
+  }
+
+  /** A message goes: one credit on average, drawn so that nobody can count on it. (Linux: icmp_global_consume) */
+  takeGlobal(): void {
+    this.credit -= this.host.random.below(3);
   }
 
   /** A token of the target's bucket. (Linux: inet_peer_xrlim_allow) */
@@ -166,19 +178,22 @@ export function icmpSend(host: Host, skb: SkBuff, type: number, code: number, in
   const target = view.getUint32(ip + IPV4.TARGET) as Ipv4;
   const now = host.clock.now();
   const limited = isLimited(host, type, code);
-  if (limited && !host.icmpLimits.takeGlobal(now)) {
+  if (limited && !host.icmpLimits.globalAllows(now)) {
     host.snmp.IcmpOutRateLimitGlobal++;
     return;
   }
   // From the address that was spoken to when it is ours, else from the one facing the sender.
-  const from = host.routes.addressType(target) === 'local' ? target : IPV4_ANY;
-  const back = routeOutput(host, { target: source, source: from });
+  const from = host.routes.addressType(target) === 'local' ? target : facing(host, skb, source);
+  const ipOptions = echoOptions(host, skb);
+  const first = ipOptions?.firstHop ?? 0;
+  const back = routeOutput(host, { target: first !== 0 ? (first as Ipv4) : source, source: from });
   if (isErrno(back)) return;
   if (limited && back.dev.kind !== 'loopback' && !host.icmpLimits.takePeer(source, now)) {
     host.snmp.IcmpOutRateLimitHost++;
     return;
   }
-  const room = Math.min(back.mtu, ERROR_SIZE_MAX) - IPV4.SIZE - ICMP.SIZE;
+  if (limited) host.icmpLimits.takeGlobal();
+  const room = Math.min(back.mtu, ERROR_SIZE_MAX) - IPV4.SIZE - (ipOptions?.bytes.length ?? 0) - ICMP.SIZE;
   const before = ip - skb.data;
   const quoted = Math.min(skb.length - before, room);
   const error = host.skbs.alloc(HEADROOM + ICMP.SIZE + quoted);
@@ -188,7 +203,13 @@ export function icmpSend(host: Host, skb: SkBuff, type: number, code: number, in
   error.view.setUint32(at + ICMP.REST, info);
   error.cause = skb.cause;
   const tos = isIcmpError(type) ? (view.getUint8(ip + IPV4.TOS) & TOS_MASK) | TOS_ERROR : view.getUint8(ip + IPV4.TOS);
-  icmpPush(host, error, { type, code, source: from, target: source, tos, route: back });
+  icmpPush(host, error, { type, code, source: from, target: source, tos, route: back, ipOptions });
+}
+
+/** Left to routing, or the address of the device that it came in by. (icmp_errors_use_inbound_ifaddr) */
+function facing(host: Host, skb: SkBuff, sender: Ipv4): Ipv4 {
+  if (host.icmpLimits.useInbound.value === 0) return IPV4_ANY;
+  return host.inet.selectAddress(host.devices.byIndex(skb.ifindex), sender, 'link');
 }
 
 /** skb.data may stand behind the IP header (a protocol pulled it): the quote starts at the header all the same. */
@@ -204,12 +225,14 @@ function quotesError(skb: SkBuff): boolean {
   const ip = skb.networkHeader;
   if (skb.view.getUint8(ip + IPV4.PROTOCOL) !== PROTOCOL.ICMP) return false;
   const at = ip + ipv4HeaderLength(skb.view, ip);
-  return at >= skb.tail || isIcmpError(skb.view.getUint8(at + ICMP.TYPE));
+  // A type that we do not know may be an error.
+  const type = at >= skb.tail ? TYPE_MAX + 1 : skb.view.getUint8(at + ICMP.TYPE);
+  return type > TYPE_MAX || isIcmpError(type);
 }
 
 /** (Linux: icmpv4_mask_allow) */
 function isLimited(host: Host, type: number, code: number): boolean {
-  if (type > 18) return false;
+  if (type > TYPE_MAX) return false;
   if (type === ICMP_TYPE.UNREACHABLE && code === UNREACHABLE.FRAGMENTATION_NEEDED) return false;
   return ((1 << type) & host.icmpLimits.rateMask.value) !== 0;
 }
@@ -221,10 +244,12 @@ interface Pushed {
   readonly target: Ipv4;
   readonly tos: number;
   readonly route?: Route;
+  readonly ipOptions?: OptionsToSend | undefined;
 }
 
 /** Fill type, code and checksum in and send; skb.data at the ICMP header. Consumes `skb`. (Linux: icmp_push_reply) */
-export function icmpPush(host: Host, skb: SkBuff, { type, code, source, target, tos, route }: Pushed): void {
+export function icmpPush(host: Host, skb: SkBuff, pushed: Pushed): void {
+  const { type, code, source, target, tos, route, ipOptions } = pushed;
   const at = skb.data;
   skb.view.setUint8(at + ICMP.TYPE, type);
   skb.view.setUint8(at + ICMP.CODE, code);
@@ -233,7 +258,7 @@ export function icmpPush(host: Host, skb: SkBuff, { type, code, source, target, 
   skb.checksum = 'unnecessary';
   countOut(host, type);
   if (host.trace.on) host.trace.point('icmp_send', skb, { type, code });
-  ipSendSkb(host, skb, { source, target, protocol: PROTOCOL.ICMP, tos, dontFragment: false, route });
+  ipSendSkb(host, skb, { source, target, protocol: PROTOCOL.ICMP, tos, dontFragment: false, route, ipOptions });
 }
 
 /** Count a message that goes out, a raw socket's or a ping socket's, too. (Linux: icmp_out_count) */

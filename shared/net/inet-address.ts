@@ -45,8 +45,10 @@ const CONF_DEFAULTS = {
   forwarding: 0,
   ignore_routes_with_linkdown: 0,
   log_martians: 0,
+  medium_id: 0,
   promote_secondaries: 0,
   proxy_arp: 0,
+  proxy_arp_pvlan: 0,
   route_localnet: 0,
   rp_filter: 0,
   secure_redirects: 1,
@@ -75,6 +77,10 @@ export class Inet {
   readonly all: Conf;
   readonly fallback: Conf;
   private readonly host: Host;
+  /** Values of devices that somebody set: `default` leaves them alone (struct ipv4_devconf's state). */
+  private readonly explicit = new WeakSet<SysctlNumber>();
+  /** Devices that had an address: nothing of theirs follows `default` any more (ipv4_devconf_setall). */
+  private readonly settled = new WeakSet<InetDevice>();
   private readonly byIndex: (InetDevice | undefined)[] = [];
   private readonly watchers: ((event: 'add' | 'delete', address: InetAddress) => void)[] = [];
 
@@ -88,6 +94,12 @@ export class Inet {
       write: (text) => this.all.forwarding.write(text),
     });
     host.devices.watch((event, dev) => this.onDevice(event, dev));
+  }
+
+  /** Whether the device's values are its own, whatever becomes of `default`. */
+  isSettled(ifindex: number): boolean {
+    const part = this.byIndex[ifindex];
+    return part !== undefined && this.settled.has(part);
   }
 
   device(ifindex: number): InetDevice | undefined {
@@ -104,25 +116,33 @@ export class Inet {
     this.watchers.push(watcher);
   }
 
-  /** Both the device's and `all` count (IN_DEV_ORCONF). */
+  /** The device's own alone (IN_DEV_CONF_GET). */
+  own(ifindex: number, name: ConfName): number {
+    return this.byIndex[ifindex]?.conf[name].value ?? 0;
+  }
+
+  /** The device's and `all` must both be set (IN_DEV_ANDCONF). */
+  both(ifindex: number, name: ConfName): boolean {
+    return this.all[name].value !== 0 && this.own(ifindex, name) !== 0;
+  }
+
+  /** The device's or `all` (IN_DEV_ORCONF). */
   either(ifindex: number, name: ConfName): boolean {
-    return this.all[name].value !== 0 || (this.byIndex[ifindex]?.conf[name].value ?? 0) !== 0;
+    return this.all[name].value !== 0 || this.own(ifindex, name) !== 0;
   }
 
   /** The larger of both (IN_DEV_MAXCONF). */
   larger(ifindex: number, name: ConfName): number {
-    return Math.max(this.all[name].value, this.byIndex[ifindex]?.conf[name].value ?? 0);
+    return Math.max(this.all[name].value, this.own(ifindex, name));
   }
 
   forwarding(ifindex: number): boolean {
-    return (this.byIndex[ifindex]?.conf.forwarding.value ?? 0) !== 0;
+    return this.own(ifindex, 'forwarding') !== 0;
   }
 
   /** IN_DEV_RX_REDIRECTS: a router needs both set, a host either. */
   acceptsRedirects(ifindex: number): boolean {
-    const own = (this.byIndex[ifindex]?.conf.accept_redirects.value ?? 0) !== 0;
-    const all = this.all.accept_redirects.value !== 0;
-    return this.forwarding(ifindex) ? own && all : own || all;
+    return this.forwarding(ifindex) ? this.both(ifindex, 'accept_redirects') : this.either(ifindex, 'accept_redirects');
   }
 
   /** ip addr add. (Linux: __inet_insert_ifa) */
@@ -143,6 +163,7 @@ export class Inet {
     const scope = options.scope ?? (isLoopbackIpv4(address) ? 'host' : 'global');
     const added: InetAddress = { dev, address, prefix, broadcast, scope, secondary };
     part.addresses = [...part.addresses, added];
+    this.settled.add(part);
     for (const watcher of this.watchers) watcher('add', added);
     return undefined;
   }
@@ -181,8 +202,9 @@ export class Inet {
   /** The source to speak from on a device: one on the target's subnet, else the first that reaches. (inet_select_addr) */
   selectAddress(dev: NetDevice | undefined, target: Ipv4, scope: Scope): Ipv4 {
     let first = IPV4_ANY;
-    for (const a of dev === undefined ? [] : (this.byIndex[dev.ifindex]?.addresses ?? [])) {
-      if (a.secondary || wider(a.scope, scope)) continue;
+    const here = dev === undefined ? undefined : this.byIndex[dev.ifindex];
+    for (const a of here?.addresses ?? []) {
+      if (a.secondary || (here !== undefined && wider(this.scopeOf(here, a), scope))) continue;
       if (target === IPV4_ANY || networkOf(a.address, a.prefix) === networkOf(target, a.prefix)) return a.address;
       if (first === IPV4_ANY) first = a.address;
     }
@@ -194,6 +216,26 @@ export class Inet {
       }
     }
     return IPV4_ANY;
+  }
+
+  /**
+   * An address of the device (of any, when undefined) that `scope` reaches, is `local` (0 for any) and shares a subnet
+   * with `target` (0 for any). (Linux: inet_confirm_addr)
+   */
+  confirmAddress(ifindex: number | undefined, target: Ipv4, local: Ipv4, scope: Scope): boolean {
+    const parts = ifindex === undefined ? this.list() : [this.byIndex[ifindex]];
+    return parts.some((part) =>
+      part?.addresses.some((own) => {
+        if (wider(this.scopeOf(part, own), scope)) return false;
+        if (local !== IPV4_ANY && local !== own.address) return false;
+        return target === IPV4_ANY || networkOf(target, own.prefix) === networkOf(own.address, own.prefix);
+      }),
+    );
+  }
+
+  /** route_localnet lets 127/8 out: its addresses count as the link's. */
+  private scopeOf(part: InetDevice, own: InetAddress): Scope {
+    return own.scope === 'host' && this.either(part.dev.ifindex, 'route_localnet') ? 'link' : own.scope;
   }
 
   /** Whether an address is on one of the device's subnets. (Linux: inet_addr_onlink) */
@@ -241,7 +283,12 @@ export class Inet {
   private makeConf(name: string, from: Conf | undefined): Conf {
     const conf: Partial<Record<ConfName, SysctlNumber>> = {};
     for (const [word, initial] of Object.entries(CONF_DEFAULTS) as [ConfName, number][]) {
-      const entry = new SysctlNumber(from?.[word].value ?? initial, { changed: () => this.confChanged(name, word) });
+      const entry = new SysctlNumber(from?.[word].value ?? initial, {
+        changed: () => {
+          if (from !== undefined) this.explicit.add(entry);
+          this.confChanged(name, word);
+        },
+      });
       this.host.sysctl.register(`net.ipv4.conf.${name}.${word}`, entry);
       conf[word] = entry;
     }
@@ -256,6 +303,13 @@ export class Inet {
       // A host that turns router no longer believes redirects, unless told to.
       this.all.accept_redirects.value = value === 0 ? 1 : 0;
       for (const part of this.byIndex) if (part !== undefined) part.conf.forwarding.value = value;
+    }
+    if (name === 'default' && word !== 'forwarding') {
+      // What nobody set on a device follows `default` (devinet_copy_dflt_conf).
+      for (const part of this.byIndex) {
+        if (part === undefined || this.settled.has(part) || this.explicit.has(part.conf[word])) continue;
+        part.conf[word].value = this.fallback[word].value;
+      }
     }
     this.host.routes.bump();
   }

@@ -1,6 +1,6 @@
 /**
  * IPv4 in (Linux: net/ipv4/ip_input.c): check, PRE_ROUTING, route, then up to a protocol or on to ip-forward. The
- * checks stand in ip_rcv_core's order. Options are tolerated, not acted on: no source routes, no records, no timestamps.
+ * checks stand in ip_rcv_core's order. Options are ip-options.ts's.
  */
 import { formatIpv4, type Ipv4 } from '../header/address.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
@@ -10,8 +10,10 @@ import type { Host } from './host.ts';
 import { icmpSend } from './icmp.ts';
 import { ipDefrag } from './ip-defrag.ts';
 import { ipForward } from './ip-forward.ts';
+import { ipReceiveOptions } from './ip-options.ts';
 import type { NetDevice } from './netdev.ts';
 import { HOOK, nfHook } from './netfilter.ts';
+import { KERN } from './printk.ts';
 import type { Route } from './route.ts';
 import { routeInput } from './route-input.ts';
 import type { SkBuff } from './skbuff.ts';
@@ -82,13 +84,9 @@ function ipReceiveFinish(host: Host, skb: SkBuff, dev: NetDevice): void {
     host.routes.statistics.count(reason, skb.route);
     if (reason !== undefined) return ipError(host, skb, dev, reason);
   }
-  if (ipv4HeaderLength(skb.view, skb.networkHeader) > IPV4.SIZE) {
-    const bad = badOption(skb);
-    if (bad !== undefined) {
-      host.snmp.IpInHdrErrors++;
-      icmpSend(host, skb, ICMP_TYPE.PARAMETER_PROBLEM, 0, (bad << 24) >>> 0);
-      return host.skbs.drop(skb, 'ip_bad_options');
-    }
+  if (skb.view.getUint8(skb.networkHeader) !== 0x45) {
+    const reason = ipReceiveOptions(host, skb, dev);
+    if (reason !== undefined) return host.skbs.drop(skb, reason);
   }
   const route = skb.route as Route | undefined;
   if (route === undefined) return host.skbs.drop(skb, 'ip_no_route', 'ip_rcv_finish_core');
@@ -127,35 +125,39 @@ function ipError(host: Host, skb: SkBuff, dev: NetDevice, reason: DropReason): v
     else if (type !== 'blackhole') icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.NET, 0);
   } else if (reason === 'ip_not_forwarding') {
     host.snmp.IpInAddrErrors++;
-  } else if (reason === 'ip_rpfilter') {
-    host.snmp.TcpExtIPReversePathFilter++;
+  } else if (reason === 'ip_invalid_source' || reason === 'ip_rpfilter') {
+    if (reason === 'ip_rpfilter') host.snmp.TcpExtIPReversePathFilter++;
+    martianSource(host, skb, dev);
+  } else if (reason === 'ip_invalid_target') {
+    martianTarget(host, skb, dev);
   }
   if (host.trace.on) host.trace.point('ip_error', skb, { dev: dev.name, reason });
   host.skbs.drop(skb, reason);
 }
 
-/**
- * Options must fit their lengths; what they ask for is not done. Answers the offset of the octet that is wrong, or
- * undefined. (Linux: ip_options_compile, the checks)
- */
-function badOption(skb: SkBuff): number | undefined {
-  const { view } = skb;
-  const start = skb.networkHeader;
-  const end = start + ipv4HeaderLength(view, start);
-  let at = start + IPV4.SIZE;
-  while (at < end) {
-    const kind = view.getUint8(at);
-    if (kind === 0) return undefined;
-    if (kind === 1) {
-      at++;
-      continue;
-    }
-    if (at + 1 >= end) return at - start;
-    const length = view.getUint8(at + 1);
-    if (length < 2 || at + length > end) return at - start;
-    at += length;
-  }
-  return undefined;
+/** RFC 1812 §5.3.8's recommendation: say who lies, and what its frame looked like. (Linux: ip_handle_martian_source) */
+function martianSource(host: Host, skb: SkBuff, dev: NetDevice): void {
+  if (!host.inet.either(dev.ifindex, 'log_martians')) return;
+  const { source, target } = ends(skb);
+  host.log.rationed(KERN.WARNING, () => {
+    const header = skb.macHeader < skb.networkHeader ? skb.bytes.subarray(skb.macHeader, skb.networkHeader) : [];
+    const octets = [...header].map((octet) => octet.toString(16).padStart(2, '0')).join(' ');
+    const line = octets === '' ? '' : `\nll header: 00000000: ${octets}`;
+    return `IPv4: martian source ${target} from ${source}, on dev ${dev.name}${line}`;
+  });
+}
+
+function martianTarget(host: Host, skb: SkBuff, dev: NetDevice): void {
+  if (!host.inet.either(dev.ifindex, 'log_martians')) return;
+  const { source, target } = ends(skb);
+  host.log.rationed(KERN.WARNING, () => `IPv4: martian destination ${target} from ${source}, dev ${dev.name}`);
+}
+
+function ends({ view, networkHeader }: SkBuff): { source: string; target: string } {
+  return {
+    source: formatIpv4(view.getUint32(networkHeader + IPV4.SOURCE) as Ipv4),
+    target: formatIpv4(view.getUint32(networkHeader + IPV4.TARGET) as Ipv4),
+  };
 }
 
 /** For this host: make it whole, INPUT, and up. Consumes `skb`. (Linux: ip_local_deliver) */

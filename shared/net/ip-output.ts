@@ -1,6 +1,6 @@
 /**
  * IPv4 out (Linux: net/ipv4/ip_output.c): header, LOCAL_OUT, route, POST_ROUTING, fragments, neighbour. Left out: IP
- * options on what we send, cork, multicast routing.
+ * options of TCP, multicast routing.
  */
 import { type Ipv4, isMulticastIpv4 } from '../header/address.ts';
 import { ETHERTYPE } from '../header/ethernet.ts';
@@ -13,6 +13,7 @@ import { icmpSend } from './icmp.ts';
 import { gsoPacketLength } from './ip-forward.ts';
 import { ipFragment } from './ip-fragment.ts';
 import { traceIp } from './ip-input.ts';
+import { buildOptions, type OptionsToSend } from './ip-options-echo.ts';
 import { netifRx } from './netdev.ts';
 import { HOOK, nfHook } from './netfilter.ts';
 import { netXmitErrno, type XmitError } from './qdisc.ts';
@@ -38,6 +39,8 @@ export interface IpSendOptions {
   readonly ifindex?: number | undefined;
   /** Saves the lookup when the caller has done it (for its source address and MTU). */
   readonly route?: Route | undefined;
+  /** IP options, their free slots filled in on the way out. */
+  readonly ipOptions?: OptionsToSend | undefined;
 }
 
 /**
@@ -85,7 +88,12 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
   let { route } = options;
   if (route === undefined) {
     const ifindex = options.ifindex ?? sk?.boundIfindex ?? 0;
-    const found = routeOutput(host, { target, source: options.source, ifindex });
+    const first = options.ipOptions?.firstHop ?? 0;
+    const found = routeOutput(host, {
+      target: first !== 0 ? (first as Ipv4) : target,
+      source: options.source,
+      ifindex,
+    });
     if (isErrno(found)) {
       host.snmp.IpOutNoRoutes++;
       host.skbs.drop(skb, 'ip_no_route', 'ip_send_skb');
@@ -94,7 +102,8 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
     route = found;
   }
   skb.route = route;
-  const length = skb.length + IPV4.SIZE;
+  const { ipOptions } = options;
+  const length = skb.length + IPV4.SIZE + (ipOptions?.bytes.length ?? 0);
   const how = sk?.pmtuDiscovery ?? 'dont';
   // Without DF what is too long is cut; with 'want' DF stands only on what fits.
   const dontFragment =
@@ -114,6 +123,8 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
     tos: options.tos ?? sk?.tos ?? 0,
     dontFragment,
     sk,
+    ipOptions,
+    own: route.source,
   });
   if (skb.mark === 0 && sk !== undefined) skb.mark = sk.mark;
   const errno = netXmitErrno(ipLocalOut(host, skb));
@@ -134,20 +145,29 @@ interface HeaderFields {
   readonly tos: number;
   readonly dontFragment: boolean;
   readonly sk: Sock | undefined;
+  readonly ipOptions?: OptionsToSend | undefined;
+  /** What record and timestamp slots are filled with. */
+  readonly own?: Ipv4;
 }
 
 /** The 20 octets in front; length and checksum come in ipLocalOut. */
 function pushHeader(host: Host, skb: SkBuff, fields: HeaderFields): void {
   skb.transportHeader = skb.data;
-  const at = skb.push(IPV4.SIZE);
+  const { ipOptions } = fields;
+  const more = ipOptions?.bytes.length ?? 0;
+  const at = skb.push(IPV4.SIZE + more);
   skb.networkHeader = at;
   const { view } = skb;
-  view.setUint16(at + IPV4.VERSION_IHL, 0x4500 | fields.tos);
+  view.setUint16(at + IPV4.VERSION_IHL, (0x4500 + (more << 6)) | fields.tos);
   view.setUint16(at + IPV4.ID, selectId(host, skb, fields));
   view.setUint16(at + IPV4.FRAGMENT, fields.dontFragment ? IPV4_DF : 0);
   view.setUint16(at + IPV4.TTL, (fields.ttl << 8) | fields.protocol);
   view.setUint32(at + IPV4.SOURCE, fields.source);
   view.setUint32(at + IPV4.TARGET, fields.target);
+  if (ipOptions === undefined) return;
+  const { source, target } = fields;
+  buildOptions(host, skb, at + IPV4.SIZE, { options: ipOptions, target, source: fields.own ?? source });
+  if (ipOptions.firstHop !== 0) view.setUint32(at + IPV4.TARGET, ipOptions.firstHop);
 }
 
 /** A counter of the socket's when it is connected; 0 when DF makes it needless (RFC 6864); else a hashed counter. */

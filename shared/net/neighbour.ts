@@ -1,7 +1,7 @@
 /**
  * Neighbours: which MAC has an address on a link, and how sure we are of it (Linux: net/core/neighbour.c, the NUD
  * states of RFC 4861 §7.3.2 on top of RFC 826's ARP). Packets for an address that is being asked for wait here.
- * Left out: proxies, netlink-managed entries, extern_learn.
+ * Its knobs are in neighbour-parms.ts, proxies in arp-proxy.ts. Left out: netlink-managed entries, extern_learn.
  */
 import {
   formatIpv4,
@@ -15,21 +15,21 @@ import {
   writeMac,
 } from '../header/address.ts';
 import { ETHERNET } from '../header/ethernet.ts';
-import { MILLISECOND, type Micros, SECOND, type Timer } from '../platform.ts';
-import { arpSolicit } from './arp.ts';
+import { type Micros, SECOND, type Timer } from '../platform.ts';
+import { arpNotify, arpSolicit } from './arp.ts';
+import { ArpProxies } from './arp-proxy.ts';
 import type { Errno } from './errno.ts';
 import type { Host } from './host.ts';
 import { icmpLinkFailure } from './icmp.ts';
+import { NeighbourParms, type NeighbourThresholds, registerThresholds } from './neighbour-parms.ts';
 import { devQueueXmit, type NetDevice } from './netdev.ts';
 import type { NudState } from './netlink.ts';
+import { KERN } from './printk.ts';
 import type { NetXmit } from './qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
-import type { SysctlNumber } from './sysctl.ts';
 
-/** Linux: HZ/100, the least that a retransmission waits. */
-const RETRANS_MIN = 10 * MILLISECOND;
-/** Linux: neigh_rand_reach_time is drawn anew every 300 s. */
-const REACHABLE_REDRAW = 300 * SECOND;
+/** Linux: HZ/100, the least that a neighbour's timer waits before it looks again. */
+const TIMER_MIN = SECOND / 100;
 /** Linux: between gc_thresh2 and gc_thresh3 a forced collection runs at most every 5 s. */
 const GC_FORCED_INTERVAL = 5 * SECOND;
 /** Linux: skb_shared_info and sk_buff, about: what a small packet is charged beyond its octets. */
@@ -43,6 +43,7 @@ const IN_TIMER: ReadonlySet<NudState> = new Set(['INCOMPLETE', 'REACHABLE', 'DEL
 export class Neighbour {
   readonly address: Ipv4;
   readonly dev: NetDevice;
+  readonly parms: NeighbourParms;
   state: NudState = 'NONE';
   mac: Mac = MAC_ZERO;
   probes = 0;
@@ -51,13 +52,16 @@ export class Neighbour {
   updated: Micros;
   /** Removed from the table: cached references look it up again. */
   dead = false;
+  /** The link header is ready-made: sending to a REACHABLE neighbour no longer counts as use (hh_cache). */
+  headerReady = false;
   readonly timer: Timer;
   /** Packets that wait for the answer, in their order, and what they weigh. */
   queue: SkBuff[] = [];
   queueBytes = 0;
 
-  constructor(dev: NetDevice, address: Ipv4, now: Micros, timer: (self: Neighbour) => Timer) {
+  constructor(dev: NetDevice, parms: NeighbourParms, address: Ipv4, now: Micros, timer: (self: Neighbour) => Timer) {
     this.dev = dev;
+    this.parms = parms;
     this.address = address;
     this.used = this.confirmed = this.updated = now;
     this.timer = timer(this);
@@ -66,42 +70,6 @@ export class Neighbour {
   get valid(): boolean {
     return VALID.has(this.state);
   }
-}
-
-/** net.ipv4.neigh.default.* in Linux's units, with the defaults of arp_tbl. */
-interface NeighbourSysctls {
-  readonly gcThresh1: SysctlNumber;
-  readonly gcThresh2: SysctlNumber;
-  readonly gcThresh3: SysctlNumber;
-  readonly gcStale: SysctlNumber;
-  readonly baseReachable: SysctlNumber;
-  readonly retrans: SysctlNumber;
-  readonly delayFirstProbe: SysctlNumber;
-  readonly ucastSolicit: SysctlNumber;
-  readonly mcastSolicit: SysctlNumber;
-  readonly mcastResolicit: SysctlNumber;
-  readonly locktime: SysctlNumber;
-  readonly queueBytes: SysctlNumber;
-}
-
-function registerSysctls(host: Host): NeighbourSysctls {
-  const n = (name: string, initial: number) =>
-    host.sysctl.number(`net.ipv4.neigh.default.${name}`, initial, { min: 0 });
-  return {
-    gcThresh1: n('gc_thresh1', 128),
-    gcThresh2: n('gc_thresh2', 512),
-    gcThresh3: n('gc_thresh3', 1_024),
-    gcStale: n('gc_stale_time', 60),
-    baseReachable: n('base_reachable_time_ms', 30_000),
-    retrans: n('retrans_time_ms', 1_000),
-    delayFirstProbe: n('delay_first_probe_time', 5),
-    ucastSolicit: n('ucast_solicit', 3),
-    mcastSolicit: n('mcast_solicit', 3),
-    mcastResolicit: n('mcast_resolicit', 0),
-    /** In hundredths of a second, as Linux's USER_HZ. */
-    locktime: n('locktime', 100),
-    queueBytes: n('unres_qlen_bytes', 212_992),
-  };
 }
 
 /** /proc/net/stat/arp_cache (struct neigh_statistics). */
@@ -118,28 +86,50 @@ class NeighbourStatistics {
 }
 
 export class Neighbours {
-  readonly sysctls: NeighbourSysctls;
+  readonly thresholds: NeighbourThresholds;
+  /** net.ipv4.neigh.default. */
+  readonly fallback: NeighbourParms;
+  readonly proxies: ArpProxies;
   readonly statistics = new NeighbourStatistics();
   entries = 0;
   private readonly host: Host;
   /** By ifindex, then by address as a signed number: small integers are the fastest keys. */
   private readonly tables: (Map<number, Neighbour> | undefined)[] = [];
-  private reachableTime: Micros = 0;
-  private reachableBase: Micros = 0;
-  private reachableDrawn: Micros = Number.NEGATIVE_INFINITY;
+  private readonly parms: (NeighbourParms | undefined)[] = [];
   private lastForced: Micros = Number.NEGATIVE_INFINITY;
   private readonly collector: Timer;
 
   constructor(host: Host) {
     this.host = host;
-    this.sysctls = registerSysctls(host);
+    this.thresholds = registerThresholds(host);
+    this.fallback = new NeighbourParms(host, 'default', undefined, () => this.followDefault());
+    this.proxies = new ArpProxies(host);
     this.collector = host.softTimer(() => this.periodicWork());
     host.devices.watch((event, dev) => {
-      if (event === 'down' || event === 'unregister') this.flushDevice(dev, true);
-      else if (event === 'change' && !dev.carrier && host.inet.either(dev.ifindex, 'arp_evict_nocarrier'))
+      if (event === 'register') this.parms[dev.ifindex] = new NeighbourParms(host, dev.name, this.fallback);
+      else if (event === 'down') this.flushDevice(dev, true);
+      else if (event === 'unregister') this.forgetDevice(dev);
+      else if (event === 'change' && !dev.carrier && host.inet.both(dev.ifindex, 'arp_evict_nocarrier'))
         this.flushDevice(dev, false);
       else if (event === 'mac') this.flushDevice(dev, true);
+      if (event === 'up' || event === 'mac') arpNotify(host, dev);
     });
+  }
+
+  parmsOf(dev: NetDevice): NeighbourParms {
+    return this.parms[dev.ifindex] ?? this.fallback;
+  }
+
+  private forgetDevice(dev: NetDevice): void {
+    this.flushDevice(dev, true);
+    this.parms[dev.ifindex]?.unregister();
+    this.parms[dev.ifindex] = undefined;
+  }
+
+  /** Devices without an address follow `default` where nobody set them. (Linux: neigh_copy_dflt_parms) */
+  private followDefault(): void {
+    for (const [ifindex, parms] of this.parms.entries())
+      if (!this.host.inet.isSettled(ifindex)) parms?.follow(this.fallback);
   }
 
   lookup(dev: NetDevice, address: Ipv4): Neighbour | undefined {
@@ -163,13 +153,14 @@ export class Neighbours {
     this.statistics.allocs++;
     const { host } = this;
     const { clock } = host;
-    const made = new Neighbour(dev, address, clock.now(), (self) => host.softTimer(() => this.onTimer(self)));
+    const parms = this.parmsOf(dev);
+    const made = new Neighbour(dev, parms, address, clock.now(), (self) => host.softTimer(() => this.onTimer(self)));
     // Not confirmed lately: a first answer counts as news (neigh->confirmed = jiffies - 2 * base_reachable).
-    made.confirmed -= 2 * this.baseReachable;
+    made.confirmed -= 2 * parms.baseReachable;
     arpConstructor(made);
     table.set(address | 0, made);
     this.entries++;
-    if (this.entries >= this.sysctls.gcThresh1.value && !this.collector.armed) this.armCollector();
+    if (this.entries >= this.thresholds.gcThresh1.value && !this.collector.armed) this.armCollector();
     return made;
   }
 
@@ -188,9 +179,10 @@ export class Neighbours {
       const mac = neighbour.valid ? { mac: formatMac(neighbour.mac) } : {};
       host.trace.point('neigh_resolve_output', skb, { address: formatIpv4(neighbour.address), state, ...mac });
     }
-    if (state !== 'REACHABLE' && state !== 'PERMANENT' && state !== 'NOARP' && this.park(neighbour, skb))
-      return undefined;
-    if (state !== 'NOARP') neighbour.used = host.clock.now();
+    if (!CONNECTED.has(state) || !neighbour.headerReady) {
+      if (this.eventSend(neighbour, skb)) return undefined;
+      neighbour.headerReady = neighbour.valid;
+    }
     pushHardHeader(skb, neighbour);
     return devQueueXmit(host, skb, neighbour.dev);
   }
@@ -202,9 +194,7 @@ export class Neighbours {
 
   /** The upper layer heard from it just now: TCP's progress. (Linux: neigh_confirm) */
   confirm(neighbour: Neighbour): void {
-    const now = this.host.clock.now();
-    if (neighbour.confirmed !== now) neighbour.confirmed = now;
-    neighbour.used = now;
+    neighbour.confirmed = this.host.clock.now();
   }
 
   /**
@@ -245,13 +235,13 @@ export class Neighbours {
     const moved = mac !== neighbour.mac;
     if (moved) {
       neighbour.mac = mac;
-      if (!CONNECTED.has(state)) neighbour.confirmed = now - 2 * this.baseReachable;
+      if (!CONNECTED.has(state)) neighbour.confirmed = now - 2 * neighbour.parms.baseReachable;
     }
     if (state !== old) {
       neighbour.timer.stop();
       if (state === 'PROBE') neighbour.probes = 0;
       this.enter(neighbour, state);
-      if (IN_TIMER.has(state)) neighbour.timer.arm(state === 'REACHABLE' ? this.reachable() : 0);
+      if (IN_TIMER.has(state)) neighbour.timer.arm(state === 'REACHABLE' ? neighbour.parms.reachable() : 0);
     } else if (moved) {
       this.traceUpdate(neighbour);
     }
@@ -272,19 +262,6 @@ export class Neighbours {
     neighbour.queueBytes = 0;
   }
 
-  /** How long a confirmation lasts: between half and one and a half of the base, redrawn every 300 s. */
-  reachable(): Micros {
-    const now = this.host.clock.now();
-    const base = Math.max(1, this.baseReachable);
-    // Drawn anew from time to time, and at once when the sysctl changed (neigh_proc_base_reachable_time).
-    if (now - this.reachableDrawn >= REACHABLE_REDRAW || base !== this.reachableBase) {
-      this.reachableDrawn = now;
-      this.reachableBase = base;
-      this.reachableTime = this.host.random.below(base) + Math.floor(base / 2);
-    }
-    return this.reachableTime;
-  }
-
   /** ip neigh flush: what is not permanent goes (dev undefined: everywhere). Returns how many went. */
   flush(dev: NetDevice | undefined): number {
     let gone = 0;
@@ -297,16 +274,7 @@ export class Neighbours {
     return gone;
   }
 
-  private get baseReachable(): Micros {
-    return this.sysctls.baseReachable.value * MILLISECOND;
-  }
-
-  /** True when the packet was taken (parked or lost); false when it may be sent now. */
-  private park(neighbour: Neighbour, skb: SkBuff): boolean {
-    return this.eventSend(neighbour, skb);
-  }
-
-  /** (Linux: __neigh_event_send) */
+  /** True when the packet was taken (it waits, or is lost); false when it may be sent now. (Linux: __neigh_event_send) */
   private eventSend(neighbour: Neighbour, skb: SkBuff | undefined): boolean {
     const { state } = neighbour;
     const now = this.host.clock.now();
@@ -319,21 +287,23 @@ export class Neighbours {
     if (state === 'STALE') {
       neighbour.updated = now;
       this.enter(neighbour, 'DELAY');
-      neighbour.timer.arm(this.sysctls.delayFirstProbe.value * SECOND);
+      neighbour.timer.arm(neighbour.parms.delayProbe);
       return false;
     }
     let probe = false;
     if (state !== 'INCOMPLETE') {
-      if (this.sysctls.mcastSolicit.value === 0) {
+      const { ucastSolicit, mcastSolicit, appSolicit } = neighbour.parms;
+      if (mcastSolicit.value + appSolicit.value === 0) {
+        neighbour.updated = now;
         this.enter(neighbour, 'FAILED');
         if (skb !== undefined) this.host.skbs.drop(skb, 'neigh_failed', '__neigh_event_send');
         return true;
       }
       // Unicast probes make no sense yet: they count as done, so that only broadcasts follow.
-      neighbour.probes = this.sysctls.ucastSolicit.value;
+      neighbour.probes = ucastSolicit.value;
       neighbour.updated = now;
       this.enter(neighbour, 'INCOMPLETE');
-      neighbour.timer.arm(this.retransTime());
+      neighbour.timer.arm(neighbour.parms.retransTime);
       probe = true;
     }
     if (skb !== undefined) this.enqueue(neighbour, skb);
@@ -343,7 +313,7 @@ export class Neighbours {
 
   private enqueue(neighbour: Neighbour, skb: SkBuff): void {
     const weight = skb.length + SKB_OVERHEAD_BYTES;
-    while (neighbour.queue.length > 0 && neighbour.queueBytes + weight > this.sysctls.queueBytes.value) {
+    while (neighbour.queue.length > 0 && neighbour.queueBytes + weight > neighbour.parms.queueBytes.value) {
       const oldest = neighbour.queue.shift();
       if (oldest === undefined) break;
       neighbour.queueBytes -= oldest.length + SKB_OVERHEAD_BYTES;
@@ -380,24 +350,15 @@ export class Neighbours {
     neighbour.probes++;
   }
 
-  private probesMax(neighbour: Neighbour): number {
-    const { ucastSolicit, mcastSolicit, mcastResolicit } = this.sysctls;
-    return ucastSolicit.value + (neighbour.state === 'PROBE' ? mcastResolicit.value : mcastSolicit.value);
-  }
-
-  private retransTime(): Micros {
-    return Math.max(RETRANS_MIN, this.sysctls.retrans.value * MILLISECOND);
-  }
-
   /** (Linux: neigh_timer_handler) */
   private onTimer(neighbour: Neighbour): void {
     if (neighbour.dead || !IN_TIMER.has(neighbour.state)) return;
     const now = this.host.clock.now();
-    const delayProbe = this.sysctls.delayFirstProbe.value * SECOND;
-    let next = now + this.retransTime();
+    const { delayProbe } = neighbour.parms;
+    let next = now + neighbour.parms.retransTime;
     if (neighbour.state === 'REACHABLE') {
-      if (now < neighbour.confirmed + this.reachable()) {
-        next = neighbour.confirmed + this.reachable();
+      if (now < neighbour.confirmed + neighbour.parms.reachable()) {
+        next = neighbour.confirmed + neighbour.parms.reachable();
       } else {
         const inUse = now <= neighbour.used + delayProbe;
         neighbour.updated = now;
@@ -408,19 +369,19 @@ export class Neighbours {
       neighbour.updated = now;
       if (now <= neighbour.confirmed + delayProbe) {
         this.enter(neighbour, 'REACHABLE');
-        next = Math.max(now + 1, neighbour.confirmed + this.reachable());
+        next = Math.max(now + 1, neighbour.confirmed + neighbour.parms.reachable());
       } else {
         neighbour.probes = 0;
         this.enter(neighbour, 'PROBE');
       }
     }
     const asking = neighbour.state === 'INCOMPLETE' || neighbour.state === 'PROBE';
-    if (asking && neighbour.probes >= this.probesMax(neighbour)) {
+    if (asking && neighbour.probes >= neighbour.parms.probesMax(neighbour.state)) {
       this.enter(neighbour, 'FAILED');
       this.invalidate(neighbour);
       return;
     }
-    if (IN_TIMER.has(neighbour.state)) neighbour.timer.arm(next - now);
+    if (IN_TIMER.has(neighbour.state)) neighbour.timer.arm(Math.max(TIMER_MIN, next - now));
     if (asking) this.probe(neighbour);
   }
 
@@ -439,42 +400,63 @@ export class Neighbours {
     });
   }
 
-  /** Room for one more entry, collecting when it gets tight. (Linux: neigh_alloc, neigh_forced_gc) */
+  /** Room for one more entry, collecting when it gets tight. (Linux: neigh_alloc) */
   private makeRoom(): boolean {
-    const { gcThresh2, gcThresh3 } = this.sysctls;
+    const { gcThresh2, gcThresh3 } = this.thresholds;
     const now = this.host.clock.now();
-    const tight = this.entries >= gcThresh2.value && now - this.lastForced > GC_FORCED_INTERVAL;
-    if (this.entries < gcThresh3.value && !tight) return true;
+    const entries = this.collectable().length;
+    const tight = entries >= gcThresh2.value && now > this.lastForced + GC_FORCED_INTERVAL;
+    if (entries < gcThresh3.value && !tight) return true;
+    if (this.forcedGc(now) > 0 || entries < gcThresh3.value) return true;
+    this.host.log.rationed(KERN.INFO, () => 'neighbour: arp_cache: neighbor table overflow!');
+    return false;
+  }
+
+  /** What counts against the thresholds: all but the administrator's. */
+  private collectable(): Neighbour[] {
+    return this.entries < Math.min(this.thresholds.gcThresh2.value, this.thresholds.gcThresh3.value)
+      ? []
+      : this.list().filter((neighbour) => neighbour.state !== 'PERMANENT');
+  }
+
+  /** How many went: what nobody uses and is failed, needs no question, or has not changed for 5 s. (neigh_forced_gc) */
+  private forcedGc(now: Micros): number {
+    const chosen = this.collectable();
+    const most = chosen.length - this.thresholds.gcThresh2.value;
+    let gone = 0;
+    for (const neighbour of chosen) {
+      const { state } = neighbour;
+      if (IN_TIMER.has(state) || neighbour.queue.length > 0) continue;
+      if (state !== 'FAILED' && state !== 'NOARP' && now - neighbour.updated <= GC_FORCED_INTERVAL) continue;
+      this.remove(neighbour);
+      if (++gone >= most) break;
+    }
     this.lastForced = now;
     this.statistics.forcedGcRuns++;
-    for (const neighbour of this.list()) {
-      if (this.entries <= gcThresh2.value) break;
-      const recent = neighbour.valid && now - neighbour.updated <= GC_FORCED_INTERVAL;
-      if (neighbour.state !== 'PERMANENT' && !recent && neighbour.queue.length === 0) this.remove(neighbour);
-    }
-    return this.entries < gcThresh3.value;
+    return gone;
   }
 
   private armCollector(): void {
-    this.collector.arm(Math.max(SECOND, Math.floor(this.baseReachable / 2)));
+    this.collector.arm(Math.max(SECOND, Math.floor(this.fallback.baseReachable / 2)));
   }
 
   /** Above gc_thresh1, old entries go. (Linux: neigh_periodic_work) */
   private periodicWork(): void {
     this.statistics.periodicGcRuns++;
     const now = this.host.clock.now();
-    if (this.entries < this.sysctls.gcThresh1.value) return;
+    if (this.entries < this.thresholds.gcThresh1.value) return;
     for (const neighbour of this.list()) {
       if (neighbour.state === 'PERMANENT' || IN_TIMER.has(neighbour.state)) continue;
-      const lastUse = Math.max(neighbour.used, neighbour.confirmed);
-      const old = now > lastUse + this.sysctls.gcStale.value * SECOND;
+      neighbour.used = Math.max(neighbour.used, neighbour.confirmed);
+      const old = now >= neighbour.used + neighbour.parms.gcStale.value * SECOND;
       if ((neighbour.state === 'FAILED' || old) && neighbour.queue.length === 0) this.remove(neighbour);
     }
-    if (this.entries >= this.sysctls.gcThresh1.value) this.armCollector();
+    if (this.entries >= this.thresholds.gcThresh1.value) this.armCollector();
   }
 
   /** The link went: nothing that was learned on it holds. Permanent entries outlive a carrier, not a device. */
   private flushDevice(dev: NetDevice, all: boolean): void {
+    if (all) this.proxies.flush(dev);
     for (const neighbour of [...(this.tables[dev.ifindex]?.values() ?? [])]) {
       if (all || neighbour.state !== 'PERMANENT') this.remove(neighbour);
     }

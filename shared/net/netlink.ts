@@ -79,6 +79,8 @@ export interface NeighbourRecord {
   confirmed: Micros;
   updated: Micros;
   probes: number;
+  /** Besides the table's own (ndm_refcnt): its timer. */
+  references: number;
 }
 
 export interface SocketRecord {
@@ -224,12 +226,25 @@ export interface NetlinkTable {
   };
   RTM_GETNEIGH: { query: object; answer: NeighbourRecord[] };
   RTM_NEWNEIGH: {
-    query: { address: Ipv4; dev: string; mac: Mac; state?: NudState; replace?: boolean };
+    query: {
+      address: Ipv4;
+      dev: string;
+      mac?: Mac | undefined;
+      state?: NudState;
+      /** NLM_F_CREATE with NLM_F_EXCL (the default) or NLM_F_REPLACE, or NLM_F_REPLACE alone. */
+      how?: 'add' | 'replace' | 'change';
+      /** NTF_PROXY: answer ARP for it. */
+      proxy?: boolean;
+    };
     answer: Errno | undefined;
   };
-  RTM_DELNEIGH: { query: { address: Ipv4; dev: string }; answer: Errno | undefined };
+  RTM_DELNEIGH: { query: { address: Ipv4; dev: string; proxy?: boolean }; answer: Errno | undefined };
+  /** ip neigh show proxy. */
+  RTM_GETPNEIGH: { query: object; answer: { address: Ipv4; dev: string }[] };
   /** ip neigh flush: everything that is not PERMANENT. */
   RTM_FLUSHNEIGH: { query: { dev?: string }; answer: number };
+  /** dmesg: the kernel's log. `clear` empties it after reading. */
+  SYSLOG: { query: { clear?: boolean }; answer: readonly { at: Micros; level: number; text: string }[] };
   SOCK_DIAG: { query: { protocols?: readonly ('tcp' | 'udp' | 'raw' | 'packet')[] }; answer: SocketRecord[] };
   NFT_GETTABLE: { query: { table: string }; answer: ChainRecord[] | Errno };
   /**

@@ -27,7 +27,7 @@ import type { Host } from './host.ts';
 import { countOut } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
 import { ipSendSkb } from './ip-output.ts';
-import { localAddressOf, routeOutput } from './route.ts';
+import { mayBindTo, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { Proto, SendOptions, SockAddress } from './sock.ts';
 
@@ -75,7 +75,7 @@ function pingProto(host: Host, table: PingTable): Proto {
     create: () => new PingSock(host, { family: 'inet', type: 'dgram', proto, protocol: PROTOCOL.ICMP }),
     bind: (sk, { address, port }) => {
       if (sk.localPort !== 0) return 'EINVAL';
-      if (address !== IPV4_ANY && !localAddressOf(host, address)) return 'EADDRNOTAVAIL';
+      if (address !== IPV4_ANY && !mayBindTo(host, address)) return 'EADDRNOTAVAIL';
       sk.localAddress = address;
       return table.bind(sk as PingSock, port);
     },

@@ -25,7 +25,7 @@ import type { Host } from './host.ts';
 import { countOut } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
 import { ipSendSkb } from './ip-output.ts';
-import { localAddressOf, routeOutput } from './route.ts';
+import { mayBindTo, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { Proto, SendOptions, SockAddress, SockoptValue } from './sock.ts';
 import { describeSock } from './sock-diag.ts';
@@ -68,7 +68,7 @@ function rawProto(host: Host, table: RawTable): Proto {
       return sk;
     },
     bind: (sk, { address }) => {
-      if (address !== IPV4_ANY && !localAddressOf(host, address)) return 'EADDRNOTAVAIL';
+      if (address !== IPV4_ANY && !mayBindTo(host, address)) return 'EADDRNOTAVAIL';
       sk.localAddress = address;
       return undefined;
     },

@@ -1,10 +1,14 @@
-/** Routing of what comes in (Linux: ip_route_input_slow, fib_validate_source): for me, for somebody else, or for nobody. */
+/**
+ * Routing of what came in (Linux: ip_route_input_slow, fib_validate_source): which addresses no packet may carry here,
+ * whether its source is one that could have sent it, and whether it is for us, for others or for nobody. Left out:
+ * broadcast forwarding, multicast routing.
+ */
 import { IPV4_ANY, IPV4_BROADCAST, type Ipv4, isLoopbackIpv4, isMulticastIpv4 } from '../header/address.ts';
 import { IPV4 } from '../header/ipv4.ts';
 import type { DropReason } from './drop.ts';
 import type { Host } from './host.ts';
 import type { NetDevice } from './netdev.ts';
-import { routeOf, traceLookup } from './route.ts';
+import { type Route, routeOf, traceLookup } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 
 /**
@@ -71,7 +75,9 @@ export function validateSource(host: Host, dev: NetDevice, source: Ipv4): DropRe
   const entry = host.routes.lookup(source);
   if (entry?.table === 'local') {
     if (entry.type !== 'local') return 'ip_invalid_source';
-    return host.inet.either(dev.ifindex, 'accept_local') ? undefined : 'ip_invalid_source';
+    if (!host.inet.either(dev.ifindex, 'accept_local')) return 'ip_invalid_source';
+    const here = entry.dev === dev || dev.kind === 'loopback';
+    return !here && host.inet.larger(dev.ifindex, 'rp_filter') === 1 ? 'ip_rpfilter' : undefined;
   }
   const filter = host.inet.larger(dev.ifindex, 'rp_filter');
   if (filter === 0) return undefined;
@@ -80,8 +86,15 @@ export function validateSource(host: Host, dev: NetDevice, source: Ipv4): DropRe
   return filter === 1 || back === undefined ? 'ip_rpfilter' : undefined;
 }
 
-/** Whether ARP may answer `target` to `asker`: it is ours and the asker is sound. (arp_process's ip_route_input_noref) */
-export function routeInputAnswer(host: Host, target: Ipv4, asker: Ipv4, dev: NetDevice): boolean {
-  if (isMulticastIpv4(asker) || asker === IPV4_BROADCAST || asker >>> 24 === 0 || isLoopbackIpv4(asker)) return false;
-  return host.routes.lookup(target)?.type === 'local' && validateSource(host, dev, asker) === undefined;
+/**
+ * The way that a packet of `asker` to `target` would go, for ARP to see whether to answer: to us, or on; undefined when it
+ * would be dropped. (arp_process's ip_route_input)
+ */
+export function routeInputAnswer(host: Host, target: Ipv4, asker: Ipv4, dev: NetDevice): Route | undefined {
+  if (isMulticastIpv4(asker) || asker === IPV4_BROADCAST || asker >>> 24 === 0 || isLoopbackIpv4(asker))
+    return undefined;
+  const entry = host.routes.lookup(target);
+  if (entry === undefined || entry.dev === undefined || entry.type === 'broadcast') return undefined;
+  if (entry.type !== 'local' && !host.inet.forwarding(dev.ifindex)) return undefined;
+  return validateSource(host, dev, asker) === undefined ? routeOf(host, entry, target) : undefined;
 }

@@ -207,9 +207,20 @@ function looseRoute(host: Host, dev: NetDevice, type: RouteType, target: Ipv4): 
   });
 }
 
+/** What we would speak to `target` from, when it was not said: the address it knows us by. (fib_compute_spec_dst) */
+export function reverseSource(host: Host, target: Ipv4): Ipv4 {
+  const route = routeOutput(host, { target });
+  return isErrno(route) ? IPV4_ANY : route.source;
+}
+
 /** Whether an address is one of this host's own. */
 export function localAddressOf(host: Host, address: Ipv4): boolean {
   return host.routes.addressType(address) === 'local';
+}
+
+/** An address of ours, or any with ip_nonlocal_bind. (Linux: inet_addr_valid_or_nonlocal) */
+export function mayBindTo(host: Host, address: Ipv4): boolean {
+  return host.nonlocalBind.value !== 0 || localAddressOf(host, address);
 }
 
 export function addressType(host: Host, address: Ipv4): 'local' | 'broadcast' | 'multicast' | 'unicast' {
@@ -271,6 +282,8 @@ export function ipDoRedirect(host: Host, dev: NetDevice, from: Ipv4, target: Ipv
   if (isMulticastIpv4(gateway) || gateway === IPV4_BROADCAST || gateway >>> 24 === 0) return;
   if (!inet.either(dev.ifindex, 'shared_media')) {
     if (!inet.onLink(dev.ifindex, gateway, from)) return;
+    // Only to a gateway that this host has anyway.
+    if (inet.either(dev.ifindex, 'secure_redirects') && !host.routes.isDefaultGateway(gateway, dev)) return;
   } else if (addressType(host, gateway) !== 'unicast' || !inet.onLink(dev.ifindex, gateway, IPV4_ANY)) return;
   const neighbour = host.neighbours.obtain(dev, gateway);
   if (neighbour === undefined) return;

@@ -6,7 +6,7 @@ import { isErrno } from './errno.ts';
 import type { FibEntry } from './fib.ts';
 import type { Host } from './host.ts';
 import type { NetDevice } from './netdev.ts';
-import type { NeighbourRecord, RouteRecord } from './netlink.ts';
+import type { NeighbourRecord, NetlinkTable, RouteRecord } from './netlink.ts';
 import { TX_QUEUE_PACKETS_MAX } from './qdisc.ts';
 import { localAddressOf, routeOutput } from './route.ts';
 import { listSnmp } from './snmp.ts';
@@ -18,6 +18,11 @@ export function rtnetlinkInit(host: Host): void {
   registerRoutes(host);
   registerNeighbours(host);
   netlink.register('SNMP', () => listSnmp(host.snmp));
+  netlink.register('SYSLOG', ({ clear }) => {
+    const lines = [...host.log.lines];
+    if (clear === true) host.log.clear();
+    return lines;
+  });
   netlink.register('NET_DM', () =>
     [...host.skbs.counters.dropPlaces].flatMap(([reason, places]) =>
       [...places].map(([place, count]) => ({ reason, place, origin: dropOrigin(place), count })),
@@ -168,21 +173,17 @@ function registerNeighbours(host: Host): void {
         confirmed: now - n.confirmed,
         updated: now - n.updated,
         probes: n.probes,
+        references: n.timer.armed ? 1 : 0,
       }));
   });
-  netlink.register('RTM_NEWNEIGH', (query) => {
-    const dev = host.devices.byName(query.dev);
-    if (dev === undefined) return 'ENODEV';
-    const known = neighbours.lookup(dev, query.address);
-    if (known !== undefined && query.replace !== true) return 'EEXIST';
-    const neighbour = known ?? neighbours.obtain(dev, query.address);
-    if (neighbour === undefined) return 'ENOBUFS';
-    const flags = { admin: true, override: true };
-    return neighbours.update(neighbour, query.mac, query.state ?? 'PERMANENT', flags);
-  });
+  netlink.register('RTM_GETPNEIGH', () =>
+    neighbours.proxies.list().map(({ dev, address }) => ({ address, dev: dev.name })),
+  );
+  netlink.register('RTM_NEWNEIGH', (query) => newNeighbour(host, query));
   netlink.register('RTM_DELNEIGH', (query) => {
     const dev = host.devices.byName(query.dev);
     if (dev === undefined) return 'ENODEV';
+    if (query.proxy === true) return neighbours.proxies.delete(dev, query.address);
     const neighbour = neighbours.lookup(dev, query.address);
     if (neighbour === undefined) return 'ENOENT';
     neighbours.remove(neighbour);
@@ -192,4 +193,19 @@ function registerNeighbours(host: Host): void {
     const dev = query.dev === undefined ? undefined : host.devices.byName(query.dev);
     return query.dev !== undefined && dev === undefined ? 0 : neighbours.flush(dev);
   });
+}
+
+/** (Linux: neigh_add) */
+function newNeighbour(host: Host, query: NetlinkTable['RTM_NEWNEIGH']['query']): Errno | undefined {
+  const { neighbours } = host;
+  const { address, mac, how = 'add' } = query;
+  const dev = host.devices.byName(query.dev);
+  if (dev === undefined) return 'ENODEV';
+  if (query.proxy === true) return neighbours.proxies.add(dev, address);
+  const known = neighbours.lookup(dev, address);
+  if (known === undefined && how === 'change') return 'ENOENT';
+  if (known !== undefined && how === 'add') return 'EEXIST';
+  const neighbour = known ?? neighbours.obtain(dev, address);
+  if (neighbour === undefined) return 'ENOBUFS';
+  return neighbours.update(neighbour, mac, query.state ?? 'PERMANENT', { admin: true, override: true });
 }

@@ -103,12 +103,12 @@ export class SkBuff {
 
   /** The next hop chosen by routing (route.ts: Route). */
   route: unknown = undefined;
-  /** Connection tracking entry (conntrack.ts: Conntrack). */
-  conntrack: unknown = undefined;
+  conntrack: unknown = undefined; // conntrack.ts: CtInfo.
   /** The layer in charge keeps its notes here, as in skb->cb (TCP: sequence numbers and flags). */
   control: unknown = undefined;
   /** The head is a part of a page that may be handed on to another sk_buff, as a driver's build_skb makes it (head_frag). */
   headFrag = false;
+  ipOptions: unknown = undefined; // ip-options.ts: IpOptions, when its header has any.
   /** Called once when the sk_buff ends, whichever way (skb->destructor): returns the memory to the sending socket. */
   destructor: ((skb: SkBuff) => void) | undefined = undefined;
   owner: unknown = undefined;
@@ -404,7 +404,7 @@ export class SkBuffs {
         0;
     skb.packetType = 'host';
     skb.checksum = 'none';
-    skb.route = skb.conntrack = skb.control = skb.owner = undefined;
+    skb.route = skb.conntrack = skb.control = skb.ipOptions = skb.owner = undefined;
     skb.destructor = undefined;
     skb.headFrag = false;
   }

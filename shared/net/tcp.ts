@@ -39,7 +39,8 @@ import { timerHandlers } from './tcp-timer.ts';
 function bind(sk: TcpSock, address: SockAddress): Errno | undefined {
   if (sk.state !== 'CLOSE' || sk.bucket !== undefined) return 'EINVAL';
   const kind = addressType(sk.host, address.address);
-  if (address.address !== IPV4_ANY && kind !== 'local' && kind !== 'broadcast' && kind !== 'multicast') {
+  const foreign = kind !== 'local' && kind !== 'broadcast' && kind !== 'multicast';
+  if (address.address !== IPV4_ANY && foreign && sk.host.nonlocalBind.value === 0) {
     return 'EADDRNOTAVAIL';
   }
   const error = bindPort(sk, address.address, address.port);

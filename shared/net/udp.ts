@@ -26,7 +26,7 @@ import {
 import { type Errno, isErrno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
 import { ipSendSkb } from './ip-output.ts';
-import { localAddressOf, type Route, routeOutput } from './route.ts';
+import { localAddressOf, mayBindTo, type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import { MSG, type Proto, type SendOptions, type SockAddress } from './sock.ts';
 import { describeSock } from './sock-diag.ts';
@@ -88,7 +88,7 @@ function udpBind(table: UdpTable, sk: UdpSock, { address, port }: SockAddress): 
   if (sk.localPort !== 0) return 'EINVAL';
   if (port < 0 || port > 65_535) return 'EINVAL';
   const group = isMulticastIpv4(address) || address === IPV4_BROADCAST;
-  if (address !== IPV4_ANY && !group && !localAddressOf(sk.host, address)) {
+  if (address !== IPV4_ANY && !group && !mayBindTo(sk.host, address)) {
     // A subnet's broadcast address may be bound to, too.
     const route = routeOutput(sk.host, { target: address });
     if (isErrno(route) || route.type !== 'broadcast') return 'EADDRNOTAVAIL';

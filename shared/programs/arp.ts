@@ -93,7 +93,7 @@ async function setEntry(context: ProgramContext, operands: readonly string[], de
   const device = dev ?? (route === undefined || isErrno(route) || route.gateway !== undefined ? undefined : route.dev);
   if (device === undefined) throw new Failure(ERROR_STATUS, 'SIOCSARP: Network is unreachable');
   const state = temporary === 'temp' ? 'STALE' : 'PERMANENT';
-  const answer = sys.netlink({ type: 'RTM_NEWNEIGH', address, dev: device, mac, state, replace: true });
+  const answer = sys.netlink({ type: 'RTM_NEWNEIGH', address, dev: device, mac, state, how: 'replace' });
   if (answer !== undefined) throw new Failure(ERROR_STATUS, `SIOCSARP: ${errorText(answer)}`);
   return 0;
 }

@@ -1,4 +1,4 @@
-/** ip neigh: show, get, add, change, replace, del, flush (iproute2 ip/ipneigh.c). Left out: proxy entries. */
+/** ip neigh: show, get, add, change, replace, del, flush, proxies (iproute2 ip/ipneigh.c). */
 import { formatIpv4, formatMac, type Ipv4, type Mac, networkOf, parseIpv4, parseMac } from '../header/address.ts';
 import type { NeighbourRecord, NudState } from '../net/netlink.ts';
 import { Failure, failOn } from './failure.ts';
@@ -18,9 +18,9 @@ import {
 import type { Json } from './json.ts';
 
 const NEIGHBOUR_USAGE = `Usage: ip neigh { add | del | change | replace }
-                { ADDR [ lladdr LLADDR ] [ nud STATE ] } dev DEV
+                { ADDR [ lladdr LLADDR ] [ nud STATE ] proxy ADDR } dev DEV
 
-	ip neigh { show | flush } [ to PREFIX ] [ dev DEV ] [ nud STATE ]
+	ip neigh { show | flush } [ proxy ] [ to PREFIX ] [ dev DEV ] [ nud STATE ]
 	ip neigh get { ADDR } dev DEV
 
 STATE := { delay | failed | incomplete | noarp | none |
@@ -44,6 +44,7 @@ interface NeighbourFilter {
   to: Prefix | undefined;
   /** undefined: all but NOARP. */
   states: ReadonlySet<NudState> | undefined;
+  proxy: boolean;
 }
 
 export async function ipNeighbour(ip: Ip, words: Words): Promise<number> {
@@ -55,11 +56,12 @@ export async function ipNeighbour(ip: Ip, words: Words): Promise<number> {
   words.next();
   switch (command) {
     case 'add':
-      return addNeighbour(ip, words, false);
+      return addNeighbour(ip, words, 'add');
     case 'change':
     case 'chg':
+      return addNeighbour(ip, words, 'change');
     case 'replace':
-      return addNeighbour(ip, words, true);
+      return addNeighbour(ip, words, 'replace');
     case 'delete':
       return deleteNeighbour(ip, words);
     case 'get':
@@ -80,6 +82,7 @@ interface NeighbourArguments {
   readonly dev: string;
   readonly mac: Mac | undefined;
   readonly state: NudState | undefined;
+  readonly proxy: boolean;
 }
 
 function neighbourArguments(ip: Ip, words: Words): NeighbourArguments {
@@ -87,19 +90,29 @@ function neighbourArguments(ip: Ip, words: Words): NeighbourArguments {
   let dev: string | undefined;
   let lladdr: string | undefined;
   let state: NudState | undefined;
+  let proxy = false;
   for (let word = words.next(); word !== undefined; word = words.next()) {
     if (word === 'lladdr') lladdr = words.argument();
     else if (word === 'nud') state = nudArgument(words.argument());
     else if (word === 'dev') dev = words.argument();
-    else if (word === 'proxy' || word === 'router' || word === 'use') continue;
-    else text = word === 'to' ? words.argument() : word;
+    else if (word === 'router' || word === 'use') continue;
+    else if (word === 'proxy') {
+      proxy = true;
+      text = words.argument();
+    } else text = word === 'to' ? words.argument() : word;
   }
   if (text === undefined || dev === undefined) {
     throw new Failure(USAGE_STATUS, 'Device and destination are required arguments.');
   }
   const address = parseIpv4(text);
   if (address === undefined) throw new Failure(1, `Error: any valid address is expected rather than "${text}".`);
-  return { address, dev: requireLink(ip, dev).name, mac: lladdr === undefined ? undefined : macOf(lladdr), state };
+  return {
+    address,
+    dev: requireLink(ip, dev).name,
+    mac: lladdr === undefined ? undefined : macOf(lladdr),
+    state,
+    proxy,
+  };
 }
 
 function macOf(text: string): Mac {
@@ -115,24 +128,26 @@ function nudArgument(text: string): NudState {
   return state;
 }
 
-async function addNeighbour(ip: Ip, words: Words, replace: boolean): Promise<number> {
-  const { address, dev, mac, state } = neighbourArguments(ip, words);
-  if (mac === undefined) throw new Failure(2, 'Error: No link layer address given.');
+async function addNeighbour(ip: Ip, words: Words, how: 'add' | 'replace' | 'change'): Promise<number> {
+  const { address, dev, mac, state, proxy } = neighbourArguments(ip, words);
+  if (mac === undefined && how === 'add' && !proxy) throw new Failure(2, 'Error: No link layer address given.');
   const answer = ip.sys.netlink({
     type: 'RTM_NEWNEIGH',
     address,
     dev,
     mac,
     state: state ?? 'PERMANENT',
-    ...(replace ? { replace } : {}),
+    how,
+    proxy,
   });
+  if (answer === 'EINVAL' && mac === undefined) throw new Failure(2, 'Error: No link layer address given.');
   failOn(answer);
   return 0;
 }
 
 async function deleteNeighbour(ip: Ip, words: Words): Promise<number> {
-  const { address, dev } = neighbourArguments(ip, words);
-  failOn(ip.sys.netlink({ type: 'RTM_DELNEIGH', address, dev }));
+  const { address, dev, proxy } = neighbourArguments(ip, words);
+  failOn(ip.sys.netlink({ type: 'RTM_DELNEIGH', address, dev, proxy }));
   return 0;
 }
 
@@ -153,13 +168,14 @@ async function getNeighbour(ip: Ip, words: Words): Promise<number> {
 }
 
 function readFilter(ip: Ip, words: Words): NeighbourFilter {
-  const filter: NeighbourFilter = { dev: undefined, to: undefined, states: undefined };
+  const filter: NeighbourFilter = { dev: undefined, to: undefined, states: undefined, proxy: false };
   for (let word = words.next(); word !== undefined; word = words.next()) {
     if (word === 'dev') filter.dev = requireLink(ip, words.argument()).name;
     else if (word === 'nud') {
       const state = words.argument();
       filter.states = new Set([...(filter.states ?? []), ...(state === 'all' ? NUD_STATES : [nudArgument(state)])]);
-    } else if (word === 'all' || word === 'unused' || word === 'nomaster') continue;
+    } else if (word === 'proxy') filter.proxy = true;
+    else if (word === 'all' || word === 'unused' || word === 'nomaster') continue;
     else filter.to = parsePrefix(word === 'to' ? words.argument() : word);
   }
   return filter;
@@ -180,7 +196,32 @@ function chosenNeighbours(ip: Ip, filter: NeighbourFilter): readonly NeighbourRe
 
 async function showNeighbours(ip: Ip, words: Words): Promise<number> {
   const filter = readFilter(ip, words);
+  if (filter.proxy) return showProxies(ip, filter);
   return printNeighbours(ip, chosenNeighbours(ip, filter), filter.dev !== undefined);
+}
+
+function showProxies(ip: Ip, { dev, to }: NeighbourFilter): Promise<number> {
+  const entries = ip.sys
+    .netlink({ type: 'RTM_GETPNEIGH' })
+    .filter(
+      (entry) =>
+        (dev === undefined || entry.dev === dev) &&
+        (to === undefined || networkOf(entry.address, to.prefix) === networkOf(to.address, to.prefix)),
+    );
+  return print(
+    ip,
+    () =>
+      entries.map((entry) => ({
+        dst: formatIpv4(entry.address),
+        dev: dev === undefined ? entry.dev : undefined,
+        proxy: null,
+        state: [],
+      })),
+    () =>
+      entries
+        .map((entry) => `${formatIpv4(entry.address)} ${dev === undefined ? `dev ${entry.dev} ` : ''}proxy \n`)
+        .join(''),
+  );
 }
 
 const seconds = (micros: number) => Math.floor(micros / 1_000_000);
@@ -198,12 +239,14 @@ function neighbourText(ip: Ip, entry: NeighbourRecord, devKnown: boolean): strin
   const dev = devKnown ? '' : `dev ${entry.dev} `;
   const mac = entry.mac === undefined ? '' : `lladdr ${formatMac(entry.mac)} `;
   const times = `${seconds(entry.used)}/${seconds(entry.confirmed)}/${seconds(entry.updated)}`;
-  const statistics = ip.options.statistics > 0 ? ` used ${times}probes ${entry.probes} ` : '';
+  const references = entry.references > 0 ? ` ref ${entry.references}` : '';
+  const statistics = ip.options.statistics > 0 ? `${references} used ${times}probes ${entry.probes} ` : '';
   return `${formatIpv4(entry.address)} ${dev}${mac}${statistics}${entry.state} \n`;
 }
 
 function neighbourJson(ip: Ip, entry: NeighbourRecord, devKnown: boolean): Json {
   const statistics = {
+    ...(entry.references > 0 ? { refcnt: entry.references } : {}),
     used: seconds(entry.used),
     confirmed: seconds(entry.confirmed),
     updated: seconds(entry.updated),

@@ -10,6 +10,7 @@ import { cat } from './cat.ts';
 import { conntrack } from './conntrack.ts';
 import { curl } from './curl.ts';
 import { dig } from './dig.ts';
+import { dmesg } from './dmesg.ts';
 import { dropwatch } from './dropwatch.ts';
 import { echo } from './echo.ts';
 import { ethtool } from './ethtool.ts';
@@ -45,6 +46,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['conntrack', conntrack],
   ['dig', dig],
   ['curl', curl],
+  ['dmesg', dmesg],
   ['dropwatch', dropwatch],
   ['echo', echo],
   ['ethtool', ethtool],

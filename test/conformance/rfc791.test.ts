@@ -217,6 +217,51 @@ describe('reassembly', () => {
     expect(seen.arrivals).toEqual([]);
   });
 
+  test('a repetition of a stretch that came in order is dropped alone, and is no failure', () => {
+    const { seen, piece, drops, alice } = pieces();
+    for (const [at, length] of [
+      [0, 24],
+      [24, 24],
+      [8, 32],
+      [48, 52],
+    ] as const)
+      piece(at, length);
+    expect(seen.arrivals).toHaveLength(1);
+    expect(drops()).toEqual({ frag_duplicate: 1 });
+    expect(alice.snmp.IpReasmFails).toBe(0);
+  });
+
+  test('ipfrag_max_dist: when its source has sent too many others since, the datagram begins anew', () => {
+    const { seen, piece, drops, alice } = pieces();
+    alice.sysctl.set('net.ipv4.ipfrag_max_dist', '8');
+    piece(0, 40, 1);
+    for (let id = 10; id < 20; id++) piece(0, 40, id);
+    piece(40, 60, 1);
+    expect(seen.arrivals).toEqual([]);
+    expect(drops()).toEqual({ frag_too_far: 1 });
+    piece(0, 40, 1);
+    expect(seen.arrivals).toHaveLength(1);
+  });
+
+  test('RFC 3168 §5.3: one CE mark marks the datagram; ECT and not-ECT in one is nobody’s packet', () => {
+    const { receive, drops, alice } = receiver();
+    const tos: number[] = [];
+    alice.protocols.set(253, {
+      receive: (_, skb) => {
+        tos.push(skb.view.getUint8(skb.networkHeader + IPV4.TOS));
+        alice.skbs.consume(skb);
+      },
+      error: () => {},
+    });
+    receive({ protocol: 253, id: 5, tos: 2, fragment: IPV4_MF }, new Uint8Array(8));
+    receive({ protocol: 253, id: 5, tos: 3, fragment: 1 }, new Uint8Array(8));
+    expect(tos).toEqual([3]);
+    receive({ protocol: 253, id: 6, tos: 0, fragment: IPV4_MF }, new Uint8Array(8));
+    receive({ protocol: 253, id: 6, tos: 2, fragment: 1 }, new Uint8Array(8));
+    expect(tos).toEqual([3]);
+    expect(drops()).toEqual({ frag_malformed: 2 });
+  });
+
   test.each([
     ['empty', 0, 0],
     ['shorter than eight octets with more to come', 0, 7],
@@ -250,6 +295,8 @@ describe('reassembly', () => {
 
   test('its memory is bounded (ipfrag_high_thresh)', () => {
     const { alice, piece, drops } = pieces();
+    expect(alice.sysctl.set('net.ipv4.ipfrag_high_thresh', '4000')).toBe('EINVAL');
+    alice.sysctl.set('net.ipv4.ipfrag_low_thresh', '3000');
     alice.sysctl.set('net.ipv4.ipfrag_high_thresh', '4000');
     for (let id = 1; id <= 20; id++) piece(0, 40, id);
     expect(drops()['frag_memory']).toBeGreaterThan(10);

@@ -130,8 +130,10 @@ describe('errors that we send', () => {
       alice.neighbours.update(alice.neighbours.obtain(eth0, source)!, BOB, 'PERMANENT', { admin: true });
       udp({ source });
     }
-    expect(cable.frames).toHaveLength(50);
-    expect(alice.snmp.IcmpOutRateLimitGlobal).toBe(50);
+    // Each takes 0, 1 or 2 credits, so that nobody outside can count them.
+    expect(cable.frames.length).toBeGreaterThan(35);
+    expect(cable.frames.length).toBeLessThan(70);
+    expect(alice.snmp.IcmpOutRateLimitGlobal).toBe(100 - cable.frames.length);
   });
 });
 

@@ -176,7 +176,7 @@ describe('neighbour states', () => {
     sendEcho(alice, ip('10.0.0.2'));
     reply(BOB);
     expect(entry()).toMatchObject({ state: 'REACHABLE', mac: BOB });
-    const reachable = alice.neighbours.reachable();
+    const reachable = alice.neighbours.list()[0]?.parms.reachable() ?? 0;
     expect(reachable).toBeGreaterThanOrEqual(15 * SECOND);
     expect(reachable).toBeLessThan(45 * SECOND);
     const frames = cable.frames.length;
@@ -253,7 +253,7 @@ describe('neighbour states', () => {
 
   test('the queue of an unresolved address is bounded by octets, the oldest packet goes first', () => {
     const { clock, cable, alice, reply } = alone();
-    expect(alice.sysctl.set('net.ipv4.neigh.default.unres_qlen_bytes', '5000')).toBeUndefined();
+    expect(alice.sysctl.set('net.ipv4.neigh.eth0.unres_qlen_bytes', '5000')).toBeUndefined();
     for (let sequence = 1; sequence <= 10; sequence++) sendEcho(alice, ip('10.0.0.2'), { sequence, size: 100 });
     expect(alice.skbs.counters.drops.get('neigh_queue_full')).toBe(5);
     reply(BOB);

@@ -393,7 +393,7 @@ export const LINK_DROPS: DropRecipes = {
       counter: arpCache(12),
       make: (watch) => {
         const bench = new DropBench(watch);
-        bench.host.sysctl.set('net.ipv4.neigh.default.gc_thresh3', '1');
+        bench.host.sysctl.set('net.ipv4.neigh.default.gc_thresh3', '0');
         toNobody(bench);
       },
     },

@@ -1,15 +1,15 @@
-/** Drops of IP, its fragments, and the netfilter hooks. */
+/** Drops of IP, of what it asks ARP, its fragments, and the netfilter hooks. */
 import { SECOND } from '../../../shared/platform.ts';
 import { addRoute, ip } from '../cable.ts';
 import { sendUdp } from '../datagram.ts';
-import { ipPacket } from '../frames.ts';
+import { arpFrame, ipPacket } from '../frames.ts';
 import {
   DropBench,
   type DropRecipes,
   MAC_EVERYBODY,
   NO_COUNTER,
   nstat,
-  type PEER,
+  PEER,
   rtCache,
   udp,
   type Watch,
@@ -34,6 +34,19 @@ function fragments(bench: DropBench, ...ranges: readonly (readonly [number, numb
 }
 
 export const IP_DROPS: DropRecipes = {
+  arp_gratuitous: [
+    {
+      when: 'an announcement comes while drop_gratuitous_arp is set',
+      counter: NO_COUNTER,
+      make: (watch) => {
+        const bench = new DropBench(watch);
+        bench.host.sysctl.set('net.ipv4.conf.eth0.drop_gratuitous_arp', '1');
+        const [senderIp, targetIp] = [ip('10.0.0.55'), ip('10.0.0.55')];
+        const packet = { operation: 1, senderMac: PEER, senderIp, targetMac: MAC_EVERYBODY, targetIp };
+        bench.wire(arpFrame(MAC_EVERYBODY, PEER, packet));
+      },
+    },
+  ],
   ip_header_too_short: [
     {
       when: 'its header claims more octets than came',
@@ -78,6 +91,13 @@ export const IP_DROPS: DropRecipes = {
       when: 'an option is longer than the header',
       counter: nstat('IpInHdrErrors'),
       make: (watch) => new DropBench(watch).udp(9, { options: Uint8Array.of(7, 40, 4, 0) }),
+    },
+  ],
+  ip_source_route: [
+    {
+      when: 'it asks for a source route, which accept_source_route does not allow',
+      counter: NO_COUNTER,
+      make: (watch) => new DropBench(watch).udp(9, { options: Uint8Array.of(131, 7, 4, 10, 0, 1, 2, 0) }),
     },
   ],
   ip_invalid_source: [
@@ -192,10 +212,22 @@ export const FRAGMENT_DROPS: DropRecipes = {
   frag_duplicate: [
     {
       when: 'a fragment comes twice',
-      counter: nstat('IpReasmFails'),
+      counter: NO_COUNTER,
       make: (watch) => {
         const bench = new DropBench(watch);
         fragments(bench, [0, 800, 'more'], [0, 800, 'more'], [800, 900, 'last']);
+      },
+    },
+  ],
+  frag_too_far: [
+    {
+      when: 'so many fragments of its source came since that its ID has been used again',
+      counter: nstat('IpReasmFails'),
+      make: (watch) => {
+        const bench = new DropBench(watch, { sysctls: { 'net.ipv4.ipfrag_max_dist': '2' } });
+        fragments(bench, [0, 800, 'more']);
+        for (let id = 1; id <= 3; id++) bench.ip(new Uint8Array(8), { fragment: MF, id });
+        fragments(bench, [800, 900, 'last']);
       },
     },
   ],
@@ -215,7 +247,9 @@ export const FRAGMENT_DROPS: DropRecipes = {
       when: 'ipfrag_high_thresh is reached',
       counter: nstat('IpReasmFails'),
       make: (watch) => {
-        const bench = new DropBench(watch, { sysctls: { 'net.ipv4.ipfrag_high_thresh': '500' } });
+        const bench = new DropBench(watch, {
+          sysctls: { 'net.ipv4.ipfrag_low_thresh': '500', 'net.ipv4.ipfrag_high_thresh': '500' },
+        });
         fragments(bench, [0, 800, 'more'], [800, 1_600, 'more']);
       },
     },

@@ -70,6 +70,7 @@ const neighbours: NeighbourRecord[] = [
     confirmed: 48_900_000,
     updated: 23_000_000,
     probes: 4,
+    references: 0,
   },
   {
     address: ip4('10.0.0.99'),
@@ -80,6 +81,7 @@ const neighbours: NeighbourRecord[] = [
     confirmed: 0,
     updated: 0,
     probes: 6,
+    references: 0,
   },
 ];
 

@@ -124,6 +124,7 @@ const host = () =>
         confirmed: 0,
         updated: 0,
         probes: 0,
+        references: 0,
       },
       {
         address: ip4('10.0.0.50'),
@@ -134,6 +135,7 @@ const host = () =>
         confirmed: 0,
         updated: 0,
         probes: 0,
+        references: 0,
       },
       {
         address: ip4('10.0.0.99'),
@@ -144,6 +146,7 @@ const host = () =>
         confirmed: 0,
         updated: 0,
         probes: 0,
+        references: 0,
       },
     ],
     NFT_GETTABLE: ({ table }) => (table === 'filter' ? chains : 'ENOENT'),
