@@ -7,11 +7,18 @@ import type { SysctlNumber } from './sysctl.ts';
 export const RCVBUF_MIN = 2_304;
 export const SNDBUF_MIN = 4_608;
 
+/** Linux 6.12: 128 kB. */
+const OPTMEM_MAX = 131_072;
+
 export class CoreSysctl {
   readonly rmemMax: SysctlNumber;
   readonly wmemMax: SysctlNumber;
   readonly rmemDefault: SysctlNumber;
   readonly wmemDefault: SysctlNumber;
+  /** What a socket may keep in ancillary memory: notices of MSG_ZEROCOPY. */
+  readonly optmemMax: SysctlNumber;
+  /** Whether a time stamp comes with the packet it is about; without, only OPT_TSONLY is answered. */
+  readonly tstampAllowData: SysctlNumber;
 
   constructor(host: Host) {
     const { sysctl } = host;
@@ -19,5 +26,7 @@ export class CoreSysctl {
     this.wmemMax = sysctl.number('net.core.wmem_max', SNDBUF_DEFAULT, { min: SNDBUF_MIN });
     this.rmemDefault = sysctl.number('net.core.rmem_default', RCVBUF_DEFAULT, { min: RCVBUF_MIN });
     this.wmemDefault = sysctl.number('net.core.wmem_default', SNDBUF_DEFAULT, { min: SNDBUF_MIN });
+    this.optmemMax = sysctl.number('net.core.optmem_max', OPTMEM_MAX, { min: 0 });
+    this.tstampAllowData = sysctl.number('net.core.tstamp_allow_data', 1, { min: 0, max: 1 });
   }
 }

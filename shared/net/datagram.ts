@@ -10,29 +10,20 @@ import { finish, sumBytes } from '../header/checksum.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
 import { IPV4 } from '../header/ipv4.ts';
 import type { Errno, Result } from './errno.ts';
+import { purgeErrors, queueError, queueLocalError, receiveError } from './error-queue.ts';
 import { icmpErrno } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
-import { MSG, POLL, type ReceivedMessage, Sock, type SockAddress } from './sock.ts';
+import { ERROR_ORIGIN, MSG, POLL, type ReceivedMessage, type SendOptions, Sock, type SockAddress } from './sock.ts';
+import { markDatagram, SOF, timestampingOf } from './timestamping.ts';
+import { beginZerocopy } from './zerocopy.ts';
 
 /** SKB_TRUESIZE's part for the sk_buff itself. */
 const SKB_OVERHEAD_BYTES = 256;
-/** Errors that may wait; Linux charges them to the receive buffer. */
-const ERRORS_QUEUED_MAX = 128;
 /** Longest payload of an IPv4 packet without options. */
 export const IP_PAYLOAD_MAX = 65_535 - IPV4.SIZE;
 
-interface QueuedError {
-  readonly extended: NonNullable<ReceivedMessage['extendedError']>;
-  /** Where the packet that caused it was going. */
-  readonly to: SockAddress;
-  readonly payload: Uint8Array;
-  readonly timestamp: number;
-  readonly cause: number;
-}
-
 export class DatagramSock extends Sock {
-  readonly errors: QueuedError[] = [];
   /** bind() named the port (SOCK_BINDPORT_LOCK). */
   portLocked = false;
   /** connect() was called: TCP_ESTABLISHED, in Linux's misuse of the word. */
@@ -64,7 +55,7 @@ export function queueReceived(sk: Sock, skb: SkBuff): boolean {
   if (host.trace.on) {
     host.trace.point('sock_def_readable', skb, { protocol: sk.proto.name, pid: sk.pid, program: sk.processName });
   }
-  sk.wake();
+  sk.wake(POLL.IN);
   return true;
 }
 
@@ -112,24 +103,20 @@ export function addControl(sk: Sock, skb: SkBuff, message: ReceivedMessage): voi
     message.target = skb.view.getUint32(at + IPV4.TARGET) as Ipv4;
     message.ifindex = skb.ifindex;
   }
-  if (sk.timestamps) message.timestamp = skb.timestamp;
+  if (sk.receiveTos) message.tos = skb.view.getUint8(at + IPV4.TOS);
+  if (sk.receiveOriginal) {
+    // The ports of a transport header that has any stand at its start.
+    const port = skb.transportHeader + 4 <= skb.tail ? skb.view.getUint16(skb.transportHeader + 2) : 0;
+    message.originalTarget = { address: skb.view.getUint32(at + IPV4.TARGET) as Ipv4, port };
+  }
+  addTimestamp(sk, skb.timestamp, message);
 }
 
-function receiveError(sk: DatagramSock, into: Uint8Array): Result<ReceivedMessage> {
-  const error = sk.errors.shift();
-  if (error === undefined) return 'EAGAIN';
-  const length = Math.min(error.payload.length, into.length);
-  into.set(error.payload.subarray(0, length));
-  sk.cause = error.cause;
-  // The next error in line becomes the pending one (sock_dequeue_err_skb).
-  sk.error = sk.errors[0]?.extended.errno;
-  return {
-    length,
-    from: error.to,
-    flags: MSG.ERRQUEUE,
-    extendedError: error.extended,
-    ...(sk.timestamps ? { timestamp: error.timestamp } : {}),
-  };
+/** SO_TIMESTAMP and SCM_TIMESTAMPING of what was received (sock_recv_timestamp). */
+export function addTimestamp(sk: Sock, timestamp: number, message: ReceivedMessage): void {
+  if (sk.timestamps !== 'off') message.timestamp = timestamp;
+  const wanted = SOF.SOFTWARE | SOF.RX_SOFTWARE;
+  if ((sk.timestamping & wanted) === wanted && timestamp !== 0) message.softwareTimestamp = timestamp;
 }
 
 export interface ErrorReport {
@@ -138,6 +125,23 @@ export interface ErrorReport {
   readonly to: SockAddress;
   /** Where the payload starts, absolute in the sk_buff that holds the quoted packet. */
   readonly payloadAt: number;
+}
+
+/** Keep what an ICMP message said, and what of our packet it quotes. Leaves `skb` alone. (Linux: ip_icmp_error) */
+export function queueIcmpError(sk: Sock, skb: SkBuff, errno: Errno, { info, to, payloadAt }: ErrorReport): void {
+  const { type, code, value, from } = info;
+  const at = skb.networkHeader;
+  queueError(sk, {
+    extended: { errno, origin: ERROR_ORIGIN.ICMP, type, code, info: value, data: 0, offender: from },
+    to,
+    payload: skb.bytes.slice(Math.min(payloadAt, skb.tail), skb.tail),
+    timestamp: skb.timestamp,
+    cause: skb.cause,
+    target: skb.view.getUint32(at + IPV4.TARGET) as Ipv4,
+    ifindex: skb.ifindex,
+    ttl: skb.view.getUint8(at + IPV4.TTL),
+    tos: skb.view.getUint8(at + IPV4.TOS),
+  });
 }
 
 /**
@@ -150,12 +154,7 @@ export function reportIcmpError(sk: DatagramSock, skb: SkBuff, { info, to, paylo
   const tooBig = info.type === ICMP_TYPE.UNREACHABLE && info.code === UNREACHABLE.FRAGMENTATION_NEEDED;
   if (tooBig && sk.pmtuDiscovery === 'dont') return;
   if (sk.receiveErrors) {
-    const { type, code, value, from } = info;
-    const extended = { errno: told.errno, type, code, info: value, offender: from };
-    const payload = skb.bytes.slice(Math.min(payloadAt, skb.tail), skb.tail);
-    const queued = { extended, to, payload, timestamp: skb.timestamp, cause: skb.cause };
-    if (sk.errors.length < ERRORS_QUEUED_MAX) sk.errors.push(queued);
-    else sk.drops++;
+    queueIcmpError(sk, skb, told.errno, { info, to, payloadAt });
   } else if (!(told.fatal || tooBig) || !sk.connected) {
     return;
   }
@@ -165,7 +164,9 @@ export function reportIcmpError(sk: DatagramSock, skb: SkBuff, { info, to, paylo
 /** Linux: datagram_poll. */
 export function pollDatagram(sk: DatagramSock): number {
   let bits = 0;
-  if (sk.error !== undefined || sk.errors.length > 0) bits |= POLL.ERR;
+  if (sk.error !== undefined || sk.errorQueue.length > 0) {
+    bits |= POLL.ERR | (sk.selectErrorQueue ? POLL.PRI : 0);
+  }
   if (sk.shutdownRead) bits |= POLL.RDHUP | POLL.IN;
   if (sk.shutdownRead && sk.shutdownWrite) bits |= POLL.HUP;
   if (sk.receiveQueue.length > 0) bits |= POLL.IN;
@@ -191,7 +192,9 @@ export function ioctlDatagram(sk: Sock, request: string, lengthOf: (skb: SkBuff)
 export function purgeReceived(sk: Sock): void {
   for (const skb of sk.receiveQueue) sk.host.skbs.drop(skb, 'socket_closed');
   sk.receiveQueue.length = 0;
+  purgeErrors(sk);
   sk.receiveMemory = 0;
+  sk.dead = true;
 }
 
 /**
@@ -222,7 +225,30 @@ function releaseSend(skb: SkBuff): void {
   if (!(sk instanceof Sock)) return;
   const wasFull = sk.sendMemory >= sk.sndbuf;
   sk.sendMemory -= skb.truesize;
-  if (wasFull && sk.sendMemory < sk.sndbuf) sk.wake();
+  if (wasFull && sk.sendMemory < sk.sndbuf) sk.wake(POLL.OUT);
+}
+
+/** EMSGSIZE for what the path cannot take whole, told in the error queue, too (ip_append_data, raw_send_hdrinc). */
+export function tooLong(sk: DatagramSock, to: SockAddress, mtu: number): Errno {
+  queueLocalError(sk, 'EMSGSIZE', { address: to.address, port: sk.remotePort }, mtu);
+  return 'EMSGSIZE';
+}
+
+/**
+ * What the call or the socket asked to hear of this datagram: time stamps, and with MSG_ZEROCOPY that its octets are free.
+ * They are in the packet already, so that the notice says COPIED and comes when the packet is gone; ENOBUFS without memory.
+ */
+export function followDatagram(sk: DatagramSock, skb: SkBuff, length: number, options: SendOptions): Errno | undefined {
+  markDatagram(sk, skb, timestampingOf(sk, options.timestamping));
+  if (((options.flags ?? 0) & MSG.ZEROCOPY) === 0 || !sk.zerocopy || length === 0) return undefined;
+  const calls = beginZerocopy(sk, length, undefined);
+  if (calls === undefined) return 'ENOBUFS';
+  calls.markCopied();
+  skb.destructor = (ended) => {
+    releaseSend(ended);
+    calls.release();
+  };
+  return undefined;
 }
 
 /** Checksum over `length` octets from `data` on, wherever they stand; `sum` is the pseudo-header's. */

@@ -95,6 +95,20 @@ export class Filesystem {
     return undefined;
   }
 
+  /** Take a file away that stands in memory; what the lab's folder holds stays. */
+  unlink(path: string): Errno | undefined {
+    const at = this.resolve(path);
+    if (at === undefined) return 'ENAMETOOLONG';
+    const file = this.files.get(at);
+    if (file !== undefined) {
+      this.files.delete(at);
+      this.bytes -= file.length;
+      return undefined;
+    }
+    if (this.lookup(at) !== undefined) return 'EACCES';
+    return this.readDirectory(at) === undefined ? 'ENOENT' : 'EISDIR';
+  }
+
   /** For those that fill /etc at boot. */
   writeText(path: string, text: string): void {
     this.writeFile(path, encoder.encode(text));

@@ -9,6 +9,7 @@ import { UDP } from '../header/udp.ts';
 import { assert } from '../platform.ts';
 import type { Host } from './host.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
+import { TX_FLAG } from './timestamping.ts';
 
 /** The folded sum of everything from offset `at` in the head to the end, frags included (skb_checksum). */
 export function skbSum(skb: SkBuff, at: number): number {
@@ -119,7 +120,14 @@ function cutSegment(host: Host, skb: SkBuff, cut: Cut): SkBuff {
   view.setUint16(ip + IPV4.TOTAL_LENGTH, segment.tail - ip + segment.fragBytes);
   view.setUint16(ip + IPV4.ID, (view.getUint16(ip + IPV4.ID) + index) & 0xffff);
   sealIpv4(segment.bytes, view, ip, ipv4HeaderLength(view, ip));
-  view.setUint32(tcp + TCP.SEQUENCE, (view.getUint32(tcp + TCP.SEQUENCE) + cut.at) >>> 0);
+  const seq = (view.getUint32(tcp + TCP.SEQUENCE) + cut.at) >>> 0;
+  view.setUint32(tcp + TCP.SEQUENCE, seq);
+  // The time stamp is that of the segment with the octet it was asked for (tcp_gso_tstamp).
+  if ((skb.txFlags & TX_FLAG.SOFTWARE) !== 0 && (skb.timestampKey - seq) >>> 0 < cut.length) {
+    segment.txFlags = TX_FLAG.SOFTWARE;
+    segment.timestampKey = skb.timestampKey;
+    segment.owner = skb.owner;
+  }
   let flags = view.getUint8(tcp + TCP.FLAGS);
   if (cut.at + cut.length < cut.payload) flags &= ~(TCP_FLAG.FIN | TCP_FLAG.PSH);
   if (cut.at > 0 && !skb.gsoAccecn) flags &= ~TCP_FLAG.CWR;

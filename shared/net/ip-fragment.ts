@@ -32,6 +32,12 @@ export function ipFragment(host: Host, skb: SkBuff, mtu: number): SkBuff[] {
     last.truesize = skb.truesize;
     skb.destructor = undefined;
   }
+  const first = fragments[0];
+  if (first !== undefined && skb.txFlags !== 0) {
+    first.txFlags = skb.txFlags;
+    first.timestampKey = skb.timestampKey;
+    first.owner = skb.owner;
+  }
   host.snmp.IpFragOKs++;
   if (host.trace.on) host.trace.point('ip_fragment', skb, { mtu, fragments: fragments.length, length: skb.length });
   host.skbs.consume(skb);

@@ -11,6 +11,7 @@
  *   So a packet that NAT rewrote needs nothing, and a receiver takes 'partial' (loopback) as 'unnecessary'.
  * - gsoSize > 0: a TCP packet that stands for gsoSegments; only devices with `tso` see one.
  */
+
 import { isMulticastMac, MAC_BROADCAST, type Mac, readMac } from '../header/address.ts';
 import { ETHERNET, ETHERTYPE } from '../header/ethernet.ts';
 import { arpReceive } from './arp.ts';
@@ -18,8 +19,10 @@ import type { Errno } from './errno.ts';
 import { completeChecksum, gsoSegment } from './gso.ts';
 import type { Host } from './host.ts';
 import { ipReceive } from './ip-input.ts';
+import { orphanFrags } from './pages.ts';
 import type { NetXmit, Qdisc } from './qdisc.ts';
 import type { SkBuff } from './skbuff.ts';
+import { schedTimestamp, sendTimestamp, TX_FLAG } from './timestamping.ts';
 
 /** What `startXmit` answers: `busy` puts the packet back, and the driver calls wake() when there is room. */
 export type XmitAnswer = 'ok' | 'busy';
@@ -142,6 +145,7 @@ export const ETH_P_ALL = 3;
 export function devQueueXmit(host: Host, skb: SkBuff, dev: NetDevice): NetXmit | undefined {
   if (host.trace.on) host.trace.point('dev_queue_xmit', skb, { dev: dev.name, length: skb.length });
   skb.ifindex = dev.ifindex;
+  if ((skb.txFlags & TX_FLAG.SCHED) !== 0) schedTimestamp(host, skb);
   // A device that is down or without carrier has noop's queue: congestion, to the sender (noop_enqueue).
   if (!dev.up) return dropTx(host, skb, dev, 'dev_down');
   if (!dev.carrier) return dropTx(host, skb, dev, 'no_carrier');
@@ -206,6 +210,7 @@ function hardStartXmit(host: Host, skb: SkBuff, dev: NetDevice, more: boolean): 
   if (dev.stopped) return false;
   if (host.packetTaps.size > 0) tapOutgoing(host, skb, dev);
   if (host.trace.on) host.trace.point('net_dev_start_xmit', skb, { dev: dev.name, length: skb.length });
+  if ((skb.txFlags & TX_FLAG.SOFTWARE) !== 0) sendTimestamp(host, skb);
   if (dev.ops.startXmit(skb, more) === 'ok') return true;
   dev.stopped = true;
   return false;
@@ -251,6 +256,7 @@ export function netifCarrier(host: Host, dev: NetDevice, up: boolean): void {
 export function netifReceive(host: Host, dev: NetDevice, skb: SkBuff): void {
   skb.ifindex = dev.ifindex;
   skb.macHeader = skb.data;
+  if (skb.timestamp === 0) skb.timestamp = host.clock.now();
   if (skb.headLength < ETHERNET.SIZE) return host.skbs.drop(skb, 'frame_too_short', 'eth_type_trans');
   const { view } = skb;
   const target = readMac(view, skb.data + ETHERNET.TARGET);
@@ -287,6 +293,8 @@ function deliver(host: Host, dev: NetDevice, skb: SkBuff, type: number): void {
 /** A packet that this host sends to itself: up the stack in the next softirq. Consumes `skb`. (Linux: netif_rx) */
 export function netifRx(host: Host, skb: SkBuff): void {
   const { backlog, backlogMax } = host.devices;
+  skb.timestamp = host.clock.now();
+  if (skb.fragBytes > 0) orphanFrags(host.skbs, skb);
   if (backlog.length >= backlogMax.value) return dropBacklog(host, host.devices.byIndex(skb.ifindex), skb);
   backlog.push(skb);
   if (backlog.length === 1) host.devices.softirq.arm(0);

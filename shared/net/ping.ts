@@ -12,6 +12,7 @@ import {
   allocSend,
   checksumOf,
   DatagramSock,
+  followDatagram,
   IP_PAYLOAD_MAX,
   ioctlDatagram,
   pollDatagram,
@@ -21,6 +22,7 @@ import {
   reportIcmpError,
   shutdownDatagram,
   targetOf,
+  tooLong,
 } from './datagram.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
@@ -141,10 +143,13 @@ function pingSendmsg(table: PingTable, sk: PingSock, bytes: Uint8Array, options:
   if (isErrno(route)) return route;
   if (route.type === 'broadcast' && !sk.broadcast) return 'EACCES';
   const packetBytes = IPV4.SIZE + bytes.length;
-  if (packetBytes > route.mtu && sk.pmtuDiscovery === 'do') return 'EMSGSIZE';
+  if (packetBytes > route.mtu && (sk.pmtuDiscovery === 'do' || sk.pmtuDiscovery === 'probe')) {
+    return tooLong(sk, to, route.mtu);
+  }
   const skb = allocSend(sk, bytes.length);
   if (isErrno(skb)) return skb;
   skb.bytes.set(bytes, skb.data);
+  followDatagram(sk, skb, 0, options);
   skb.view.setUint16(skb.data + ICMP.ID, sk.localPort);
   skb.view.setUint16(skb.data + ICMP.CHECKSUM, 0);
   skb.view.setUint16(skb.data + ICMP.CHECKSUM, checksumOf(skb, skb.length, 0));

@@ -10,6 +10,7 @@
  */
 import type { Micros, Timer } from '../platform.ts';
 import { SyscallError } from './errno.ts';
+import { eventpollRelease } from './eventpoll.ts';
 import { InputFile, type OpenFile, OutputFile, type Sink } from './file.ts';
 import type { Host } from './host.ts';
 import { ProcessCalls } from './syscall-table.ts';
@@ -86,7 +87,10 @@ export class Process {
       for (const changed of watches) this.queueChanged(changed);
     }
     file.wait.wakeAll();
-    if (--file.references === 0) file.release();
+    if (--file.references === 0) {
+      eventpollRelease(file);
+      file.release();
+    }
     return true;
   }
 

@@ -10,6 +10,7 @@ import { IPV4, ipv4HeaderLength, PROTOCOL } from '../header/ipv4.ts';
 import {
   allocSend,
   DatagramSock,
+  followDatagram,
   IP_PAYLOAD_MAX,
   ioctlDatagram,
   pollDatagram,
@@ -19,6 +20,7 @@ import {
   reportIcmpError,
   shutdownDatagram,
   targetOf,
+  tooLong,
 } from './datagram.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
@@ -140,10 +142,13 @@ function rawSendmsg(sk: RawSock, bytes: Uint8Array, options: SendOptions): Resul
   if (isErrno(route)) return route;
   if (route.type === 'broadcast' && !sk.broadcast) return 'EACCES';
   const packetBytes = IPV4.SIZE + packet.payload.length;
-  if (packetBytes > route.mtu && sk.pmtuDiscovery === 'do') return 'EMSGSIZE';
+  if (packetBytes > route.mtu && (sk.headerIncluded || sk.pmtuDiscovery === 'do' || sk.pmtuDiscovery === 'probe')) {
+    return tooLong(sk, to, route.mtu);
+  }
   const skb = allocSend(sk, packet.payload.length);
   if (isErrno(skb)) return skb;
   skb.bytes.set(packet.payload, skb.data);
+  followDatagram(sk, skb, 0, options);
   if (packet.protocol === PROTOCOL.ICMP && packet.payload.length > 0) countOut(host, packet.payload[0] ?? 0);
   if (host.trace.on) host.trace.point('raw_sendmsg', skb, { to: formatIpv4(packet.target), length: bytes.length });
   const error = ipSendSkb(host, skb, {

@@ -18,6 +18,7 @@
 import { assert } from '../platform.ts';
 import type { DropReason } from './drop.ts';
 import { countDropAt, DROP_PLACES } from './drop-place.ts';
+import { type Frag, markCopied, Pages } from './pages.ts';
 import { SkbCounters } from './skb-counters.ts';
 import type { Identified, Trace } from './trace.ts';
 import { allocTruesize } from './truesize.ts';
@@ -36,24 +37,6 @@ export const GSO_BYTES_MAX = 65_536;
 const FREE_PAGES_MAX = 1_024;
 const FREE_FRAG_PAGES_MAX = 128;
 const FREE_SKBS_MAX = 2_048;
-
-/** Bytes with a count of the sk_buffs (or frags) that hold them. */
-export class Pages {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  refs = 0;
-
-  constructor(size: number) {
-    this.bytes = new Uint8Array(size);
-    this.view = new DataView(this.bytes.buffer);
-  }
-}
-
-export interface Frag {
-  readonly pages: Pages;
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** How far the checksum of the payload has been seen to (Linux: ip_summed). 'partial' is explained in netdev.ts. */
 export type ChecksumState = 'none' | 'unnecessary' | 'partial';
@@ -92,6 +75,9 @@ export class SkBuff {
   /** A qdisc's notes (qdisc_skb_cb): when it may go or came, and its band. */
   timeToSend = 0;
   band = 0;
+  /** Time stamps that the sender wants of it (timestamping.ts: TX_FLAG), and the number it goes by (tx_flags, tskey). */
+  txFlags = 0;
+  timestampKey = 0;
   /** Memory that it costs, charged to the socket that owns it (truesize). */
   truesize = 0;
 
@@ -265,6 +251,7 @@ export class SkBuffs {
     twin.networkHeader += shift;
     twin.transportHeader += shift;
     skb.copyBits(0, length, pages.bytes, headroom);
+    markCopied(skb.frags);
     this.counters.copied++;
     this.counters.copies.linearize++;
     this.counters.copiedBytes.linearize += length;
@@ -275,6 +262,7 @@ export class SkBuffs {
   linearize(skb: SkBuff): void {
     if (skb.frags.length === 0 && skb.head.refs === 1) return;
     const length = skb.length;
+    markCopied(skb.frags);
     this.rehouse(skb, length, length);
     for (const frag of skb.frags) this.releasePages(frag.pages);
     skb.frags.length = 0;
@@ -349,6 +337,7 @@ export class SkBuffs {
   releasePages(pages: Pages): void {
     assert(pages.refs > 0, 'pages are released as often as they are held');
     if (--pages.refs > 0) return;
+    if (pages.user !== undefined) return pages.user.release();
     const size = pages.bytes.length;
     if (size === PAGE_BYTES && this.freePages.length < FREE_PAGES_MAX) this.freePages.push(pages);
     else if (size === FRAG_PAGE_BYTES && this.freeFragPages.length < FREE_FRAG_PAGES_MAX)
@@ -380,6 +369,8 @@ export class SkBuffs {
     twin.headFrag = skb.headFrag;
     twin.timestamp = skb.timestamp;
     twin.mark = skb.mark;
+    twin.txFlags = skb.txFlags;
+    twin.timestampKey = skb.timestampKey;
     twin.traceDevice = skb.traceDevice;
     twin.traceNumber = skb.traceNumber;
     twin.parent = skb.parent;
@@ -393,15 +384,8 @@ export class SkBuffs {
     skb.data = skb.tail = skb.fragBytes = skb.macHeader = skb.networkHeader = skb.transportHeader = 0;
     skb.frags.length = 0;
     skb.protocol = skb.ifindex = skb.gsoSize = skb.gsoSegments = 0;
-    skb.timestamp =
-      skb.mark =
-      skb.truesize =
-      skb.deliveryTime =
-      skb.traceDevice =
-      skb.traceNumber =
-      skb.parent =
-      skb.cause =
-        0;
+    skb.timestamp = skb.mark = skb.truesize = skb.deliveryTime = skb.txFlags = skb.timestampKey = 0;
+    skb.traceDevice = skb.traceNumber = skb.parent = skb.cause = 0;
     skb.packetType = 'host';
     skb.checksum = 'none';
     skb.route = skb.conntrack = skb.control = skb.ipOptions = skb.owner = undefined;

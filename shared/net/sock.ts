@@ -5,9 +5,12 @@
  */
 import type { Ipv4 } from '../header/address.ts';
 import type { Errno, Result } from './errno.ts';
+import type { QueuedError } from './error-queue.ts';
 import type { Host } from './host.ts';
 import type { PacketType, SkBuff } from './skbuff.ts';
 
+/** IP_PMTUDISC_*. */
+export type PmtuMode = 'dont' | 'want' | 'do' | 'probe' | 'interface' | 'omit';
 export type SocketType = 'stream' | 'dgram' | 'raw';
 export type Family = 'inet' | 'packet';
 
@@ -25,6 +28,25 @@ export interface LinkAddress {
 /** What poll(2) reports: bits as in Linux. */
 export const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 16, NVAL: 32, RDHUP: 0x2000 } as const;
 
+/** Who speaks in the error queue (SO_EE_ORIGIN_*). */
+export const ERROR_ORIGIN = { NONE: 0, LOCAL: 1, ICMP: 2, ICMP6: 3, TIMESTAMPING: 4, ZEROCOPY: 5, TXTIME: 6 } as const;
+/** ee_code: zerocopy was asked for, but the octets were copied after all (SO_EE_CODE_ZEROCOPY_COPIED). */
+export const CODE_ZEROCOPY_COPIED = 1;
+
+/** What the error queue says of one packet, or of a range of calls (struct sock_extended_err). */
+export interface ExtendedError {
+  /** Undefined for 0: nothing went wrong. */
+  readonly errno: Errno | undefined;
+  /** ERROR_ORIGIN. */
+  readonly origin: number;
+  readonly type: number;
+  readonly code: number;
+  readonly info: number;
+  readonly data: number;
+  /** Who sent the ICMP message; 0 for nobody. */
+  readonly offender: Ipv4;
+}
+
 /** MSG_ flags of send and receive, Linux's values. */
 export const MSG = {
   OOB: 0x1,
@@ -35,11 +57,16 @@ export const MSG = {
   DONTWAIT: 0x40,
   EOR: 0x80,
   WAITALL: 0x100,
+  CONFIRM: 0x800,
   ERRQUEUE: 0x2000,
   NOSIGNAL: 0x4000,
   MORE: 0x8000,
+  WAITFORONE: 0x1_0000,
   ZEROCOPY: 0x400_0000,
+  /** The kernel's own (sendfile, splice): the octets are pages that nobody changes. */
+  SPLICE_PAGES: 0x800_0000,
   FASTOPEN: 0x2000_0000,
+  CMSG_CLOEXEC: 0x4000_0000,
 } as const;
 
 /** Ancillary data and the peer, beside the bytes of recvmsg (struct msghdr, cmsg). */
@@ -53,38 +80,74 @@ export interface ReceivedMessage {
   /** The address the packet was sent to, and the interface (IP_PKTINFO). */
   target?: Ipv4;
   ifindex?: number;
-  /** Lab time of arrival (SO_TIMESTAMP). */
+  /** Where the packet was going before NAT sent it here (IP_RECVORIGDSTADDR). */
+  originalTarget?: SockAddress;
+  /** Lab time of arrival (SO_TIMESTAMP, SO_TIMESTAMPNS). */
   timestamp?: number;
-  /** IP_RECVERR: what an ICMP error said. */
-  extendedError?: { errno: Errno; type: number; code: number; info: number; offender: Ipv4 };
+  /** Lab time of arrival or sending, by software (SCM_TIMESTAMPING; there are no clocks in the cards). */
+  softwareTimestamp?: number;
+  /** How the connection stood when the packet was acknowledged (SCM_TIMESTAMPING_OPT_STATS), by the names of TCP_NLA_*. */
+  timestampStats?: Readonly<Record<string, number>>;
+  /** What the error queue said (IP_RECVERR). */
+  extendedError?: ExtendedError;
   /** TCP_INQ: octets that can be read after these (TCP_CM_INQ). */
   inq?: number;
   /** Packet sockets: outgoing or not. */
   packetType?: PacketType;
 }
 
+/** Kept by whoever makes a call that may take several attempts. */
+export interface HeldCall {
+  /** The octets that stay in the program's memory (zerocopy.ts). */
+  zerocopy?: { release(): void } | undefined;
+}
+
 export interface SendOptions {
   readonly to?: SockAddress;
   readonly flags?: number;
+  /** IP_TTL and IP_TOS as control messages. */
   readonly ttl?: number;
   readonly tos?: number;
+  /** SO_TIMESTAMPING as a control message: the SOF_TIMESTAMPING_TX_ bits of this call. */
+  readonly timestamping?: number;
+  /** Lengths of the parts that the octets come in (struct iovec); absent: one part. */
+  readonly parts?: readonly number[];
+  /** The caller waits for room and comes again with what was not taken: what TCP keeps of the call until it is whole. */
+  readonly held?: HeldCall;
+  /** It has come again. */
+  readonly resumed?: boolean;
 }
+
+/** What a wake-up is about: POLL bits; this one concerns everybody (a NULL key). */
+export const WAKE_ANY = -1;
+/** Told of a wake-up; an exclusive waiter answers whether it took it. */
+export type Waker = (key: number) => unknown;
 
 /** Wakes whoever waits for a sock: one per sock (sk_sleep). */
 export class WaitQueue {
-  private waiting: Set<() => void> = new Set();
+  private waiting: Set<Waker> = new Set();
+  /** Of these, the first that takes a wake-up keeps it to itself (WQ_FLAG_EXCLUSIVE). */
+  private exclusive: Set<Waker> | undefined = undefined;
 
   /** Call `wake` at every event until the returned function is called. */
-  add(wake: () => void): () => void {
+  add(wake: Waker): () => void {
     this.waiting.add(wake);
     return () => this.waiting.delete(wake);
   }
-  wakeAll(): void {
-    if (this.waiting.size === 0) return;
-    for (const wake of [...this.waiting]) wake();
+  /** As `add`, but an event is for one of those that are added so (add_wait_queue_exclusive). */
+  addExclusive(wake: Waker): () => void {
+    const exclusive = this.exclusive ?? new Set();
+    this.exclusive = exclusive;
+    exclusive.add(wake);
+    return () => exclusive.delete(wake);
+  }
+  wakeAll(key: number = WAKE_ANY): void {
+    if (this.waiting.size > 0) for (const wake of [...this.waiting]) wake(key);
+    if (this.exclusive === undefined) return;
+    for (const wake of [...this.exclusive]) if (wake(key) === true) return;
   }
   get size(): number {
-    return this.waiting.size;
+    return this.waiting.size + (this.exclusive?.size ?? 0);
   }
 }
 
@@ -104,6 +167,8 @@ export interface Proto {
   accept?(sk: Sock): Result<Sock>;
   /** Octets taken, at least one, or an errno. */
   sendmsg(sk: Sock, bytes: Uint8Array, options: SendOptions): Result<number>;
+  /** A caller that waited for room gives up: what was taken is all of the call (the end of tcp_sendmsg_locked). */
+  sendmsgEnd?(sk: Sock, options: SendOptions): void;
   /** Fill `into` from its start; length 0 is the end of a stream. */
   recvmsg(sk: Sock, into: Uint8Array, flags: number): Result<ReceivedMessage>;
   shutdown(sk: Sock, how: 'read' | 'write' | 'both'): Errno | undefined;
@@ -119,6 +184,10 @@ export interface Proto {
   getsockopt(sk: Sock, level: string, name: string): Result<SockoptAnswer>;
   /** SIOCINQ, SIOCOUTQ … */
   ioctl(sk: Sock, request: string): Result<number>;
+  /** What SOF_TIMESTAMPING_OPT_ID counts from; 0 where packets are counted. `written`: OPT_ID_TCP. */
+  timestampStart?(sk: Sock, written: boolean): Result<number>;
+  /** SOF_TIMESTAMPING_OPT_STATS. */
+  timestampStats?(sk: Sock): Readonly<Record<string, number>>;
 }
 
 export type SockoptValue =
@@ -187,10 +256,35 @@ export class Sock {
   receiveErrors = false;
   packetInfo = false;
   receiveTtl = false;
+  /** IP_RECVTOS, IP_RECVORIGDSTADDR. */
   receiveTos = false;
-  timestamps = false;
+  receiveOriginal = false;
+  /** No descriptor refers to it any more (SOCK_DEAD): nobody is to hear of anything. */
+  dead = false;
+  /** SO_TIMESTAMP, SO_TIMESTAMPNS. */
+  timestamps: 'off' | 'micros' | 'nanos' = 'off';
+  /** SO_TIMESTAMPING: SOF_TIMESTAMPING bits, and what OPT_ID counts from (sk_tsflags, sk_tskey). */
+  timestamping = 0;
+  timestampKey = 0;
+  /** SO_ZEROCOPY, and the number of the next call (sk_zckey); octets of the queue's memory in use (sk_omem_alloc). */
+  zerocopy = false;
+  zerocopyKey = 0;
+  optionMemory = 0;
+  /** What went wrong, or how things went, for recvmsg with MSG_ERRQUEUE (error-queue.ts). */
+  readonly errorQueue: QueuedError[] = [];
   /** IP_MTU_DISCOVER. */
-  pmtuDiscovery: 'dont' | 'want' | 'do' | 'probe' | 'interface' | 'omit' = 'want';
+  pmtuDiscovery: PmtuMode = 'want';
+  /** SO_RCVLOWAT, SO_OOBINLINE, SO_SELECT_ERR_QUEUE; SO_PEEK_OFF, -1 for off. */
+  rcvlowat = 1;
+  urgInline = false;
+  /** Who is sent SIGURG (F_SETOWN). */
+  urgentOwner: (() => void) | undefined = undefined;
+  selectErrorQueue = false;
+  peekOffset = -1;
+  /** Memory of what waits and what is sent but not acknowledged (sk_wmem_queued); a stream's. */
+  wmemQueued = 0;
+  /** Options that are kept to be told again, where they differ from their first value. */
+  readonly plainOptions = new Map<string, number>();
   /** Route in use, kept by ip-output (sk_dst_cache; route.ts: Route). */
   route: unknown = undefined;
   /** Counter of IP IDs while connected (inet_id); negative until first used. */
@@ -216,15 +310,20 @@ export class Sock {
     this.sndbuf = host.core.wmemDefault.value;
   }
 
-  /** Data, space, state or an error: whoever waits looks again. */
-  wake(): void {
-    this.wait.wakeAll();
+  /** Data, space, state or an error: whoever waits looks again. `key`: POLL bits, when it is about them alone. */
+  wake(key: number = WAKE_ANY): void {
+    this.wait.wakeAll(key);
   }
 
   /** Report an error to the program (sk_error_report). */
   fail(errno: Errno): void {
     this.error = errno;
-    this.wake();
+    this.reportError();
+  }
+
+  /** Tell whoever waits that there is an error, pending or in the queue. */
+  reportError(): void {
+    this.wake(POLL.ERR);
   }
 
   /** The pending error, once (sock_error). */

@@ -7,6 +7,7 @@ import { isErrno, type Result, SyscallError } from './errno.ts';
 import { SocketFile } from './file.ts';
 import type { Process } from './process.ts';
 import {
+  type HeldCall,
   type LinkAddress,
   MSG,
   POLL,
@@ -129,6 +130,10 @@ export function connectOutcome(sk: Sock): Result<true> {
   return 'EAGAIN';
 }
 
+function flagsOf(options: SendOptions): number {
+  return options.flags ?? 0;
+}
+
 /** One attempt to send; counts the copy. */
 export function sendNow(caller: Caller, sk: Sock, bytes: Uint8Array, options: SendOptions): Result<number> {
   if (caller.cause !== 0) sk.cause = caller.cause;
@@ -137,8 +142,13 @@ export function sendNow(caller: Caller, sk: Sock, bytes: Uint8Array, options: Se
   const sent = sk.proto.sendmsg(sk, bytes, options);
   if (typeof sent === 'number') {
     const counters = sk.host.skbs.counters;
-    counters.copies.userToKernel++;
-    counters.copiedBytes.userToKernel += sent;
+    // What stays in the program's memory is not copied, or it is counted where it has to be (skb_copy_ubufs).
+    const flags = flagsOf(options);
+    const stays = (flags & MSG.SPLICE_PAGES) !== 0 || ((flags & MSG.ZEROCOPY) !== 0 && sk.zerocopy);
+    if (!stays || sk.type !== 'stream') {
+      counters.copies.userToKernel++;
+      counters.copiedBytes.userToKernel += sent;
+    }
   }
   return sent;
 }
@@ -151,29 +161,45 @@ export async function sendSocket(caller: Caller, fd: Fd, bytes: Uint8Array, opti
   const dontWait = ((options.flags ?? 0) & MSG.DONTWAIT) !== 0;
   const block = { syscall: 'send', fd, file, dontWait, timeout: file.sendTimeout };
   if (sk.type !== 'stream') return blockOn(caller.process, block, () => sendNow(caller, sk, bytes, options));
-  const waits = !file.nonblock && !dontWait;
+  if (file.nonblock || dontWait) return blockOn(caller.process, block, () => sendNow(caller, sk, bytes, options));
+  return sendAll(caller, block, bytes, options);
+}
+
+/** A stream takes what it has room for, and the caller waits until all is taken or an error comes. */
+async function sendAll(
+  caller: Caller,
+  block: { syscall: string; fd: Fd; file: SocketFile; timeout: number },
+  bytes: Uint8Array,
+  options: SendOptions,
+): Promise<number> {
+  const { sk } = block.file;
+  const held: HeldCall = {};
+  const deadline = block.timeout > 0 ? sk.host.clock.now() + block.timeout : 0;
   let at = 0;
-  let plain = options;
-  if (waits && sk.proto.writeConnects?.(sk, options.flags ?? 0) === true) {
+  let rest: SendOptions = { ...options, held };
+  if (sk.proto.writeConnects?.(sk, flagsOf(options)) === true) {
     at = await sendOpening(caller, block, bytes, options);
     if (at > 0 && at === bytes.length) return at;
-    plain = { ...options, flags: (options.flags ?? 0) & ~MSG.FASTOPEN };
+    rest = { ...rest, flags: flagsOf(options) & ~MSG.FASTOPEN };
   }
-  if (waits) sk.writePending++;
+  sk.writePending++;
   try {
     do {
-      try {
-        at += await blockOn(caller.process, block, () =>
-          sendNow(caller, sk, at === 0 ? bytes : bytes.subarray(at), plain),
-        );
-      } catch (error) {
-        // What was taken was taken: the error comes with the next call.
-        if (at > 0 && error instanceof SyscallError) return at;
-        throw error;
-      }
-    } while (at < bytes.length && waits);
+      const left = deadline === 0 ? 0 : Math.max(1, deadline - sk.host.clock.now());
+      at += await blockOn(caller.process, { ...block, timeout: left }, () => {
+        const sent = sendNow(caller, sk, at === 0 ? bytes : bytes.subarray(at), rest);
+        if (rest.resumed !== true) rest = { ...rest, resumed: true };
+        return sent;
+      });
+      if (options.parts !== undefined) rest = { ...rest, parts: partsFrom(options.parts, at) };
+    } while (at < bytes.length);
+  } catch (error) {
+    // What was taken was taken: the error comes with the next call.
+    if (at === 0 || !(error instanceof SyscallError)) throw error;
+    sk.proto.sendmsgEnd?.(sk, rest);
   } finally {
-    if (waits) sk.writePending--;
+    sk.writePending--;
+    held.zerocopy?.release();
   }
   return at;
 }
@@ -202,6 +228,17 @@ async function sendOpening(
     if (process.files[block.fd] === block.file && connectOutcome(sk) !== 'EAGAIN') sk.proto.connect(sk, to);
   }
   return at;
+}
+
+/** What is left of an iovec when `at` octets were taken. */
+function partsFrom(parts: readonly number[], at: number): number[] {
+  const left: number[] = [];
+  let skip = at;
+  for (const part of parts) {
+    if (part > skip) left.push(part - skip);
+    skip = Math.max(0, skip - part);
+  }
+  return left;
 }
 
 export function trySendSocket(caller: Caller, fd: Fd, bytes: Uint8Array, options: SendOptions): number {
@@ -239,7 +276,7 @@ export async function receiveSocket(caller: Caller, fd: Fd, into: Uint8Array, fl
   const { sk } = file;
   const { trace } = sk.host;
   if (trace.on) trace.mark('sys_enter_recvfrom', caller.cause, { fd, program: sk.processName });
-  const dontWait = (flags & (MSG.DONTWAIT | MSG.ERRQUEUE)) !== 0;
+  const dontWait = (flags & (MSG.DONTWAIT | MSG.ERRQUEUE | MSG.OOB)) !== 0;
   const block = { syscall: 'recv', fd, file, dontWait, timeout: file.receiveTimeout };
   const attempt = (): Result<ReceivedMessage> => receiveNow(caller, sk, into, flags);
   if ((flags & MSG.WAITALL) === 0 || sk.type !== 'stream') return blockOn(caller.process, block, attempt);

@@ -4,6 +4,7 @@
  */
 import type { Micros, Timer } from '../platform.ts';
 import { isErrno, SyscallError } from './errno.ts';
+import { type EpollEvent, EpollFile, type EpollOperation } from './eventpoll.ts';
 import { type OpenFile, OutputFile, type SocketFile } from './file.ts';
 import type { FileStatus } from './filesystem.ts';
 import type { NetlinkAnswer, NetlinkQuery } from './netlink.ts';
@@ -19,10 +20,21 @@ import type {
 } from './sock.ts';
 import { POLL } from './sock.ts';
 import { getSocketOption, levelOf, setSocketOption } from './socket.ts';
+import * as files from './syscall-file.ts';
 import { pollFiles, watchFile } from './syscall-poll.ts';
 import * as sockets from './syscall-socket.ts';
+import * as splices from './syscall-splice.ts';
 import { blockOn, must, neverReturns, sleepOn } from './syscall-wait.ts';
-import type { Fd, OpenFlags, PollRequest, Signal, SpawnedProcess, SpawnOptions, Syscalls } from './syscalls.ts';
+import type {
+  Fd,
+  FileFlags,
+  OpenFlags,
+  PollRequest,
+  Signal,
+  SpawnedProcess,
+  SpawnOptions,
+  Syscalls,
+} from './syscalls.ts';
 import type { TraceFields } from './trace.ts';
 
 export class ProcessCalls implements Syscalls {
@@ -125,6 +137,24 @@ export class ProcessCalls implements Syscalls {
   close(fd: Fd): void {
     if (!this.process.close(fd)) throw new SyscallError('close', 'EBADF');
   }
+  open(path: string, flags: FileFlags = {}): Fd {
+    return files.openFile(this.process, path, flags);
+  }
+  unlink(path: string): void {
+    must('unlink', this.process.host.filesystem.unlink(path));
+  }
+  pipe(flags: OpenFlags = {}): { reader: Fd; writer: Fd } {
+    return files.openPipe(this.process, flags);
+  }
+  sendfile(to: Fd, from: Fd, offset: number | undefined, count: number): Promise<number> {
+    return splices.sendfile(this, to, from, offset, count);
+  }
+  splice(from: Fd, to: Fd, count: number, flags = 0): Promise<number> {
+    return splices.splice(this, from, to, count, flags);
+  }
+  tee(from: Fd, to: Fd, count: number, flags = 0): number {
+    return splices.tee(this, from, to, count, flags);
+  }
   fcntl(fd: Fd, flags: OpenFlags): void {
     const file = this.file('fcntl', fd);
     if (flags.nonblock !== undefined) file.nonblock = flags.nonblock;
@@ -142,6 +172,15 @@ export class ProcessCalls implements Syscalls {
   }
   readiness(fd: Fd): number {
     return this.process.files[fd]?.poll() ?? POLL.NVAL;
+  }
+  epollCreate(): Fd {
+    return files.installFile(this.process, 'epoll_create1', new EpollFile());
+  }
+  epollCtl(epoll: Fd, operation: EpollOperation, fd: Fd, event?: EpollEvent): void {
+    files.controlEpoll(this.process, epoll, { operation, fd, event });
+  }
+  epollWait(epoll: Fd, max: number, timeout?: Micros): Promise<EpollEvent[]> {
+    return files.waitEpoll(this.process, epoll, max, timeout);
   }
 
   clockGettime(): Micros {

@@ -4,6 +4,7 @@
  * counted here. Implemented by `syscall-table.ts` for each process.
  */
 import type { Micros, Timer } from '../platform.ts';
+import type { EpollEvent, EpollOperation } from './eventpoll.ts';
 import type { NetlinkAnswer, NetlinkQuery } from './netlink.ts';
 import type {
   LinkAddress,
@@ -32,6 +33,13 @@ export interface PollRequest {
 
 export interface OpenFlags {
   readonly nonblock?: boolean;
+}
+
+export interface FileFlags extends OpenFlags {
+  readonly access?: 'read' | 'write' | 'both';
+  readonly create?: boolean;
+  readonly truncate?: boolean;
+  readonly append?: boolean;
 }
 
 export interface Syscalls {
@@ -68,6 +76,16 @@ export interface Syscalls {
   read(fd: Fd, into: Uint8Array): Promise<number>;
   write(fd: Fd, bytes: Uint8Array): Promise<number>;
   close(fd: Fd): void;
+  /** A file by its path; `truncate` and `create` as O_TRUNC and O_CREAT. */
+  open(path: string, flags?: FileFlags): Fd;
+  unlink(path: string): void;
+  pipe(flags?: OpenFlags): { reader: Fd; writer: Fd };
+  /** From a file to anywhere, `offset` on or where the file stands; answers octets, fewer at its end or without room. */
+  sendfile(to: Fd, from: Fd, offset: number | undefined, count: number): Promise<number>;
+  /** Between a pipe and something else; `flags`: SPLICE bits. */
+  splice(from: Fd, to: Fd, count: number, flags?: number): Promise<number>;
+  /** From pipe to pipe, and the octets stay in the first. */
+  tee(from: Fd, to: Fd, count: number, flags?: number): number;
   fcntl(fd: Fd, flags: OpenFlags): void;
   ioctl(fd: Fd, request: string): number;
   // Readiness.
@@ -80,6 +98,11 @@ export interface Syscalls {
   watch(fd: Fd, changed: () => void): () => void;
   /** POLL bits in force now. */
   readiness(fd: Fd): number;
+  epollCreate(): Fd;
+  /** `event` for add and mod: EPOLL bits, and a number that comes back with what was found. */
+  epollCtl(epoll: Fd, operation: EpollOperation, fd: Fd, event?: EpollEvent): void;
+  /** `timeout` in microseconds, undefined for ever. */
+  epollWait(epoll: Fd, max: number, timeout?: Micros): Promise<EpollEvent[]>;
   // Time, chance, signals, identity.
   /** Lab time. */
   clockGettime(): Micros;

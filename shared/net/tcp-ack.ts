@@ -3,6 +3,7 @@
  * (Linux: tcp_ack and tcp_clean_rtx_queue).
  */
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
+import { POLL } from './sock.ts';
 import { accecnProcess } from './tcp-accecn.ts';
 import { ECN } from './tcp-accecn-state.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
@@ -18,6 +19,7 @@ import { checkSackReordering, highestSackSeq, sacktagWriteQueue } from './tcp-sa
 import { ANY_RETRANS, SACKED, type Segment } from './tcp-segment.ts';
 import { type TcpSock, windowEnd } from './tcp-sock.ts';
 import { clampedProbe0, clearXmitTimer, probe0When, tcpResetXmitTimer } from './tcp-timer.ts';
+import { ackTimestamp } from './tcp-timestamping.ts';
 import { sendChallengeAck } from './tcp-validate.ts';
 import { fastPathCheck } from './tcp-window.ts';
 
@@ -86,7 +88,7 @@ interface Cleaned {
 const cleaned: Cleaned = { acked: 0, fullyAcked: true, firstAckt: -1, lastAckt: -1, rest: undefined };
 
 /** Free what is acknowledged, keeping every count right. */
-function freeAcked(sk: TcpSock, state: AckState): void {
+function freeAcked(sk: TcpSock, priorSndUna: number, state: AckState): void {
   cleaned.acked = 0;
   cleaned.fullyAcked = true;
   cleaned.firstAckt = cleaned.lastAckt = -1;
@@ -122,11 +124,13 @@ function freeAcked(sk: TcpSock, state: AckState): void {
       cleaned.fullyAcked = false;
       break;
     }
+    ackTimestamp(sk, segment, priorSndUna);
     const next: Segment | undefined = segment.next;
     unlinkSent(sk, segment);
     segment = next;
   }
   cleaned.rest = segment;
+  if (segment !== undefined) ackTimestamp(sk, segment, priorSndUna);
 }
 
 function noteAcked(sk: TcpSock, segment: Segment, seq: number, count: number, state: AckState): void {
@@ -154,7 +158,7 @@ function rackAdvanceUnlessSpurious(sk: TcpSock, segment: Segment): void {
 function cleanRtxQueue(sk: TcpSock, priorFack: number, priorSndUna: number, state: AckState): void {
   const now = sk.host.clock.now();
   const priorSacked = sk.sackedOut;
-  freeAcked(sk, state);
+  freeAcked(sk, priorSndUna, state);
   const { acked, rest } = cleaned;
   state.deliveredBytes += Math.max(0, ((rest === undefined ? sk.sndUna : rest.seq) - priorSndUna) | 0);
   if (rest === undefined) chronoStop(sk, 'busy');
@@ -336,7 +340,7 @@ export function checkSpace(sk: TcpSock): void {
   if (!streamWritable(sk)) return;
   sk.noSpace = false;
   chronoStop(sk, 'sndbuf');
-  sk.tcp.wake(sk);
+  sk.tcp.wake(sk, POLL.OUT);
 }
 
 /** A third of the buffer is free, and not too much waits unsent (sk_stream_is_writeable). */

@@ -40,6 +40,15 @@ function inheritOptions(child: TcpSock, listener: TcpSock): void {
   child.windowClampLocked = listener.windowClampLocked;
   child.ca = listener.ca;
   child.receiveErrors = listener.receiveErrors;
+  child.timestamps = listener.timestamps;
+  child.timestamping = listener.timestamping;
+  child.timestampKey = listener.timestampKey;
+  child.zerocopy = listener.zerocopy;
+  child.urgInline = listener.urgInline;
+  child.packetInfo = listener.packetInfo;
+  child.receiveTtl = listener.receiveTtl;
+  child.receiveTos = listener.receiveTos;
+  child.receiveInq = listener.receiveInq;
 }
 
 /** (Linux: tcp_v4_syn_recv_sock, tcp_create_openreq_child) */

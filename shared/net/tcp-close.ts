@@ -6,6 +6,7 @@
 import { formatIpv4 } from '../header/address.ts';
 import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
 import type { Errno } from './errno.ts';
+import { purgeErrors } from './error-queue.ts';
 import { removeFastopen } from './tcp-fastopen.ts';
 import { blackholeOfoCheck } from './tcp-fastopen-client.ts';
 import { stopListening } from './tcp-listen.ts';
@@ -54,7 +55,7 @@ export function stateChange(sk: TcpSock): void {
 /** Report an error to the program, if there still is one (sk_error_report). */
 function reportError(sk: TcpSock, errno: Errno): void {
   sk.error = errno;
-  stateChange(sk);
+  sk.reportError();
 }
 
 /** The end: closed both ways; an orphan is destroyed (tcp_done). */
@@ -88,7 +89,7 @@ export function tcpReset(sk: TcpSock): void {
 /** The peer's FIN is next in order: our reading direction ends. (Linux: tcp_fin) */
 export function tcpFin(sk: TcpSock): void {
   scheduleAck(sk);
-  sk.shutdownRead = true;
+  sk.shutdownRead = sk.finReceived = true;
   switch (sk.state) {
     case 'SYN_RECV':
     case 'ESTABLISHED':
@@ -241,7 +242,7 @@ export function tcpDisconnect(sk: TcpSock): void {
   sk.remoteAddress = 0 as TcpSock['remoteAddress'];
   if (!sk.addressLocked) sk.localAddress = 0 as TcpSock['localAddress'];
   if (sk.bucket === undefined) sk.localPort = 0;
-  sk.shutdownRead = sk.shutdownWrite = false;
+  sk.shutdownRead = sk.shutdownWrite = sk.finReceived = false;
   sk.urgData = URG.NONE;
   sk.windowClamp = 0;
   sk.srtt = sk.backoff = sk.retransmits = sk.probesOut = 0;
@@ -272,6 +273,7 @@ export function destroySock(sk: TcpSock): void {
   blackholeOfoCheck(sk);
   purgeOfoQueue(sk);
   flushReceiveQueue(sk);
+  purgeErrors(sk);
   releaseFragPage(sk);
   sk.tcp.remove(sk);
   sk.tcp.removeListener(sk);

@@ -13,6 +13,7 @@ import { TcpOptions } from '../header/tcp-options.ts';
 import type { Timer } from '../platform.ts';
 import type { Host } from './host.ts';
 import type { SkBuff } from './skbuff.ts';
+import { WAKE_ANY } from './sock.ts';
 import { AckState } from './tcp-ack-state.ts';
 import { CONGESTION_CONTROLS, type CongestionOps } from './tcp-congestion.ts';
 import { type FastopenKeys, fastopenKeySysctl } from './tcp-fastopen-cookie.ts';
@@ -117,20 +118,23 @@ export class Tcp {
     if (--this.depth > 0) return;
     while (this.toWake.length > 0) {
       const sk = this.toWake.shift()!;
-      sk.wakePending = false;
+      const key = sk.wakeKey;
+      sk.wakeKey = 0;
       if (this.host.trace.on && sk.wait.size > 0) {
         const fields = { protocol: 'TCP', port: sk.localPort, pid: sk.pid, program: sk.processName };
         const newest = sk.receiveQueue.at(-1);
         if (newest === undefined) this.host.trace.mark('sock_def_readable', sk.cause, fields);
         else this.host.trace.point('sock_def_readable', newest, fields);
       }
-      sk.wake();
+      sk.wake(key);
     }
   }
 
-  wake(sk: TcpSock): void {
-    if (sk.wakePending) return;
-    sk.wakePending = true;
+  /** `key`: POLL bits, when the wake-up is about them alone. */
+  wake(sk: TcpSock, key: number = WAKE_ANY): void {
+    const pending = sk.wakeKey !== 0;
+    sk.wakeKey |= key;
+    if (pending) return;
     this.toWake.push(sk);
     if (this.depth === 0) {
       this.depth = 1;

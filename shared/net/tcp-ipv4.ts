@@ -4,12 +4,13 @@ import type { Ipv4 } from '../header/address.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
 import { IPV4, ipv4HeaderLength } from '../header/ipv4.ts';
 import { seqBetween, TCP, TCP_FLAG, tcpFlags, tcpHeaderLength } from '../header/tcp.ts';
+import { queueIcmpError } from './datagram.ts';
 import { transportChecksumOk } from './gso.ts';
 import { icmpErrno } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
 import { ipUpdatePmtu, neighConfirm, type Route } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
-import { stateChange, tcpDone } from './tcp-close.ts';
+import { tcpDone } from './tcp-close.ts';
 import type { Tcp, TcpEntry } from './tcp-host.ts';
 import { rcvEstablished, rcvStateProcess } from './tcp-input.ts';
 import { checkRequest, connRequest, dropRequest, type RequestSock } from './tcp-listen.ts';
@@ -206,7 +207,7 @@ function error(tcp: Tcp, skb: SkBuff, info: IcmpInfo): void {
   }
   if (entry.state === 'TIME_WAIT') return;
   if (entry.state === 'NEW_SYN_RECV') return requestError(entry as RequestSock, seq, info);
-  sockError(entry as TcpSock, seq, info);
+  sockError(entry as TcpSock, skb, seq, info);
 }
 
 /** A half-open connection whose SYN-ACK cannot arrive is forgotten (tcp_req_err). */
@@ -223,7 +224,7 @@ function requestError(request: RequestSock, seq: number, info: IcmpInfo): void {
   request.tcp.host.snmp.TcpExtListenDrops++;
 }
 
-function sockError(sk: TcpSock, seq: number, info: IcmpInfo): void {
+function sockError(sk: TcpSock, skb: SkBuff, seq: number, info: IcmpInfo): void {
   if (sk.state === 'CLOSE' || sk.state === 'LISTEN') return;
   // A Fast Open child's SYN-ACK is before what it counts as sent.
   const una = sk.fastopenRsk === undefined ? sk.sndUna : sk.fastopenRsk.sntIsn;
@@ -239,6 +240,10 @@ function sockError(sk: TcpSock, seq: number, info: IcmpInfo): void {
   // A Fast Open child that was accepted counts as connected.
   const accepted = sk.fastopenRsk !== undefined && sk.fastopenRsk.child === undefined;
   if (!accepted && (sk.state === 'SYN_SENT' || (sk.state === 'SYN_RECV' && !sk.dead))) {
+    // Told whether or not it was asked for, so that anybody can trace a route with SYNs.
+    const payloadAt = skb.data + ipv4HeaderLength(skb.view, skb.data);
+    const to = { address: sk.remoteAddress, port: sk.remotePort };
+    queueIcmpError(sk, skb, meaning.errno, { info, to, payloadAt });
     sk.error = meaning.errno;
     purgeWriteQueue(sk);
     tcpDone(sk);
@@ -246,14 +251,14 @@ function sockError(sk: TcpSock, seq: number, info: IcmpInfo): void {
   }
   // A soft error may pass: it is told only if the connection fails for want of an answer (RFC 1122 §4.2.3.9).
   if (sk.receiveErrors) {
-    sk.error = meaning.errno;
-    stateChange(sk);
+    sk.fail(meaning.errno);
   } else sk.softError = meaning.errno;
 }
 
 /** RFC 1191: a router on the way takes smaller packets only; send again at once what was too long (tcp_v4_mtu_reduced). */
 function mtuReduced(sk: TcpSock, mtu: number): void {
-  if (mtu < IPV4_MTU_MIN || sk.pmtuDiscovery === 'dont' || sk.pmtuDiscovery === 'probe') return;
+  const how = sk.pmtuDiscovery;
+  if (mtu < IPV4_MTU_MIN || how === 'dont' || how === 'probe' || how === 'interface' || how === 'omit') return;
   ipUpdatePmtu(sk.host, sk.remoteAddress, mtu);
   const now = routeMtu(sk);
   if (sk.pmtuCookie <= now) return;

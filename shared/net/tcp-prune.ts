@@ -4,7 +4,8 @@
  * its turn (tcp_prune_ofo_queue), refusing the packet (Linux: tcp_try_rmem_schedule, tcp_prune_queue).
  */
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
-import { Pages, SKB_STRUCT_BYTES, type SkBuff } from './skbuff.ts';
+import { Pages } from './pages.ts';
+import { SKB_STRUCT_BYTES, type SkBuff } from './skbuff.ts';
 import { chargeReceived, memorySchedule, unchargeReceived, underMemoryPressure } from './tcp-memory.ts';
 import { adjustRcvSsthresh, clampWindow } from './tcp-rcvbuf.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
@@ -60,6 +61,7 @@ export function tryCoalesce(sk: TcpSock, to: SkBuff | undefined, from: SkBuff): 
   unchargeReceived(sk, to);
   to.truesize += delta;
   chargeReceived(sk, to);
+  to.timestamp = from.timestamp;
   a.endSeq = b.endSeq;
   a.flags |= b.flags & TCP_FLAG.PSH;
   to.gsoSegments = Math.min(Math.max(1, to.gsoSegments) + Math.max(1, from.gsoSegments), 0xffff);

@@ -7,6 +7,7 @@ import { HEADROOM, type SkBuff } from './skbuff.ts';
 import { chargeQueued, unchargeQueued } from './tcp-memory.ts';
 import { SACKED, type Segment, type SegmentList } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { joinTimestamp, splitTimestamp } from './tcp-timestamping.ts';
 import { TX_OVERHEAD } from './tcp-transmit.ts';
 
 /** An empty segment at writeSeq, not yet in a queue (tcp_stream_alloc_skb). */
@@ -90,6 +91,7 @@ export function fragmentSegment(
   rest.deliveredAt = segment.deliveredAt;
   rest.firstSentAt = segment.firstSentAt;
   rest.inFlight = segment.inFlight;
+  splitTimestamp(segment, rest);
   const before = segment.count;
   setCount(segment, mss);
   setCount(rest, mss);
@@ -171,6 +173,7 @@ export function collapse(sk: TcpSock, segment: Segment, next: Segment): void {
   segment.endSeq = next.endSeq;
   segment.flags |= next.flags;
   segment.endOfRecord = next.endOfRecord;
+  joinTimestamp(segment, next);
   segment.sacked |= next.sacked & SACKED.EVER_RETRANS;
   adjustCounts(sk, next, next.count);
   if (sk.retransmitHint === next) sk.retransmitHint = segment;

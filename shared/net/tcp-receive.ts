@@ -6,6 +6,7 @@
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { DropReason } from './drop.ts';
 import type { SkBuff } from './skbuff.ts';
+import { POLL } from './sock.ts';
 import { spuriousRetransmission } from './tcp-accecn.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpFin } from './tcp-close.ts';
@@ -22,7 +23,7 @@ import { fastPathCheck } from './tcp-window.ts';
 
 /** Tell the program that there is something to read. */
 export function dataReady(sk: TcpSock): void {
-  if (!sk.dead) sk.tcp.wake(sk);
+  if (!sk.dead) sk.tcp.wake(sk, POLL.IN);
 }
 
 /** Free a packet that was charged. */

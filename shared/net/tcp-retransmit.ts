@@ -44,7 +44,8 @@ export function resendSegment(sk: TcpSock, segment: Segment, segments: number, r
     if (segment.seq !== sk.sndUna) return 'EAGAIN';
     window = mss;
   }
-  let length = mss * segments;
+  // Each segment has an urgent pointer of its own: they are not cut out of one packet below.
+  let length = sk.sndUp === sk.sndUna ? mss * segments : mss;
   if (length > window) {
     length = window - (window % mss);
     if (length === 0) length = window;

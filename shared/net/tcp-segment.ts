@@ -49,6 +49,8 @@ export class Segment {
   inFlight = 0;
   /** MSG_EOR: nothing may be appended. */
   endOfRecord = false;
+  /** The program wants to know when octet skb.timestampKey was acknowledged (txstamp_ack). */
+  stampAck = false;
 
   /** Octets of payload. */
   get length(): number {
@@ -70,7 +72,7 @@ export class SegmentPool {
   release(segment: Segment): void {
     if (segment.skb !== undefined) segment.skb.control = undefined;
     segment.skb = segment.next = segment.prev = segment.tsNext = segment.tsPrev = undefined;
-    segment.tsorted = segment.endOfRecord = false;
+    segment.tsorted = segment.endOfRecord = segment.stampAck = false;
     segment.seq = segment.endSeq = segment.flags = segment.ack = segment.window = segment.urgent = segment.tos = 0;
     segment.headerLength = segment.sacked = segment.count = segment.mss = segment.sentAt = 0;
     segment.delivered = segment.deliveredAt = segment.firstSentAt = segment.inFlight = 0;

@@ -7,8 +7,8 @@ import type { Ipv4 } from '../header/address.ts';
 import type { Micros, Timer } from '../platform.ts';
 import type { Host } from './host.ts';
 import { JiffyTimer } from './jiffies.ts';
-import type { Pages } from './skbuff.ts';
-import { type Proto, Sock } from './sock.ts';
+import type { Pages } from './pages.ts';
+import { POLL, type Proto, Sock } from './sock.ts';
 import { AccEcnState } from './tcp-accecn-state.ts';
 import type { CongestionOps } from './tcp-congestion.ts';
 import { CubicState } from './tcp-cubic.ts';
@@ -74,14 +74,16 @@ export class TcpSock extends Sock {
   bucket: BindBucket | undefined = undefined;
   /** bind() chose the port: it stays after a disconnect (SOCK_BINDPORT_LOCK). */
   portLocked = false;
-  /** No descriptor refers to it any more (SOCK_DEAD). */
-  dead = false;
   destroyed = false;
   /** Somebody was told that there is no room to write (SOCK_NOSPACE). */
   noSpace = false;
-  wakePending = false;
+  /** What the wake-up that is due is about: POLL bits, or WAKE_ANY. */
+  wakeKey = 0;
   /** connect() has not been told how it went (SS_CONNECTING). */
   connecting = false;
+
+  /** The peer's FIN has come: the stream ends, even if an error comes after it (SOCK_DONE). */
+  finReceived = false;
 
   // Sending.
   sndUna = 0;
@@ -106,8 +108,6 @@ export class TcpSock extends Sock {
   readonly writeQueue = new SegmentList();
   readonly rtxQueue = new SegmentList();
   readonly tsorted = new SentOrder();
-  /** Memory of what waits and what is sent but not acknowledged (sk_wmem_queued). */
-  wmemQueued = 0;
   /** Octets of memory that were taken from the host and are not in use (sk_forward_alloc). */
   forwardAlloc = 0;
   fragPage: Pages | undefined = undefined;
@@ -135,12 +135,8 @@ export class TcpSock extends Sock {
   /** TCP_HEADER of the next segment when all goes well is predicted (pred_flags). */
   fastPath = false;
   readonly ofoQueue = new SegmentList();
-  rcvlowat = 1;
   urgData = 0;
   urgSeq = 0;
-  /** SO_OOBINLINE. */
-  urgInline = false;
-  peekOffset = 0;
 
   // Options in force.
   tstampOk = false;
@@ -336,6 +332,10 @@ export class TcpSock extends Sock {
     this.reordering = tcp.sysctl.reordering.value;
     this.rtoMax = tcp.sysctl.rtoMaxMs.value * 1_000;
     this.rtoMin = tcp.sysctl.rtoMinUs.value;
+  }
+
+  override reportError(): void {
+    if (!this.dead) this.tcp.wake(this, POLL.ERR);
   }
 }
 

@@ -40,9 +40,6 @@ function setSocketLevel(sk: TcpSock, name: string, value: SockoptValue): Errno |
     case 'SO_RCVLOWAT':
       sk.rcvlowat = Math.max(value, 1);
       return undefined;
-    case 'SO_OOBINLINE':
-      sk.urgInline = value !== 0;
-      return undefined;
     default:
       return 'ENOPROTOOPT';
   }
@@ -217,8 +214,6 @@ function secondsToRetries(seconds: number): number {
 export function getTcpOption(sk: TcpSock, level: string, name: string): Result<SockoptAnswer> {
   if (level === 'SOL_SOCKET') {
     if (name === 'SO_ACCEPTCONN') return Number(sk.state === 'LISTEN');
-    if (name === 'SO_RCVLOWAT') return sk.rcvlowat;
-    if (name === 'SO_OOBINLINE') return Number(sk.urgInline);
     return 'ENOPROTOOPT';
   }
   if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';

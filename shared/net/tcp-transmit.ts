@@ -137,11 +137,8 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   view.setUint16(at + TCP.TARGET_PORT, sk.remotePort);
   view.setUint32(at + TCP.SEQUENCE, seq);
   view.setUint32(at + TCP.ACKNOWLEDGEMENT, ack);
-  let urgent = 0;
-  if (sk.sndUp !== sk.sndUna && ((sk.sndUp - seq) | 0) > 0 && ((sk.sndUp - seq) | 0) <= 0xffff) {
-    flags |= TCP_FLAG.URG;
-    urgent = (sk.sndUp - seq) | 0;
-  }
+  const urgent = urgentPointer(sk, seq);
+  if (urgent > 0) flags |= TCP_FLAG.URG;
   view.setUint16(at + TCP.OFFSET, ((size / 4) << 12) | (syn ? flags : ecnSend(sk, seq, flags, payload)));
   view.setUint16(at + TCP.WINDOW, window);
   view.setUint16(at + TCP.URGENT, urgent);
@@ -168,6 +165,14 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   // Congestion begins at home: our own device's queue (net_xmit_eval).
   enterCwr(sk);
   return error === 'NET_XMIT_CN' ? undefined : error;
+}
+
+/** Where the urgent data ends, from here; 0 when there is none ahead, 65535 when it is farther than can be said. */
+function urgentPointer(sk: TcpSock, seq: number): number {
+  const ahead = (sk.sndUp - seq) | 0;
+  if (sk.sndUp === sk.sndUna || ahead <= 0) return 0;
+  if (ahead <= 0xffff) return ahead;
+  return ((seq + 0xffff - sk.sndNxt) | 0) > 0 ? 0xffff : 0;
 }
 
 /** Memory below the socket counts until the packet ends (skb_set_owner_w, sk_wmem_alloc). */
@@ -231,6 +236,8 @@ export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: b
     for (const frag of skb.frags) clone.addFrag(frag.pages, frag.offset, frag.length);
     clone.traceNumber = skb.traceNumber;
     clone.cause = skb.cause;
+    clone.txFlags = skb.txFlags;
+    clone.timestampKey = skb.timestampKey;
     skbs.counters.cloned++;
     skbs.counters.copies.clone++;
   }

@@ -30,10 +30,11 @@ import { acceptNext, startListening } from './tcp-listen.ts';
 import { tcpMetricsInit } from './tcp-metrics.ts';
 import { recvmsg } from './tcp-recvmsg.ts';
 import { segmentOf } from './tcp-segment.ts';
-import { sendmsg, tsqTasklet } from './tcp-sendmsg.ts';
+import { sendmsg, sendmsgEnd, tsqTasklet } from './tcp-sendmsg.ts';
 import { stateIs, TcpSock, URG } from './tcp-sock.ts';
 import { getTcpOption, setTcpOption } from './tcp-sockopt.ts';
 import { timerHandlers } from './tcp-timer.ts';
+import { timestampStart, timestampStats } from './tcp-timestamping.ts';
 
 /** Ports below are for the system's services; every program here may bind them. */
 function bind(sk: TcpSock, address: SockAddress): Errno | undefined {
@@ -108,7 +109,7 @@ function poll(sk: TcpSock): number {
     else if (streamWritable(sk)) mask |= POLL.OUT;
     else sk.noSpace = true;
   } else if (sk.deferConnect) mask |= POLL.OUT;
-  if (sk.error !== undefined) mask |= POLL.ERR;
+  if (sk.error !== undefined || sk.errorQueue.length > 0) mask |= POLL.ERR;
   return mask;
 }
 
@@ -167,6 +168,7 @@ export const tcpProto: Proto = {
     tcp.leave();
     return sent;
   },
+  sendmsgEnd: (sk, options) => inKernel(sk as TcpSock, () => sendmsgEnd(sk as TcpSock, options)),
   recvmsg(sk, into, flags): Result<ReceivedMessage> {
     const { tcp } = sk as TcpSock;
     tcp.enter();
@@ -183,6 +185,8 @@ export const tcpProto: Proto = {
     inKernel(sk as TcpSock, () => setTcpOption(sk as TcpSock, level, name, value)),
   getsockopt: (sk, level, name) => getTcpOption(sk as TcpSock, level, name),
   ioctl: (sk, request) => ioctl(sk as TcpSock, request),
+  timestampStart: (sk, written) => timestampStart(sk as TcpSock, written),
+  timestampStats: (sk) => timestampStats(sk as TcpSock),
 };
 
 /** Make TCP part of a host: protocol 6, its sockets, sysctls, listings. */

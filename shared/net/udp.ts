@@ -14,6 +14,7 @@ import { UDP } from '../header/udp.ts';
 import {
   allocSend,
   checksumOf,
+  followDatagram,
   IP_PAYLOAD_MAX,
   ioctlDatagram,
   pollDatagram,
@@ -21,6 +22,7 @@ import {
   receiveDatagram,
   shutdownDatagram,
   targetOf,
+  tooLong,
   uncork,
 } from './datagram.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
@@ -165,11 +167,18 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
   const payload = uncork(sk, bytes);
   if (payload.length > MESSAGE_BYTES_MAX) return 'EMSGSIZE';
   const packetBytes = IPV4.SIZE + UDP.SIZE + payload.length;
-  if (packetBytes > route.mtu && sk.pmtuDiscovery === 'do') return 'EMSGSIZE';
+  if (packetBytes > route.mtu && (sk.pmtuDiscovery === 'do' || sk.pmtuDiscovery === 'probe')) {
+    return tooLong(sk, to, route.mtu);
+  }
   const skb = allocSend(sk, UDP.SIZE + payload.length);
   if (isErrno(skb)) {
     if (skb === 'EAGAIN') host.snmp.UdpSndbufErrors++;
     return skb;
+  }
+  const unheard = followDatagram(sk, skb, payload.length, options);
+  if (unheard !== undefined) {
+    host.skbs.consume(skb);
+    return unheard;
   }
   const source = speaksAsSelf(sk) ? sk.localAddress : route.source;
   const target = to.address === IPV4_ANY ? source : to.address;

@@ -1,5 +1,6 @@
 /** Moving octets between packet memory and the cable: the one copy that a card makes of each frame, either way. */
-import type { Pages, SkBuff } from '../net/skbuff.ts';
+import type { Pages } from '../net/pages.ts';
+import type { SkBuff } from '../net/skbuff.ts';
 
 /** Up to here a plain loop beats a view and a bulk copy (measured on Node 20). */
 const LOOP_BYTES_MAX = 48;

@@ -7,7 +7,8 @@
  *
  * Pages in the RX ring have no holder yet (refs 0): the sk_buff that is built around them becomes it.
  */
-import type { Pages, SkBuff } from '../net/skbuff.ts';
+import type { Pages } from '../net/pages.ts';
+import type { SkBuff } from '../net/skbuff.ts';
 import type { Identified } from '../net/trace.ts';
 import { assert } from '../platform.ts';
 

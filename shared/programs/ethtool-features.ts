@@ -64,6 +64,25 @@ export function featureNamed(word: string): string | undefined {
   return SWITCHED[word];
 }
 
+/** Short names, and those of kernel and -k, of what no card here has: it can be asked for, and stays off. */
+const FIXED_SHORT: Readonly<Record<string, string>> = {
+  sg: 'tx-scatter-gather',
+  lro: 'rx-lro',
+  rxvlan: 'rx-vlan-hw-parse',
+  txvlan: 'tx-vlan-hw-insert',
+  ntuple: 'rx-ntuple-filter',
+  rxhash: 'rx-hashing',
+  ufo: 'tx-udp-fragmentation',
+};
+
+/** The kernel's name of a feature that is off for good; undefined for a word that is no feature. */
+export function fixedFeature(word: string): string | undefined {
+  const short = FIXED_SHORT[word];
+  if (short !== undefined) return short;
+  if (word === 'large-receive-offload' || word === 'rx-lro') return 'rx-lro';
+  return LINES.some(([name, key]) => key === 'fixed' && name.trim() === word) ? word : undefined;
+}
+
 /** What the kernel calls a feature of ours. */
 const KERNEL_NAMES: Readonly<Record<string, string>> = {
   tso: 'tx-tcp-segmentation',

@@ -7,7 +7,7 @@ import { type Errno, errorText, isErrno } from '../net/errno.ts';
 import type { NetlinkTable } from '../net/netlink.ts';
 import type { ProgramContext } from '../net/syscalls.ts';
 import { coalesceOf, coalesceText, flagsOf, flagsText } from './ethtool-card.ts';
-import { featureNamed, featureText, kernelName } from './ethtool-features.ts';
+import { featureNamed, featureText, fixedFeature, kernelName } from './ethtool-features.ts';
 import { Failure, program } from './failure.ts';
 
 type Card = Exclude<NetlinkTable['ETHTOOL']['answer'], Errno>;
@@ -233,11 +233,16 @@ async function setFlags(context: ProgramContext, dev: string, words: readonly st
 async function setFeatures(context: ProgramContext, dev: string, words: readonly string[]): Promise<void> {
   if (words.length === 0) throw new Failure(1, 'Could not change any device features');
   const features: Record<string, boolean> = {};
+  const fixed: string[] = [];
   for (let at = 0; at < words.length; at += 2) {
     const value = words[at + 1];
     const found = featureNamed(words[at] ?? '');
     if (value !== 'on' && value !== 'off') {
       throw new Failure(1, `ethtool (-K): flag '${value}' for parameter '(null)' is not followed by 'on' or 'off'`);
+    }
+    if (found === undefined && fixedFeature(words[at] ?? '') !== undefined) {
+      if (value === 'on') fixed.push(`${fixedFeature(words[at] ?? '')}: off [requested on]\n`);
+      continue;
     }
     if (found === undefined) {
       throw new Failure(
@@ -253,9 +258,13 @@ async function setFeatures(context: ProgramContext, dev: string, words: readonly
   const after = cardOf(context, dev, STATUS.features).features;
   const followed = Object.keys(after).filter((name) => before[name] !== after[name] && !(name in features));
   const refused = Object.keys(features).filter((name) => after[name] !== features[name]);
-  if (followed.length === 0 && refused.length === 0) return;
+  if (fixed.length > 0 && Object.keys(features).length === 0) {
+    throw new Failure(1, 'Could not change any device features');
+  }
+  if (followed.length === 0 && refused.length === 0 && fixed.length === 0) return;
   const state = (name: string) => (after[name] ? 'on' : 'off');
   const lines = [
+    ...fixed,
     ...refused.map((name) => `${kernelName(name)}: ${state(name)} [requested ${features[name] ? 'on' : 'off'}]\n`),
     ...followed.map((name) => `${kernelName(name)}: ${state(name)} [not requested]\n`),
   ];

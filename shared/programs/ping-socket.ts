@@ -8,7 +8,7 @@ import { ICMP, ICMP_TYPE } from '../header/icmp.ts';
 import { ipv4HeaderLength, PROTOCOL } from '../header/ipv4.ts';
 import type { Errno } from '../net/errno.ts';
 import { SyscallError } from '../net/errno.ts';
-import { MSG, type ReceivedMessage } from '../net/sock.ts';
+import { ERROR_ORIGIN, MSG, type ReceivedMessage } from '../net/sock.ts';
 import type { Fd, Syscalls } from '../net/syscalls.ts';
 import { errnoOf } from './failure.ts';
 import { type PingOptions, STAMP_SIZE } from './ping-options.ts';
@@ -41,7 +41,7 @@ export type PingEvent =
       readonly code: number;
       readonly info: number;
     }
-  | { readonly kind: 'local'; readonly errno: Errno; readonly info: number };
+  | { readonly kind: 'local'; readonly errno: Errno | undefined; readonly info: number };
 
 export class PingSocket {
   readonly fd: Fd;
@@ -122,7 +122,7 @@ export class PingSocket {
       if (message === undefined) return;
       const error = message.extendedError;
       if (error === undefined) continue;
-      if (error.type === 0 && error.code === 0) {
+      if (error.origin === ERROR_ORIGIN.LOCAL) {
         events.push({ kind: 'local', errno: error.errno, info: error.info });
         continue;
       }

@@ -239,7 +239,9 @@ class Ping {
         if (options.quiet) return;
         if (options.flood) return this.context.out('E');
         const text =
-          event.errno === 'EMSGSIZE' ? `message too long, mtu=${event.info}` : errorText(event.errno).toLowerCase();
+          event.errno === 'EMSGSIZE'
+            ? `message too long, mtu=${event.info}`
+            : errorText(event.errno ?? 'EIO').toLowerCase();
         return this.context.err(`ping: local error: ${text}\n`);
       }
     }

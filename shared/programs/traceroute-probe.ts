@@ -4,7 +4,7 @@ import { finish, pseudoHeaderSum, sumBytes } from '../header/checksum.ts';
 import { ICMP, ICMP_TYPE } from '../header/icmp.ts';
 import { ipv4HeaderLength, PROTOCOL } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, TCP_OPTION } from '../header/tcp.ts';
-import { MSG, type ReceivedMessage } from '../net/sock.ts';
+import { ERROR_ORIGIN, MSG, type ReceivedMessage } from '../net/sock.ts';
 import type { Fd, Syscalls } from '../net/syscalls.ts';
 import type { Micros } from '../platform.ts';
 import { errnoOf } from './failure.ts';
@@ -150,7 +150,7 @@ abstract class Receiver {
   protected failed(probe: Probe, message: ReceivedMessage): void {
     const error = message.extendedError;
     if (error === undefined || probe.done) return;
-    const local = error.type === 0 && error.code === 0;
+    const local = error.origin === ERROR_ORIGIN.LOCAL;
     const { note, final } = local
       ? { note: error.errno === 'EMSGSIZE' ? `!F-${error.info}` : '', final: true }
       : noteOf(error.type, error.code, error.info);

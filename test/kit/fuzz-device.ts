@@ -18,7 +18,7 @@ import type { DeviceKind, DevicePlan } from '../../shared/lab/plan-types.ts';
 import type { DropReason } from '../../shared/net/drop.ts';
 import { isErrno } from '../../shared/net/errno.ts';
 import type { NetlinkAnswer, NetlinkQuery } from '../../shared/net/netlink.ts';
-import type { Pages } from '../../shared/net/skbuff.ts';
+import type { Pages } from '../../shared/net/pages.ts';
 import { assert, MILLISECOND, type Micros, type Random, SECOND } from '../../shared/platform.ts';
 import { memoryWire } from '../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../shared/wire/wire.ts';

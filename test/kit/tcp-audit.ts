@@ -1,4 +1,5 @@
 /** Whether a connection's counts agree with its queues: what tcp_verify_left_out and its kin watch for, in full. */
+import { errorMemoryOf } from '../../shared/net/error-queue.ts';
 import type { Host } from '../../shared/net/host.ts';
 import { tcpOf } from '../../shared/net/tcp-host.ts';
 import { SACKED } from '../../shared/net/tcp-segment.ts';
@@ -46,6 +47,7 @@ export function auditSock(sk: TcpSock): string[] {
     if (last !== undefined && ((s.seq - last) | 0) < 0) wrong.push('out of order queue is out of order');
     last = s.seq;
   }
+  received += errorMemoryOf(sk);
   expect('receiveMemory', sk.receiveMemory, received);
   if (sk.packetsOut > 0 && !sk.retransmitTimer.armed && sk.state !== 'CLOSE')
     wrong.push('data is in flight and no timer runs');

@@ -4,10 +4,12 @@
  */
 import type { Ipv4 } from '../../shared/header/address.ts';
 import { SyscallError } from '../../shared/net/errno.ts';
-import { MSG, type ReceivedMessage, type SockAddress, type SockoptValue } from '../../shared/net/sock.ts';
+import type { EpollOperation } from '../../shared/net/eventpoll.ts';
+import { MSG, type SendOptions, type SockAddress, type SockoptValue } from '../../shared/net/sock.ts';
 import { BAD_ADDRESS, type Fd, type Syscalls } from '../../shared/net/syscalls.ts';
-import { Epoll } from './epoll.ts';
-import { type CallEvent, type Expression, Mismatch, ParseError, Unsupported } from './script.ts';
+import { settlePromises } from '../kit/clock.ts';
+import { addressOf, compareMessage, type Epoch, lengthOf, must, partsOf, sendOptionsOf } from './message.ts';
+import { type CallEvent, type Expression, ParseError, Unsupported } from './script.ts';
 import { listOf, numberOf, structOf, wordOf } from './values.ts';
 
 const O_RDWR = 2;
@@ -29,7 +31,8 @@ export class Calls {
   private readonly watcher: Watcher;
   private readonly fds = new Map<number, Fd>();
   private readonly flags = new Map<Fd, number>();
-  private readonly epolls = new Map<number, Epoll>();
+  /** When the script began, for the times in control messages. */
+  epoch: Epoch = { zero: 0, tolerance: 0 };
 
   constructor(sys: Syscalls, ends: { local: Ipv4; remote: Ipv4 }, watcher: Watcher) {
     this.sys = sys;
@@ -105,11 +108,8 @@ export class Calls {
       case 'poll':
         return this.poll(args);
       case 'epoll_create':
-      case 'epoll_create1': {
-        const number = this.scriptFd(event);
-        this.epolls.set(number, new Epoll(this.sys));
-        return number;
-      }
+      case 'epoll_create1':
+        return this.define(event, this.sys.epollCreate(), O_RDWR);
       case 'epoll_ctl':
         return this.epollControl(args);
       case 'epoll_wait':
@@ -143,7 +143,9 @@ export class Calls {
 
   private address(expression: Expression | undefined, fallback: Ipv4): SockAddress {
     if (expression === undefined || expression.kind === 'ellipsis') return { address: fallback, port: SERVICE_PORT };
-    throw new Unsupported('socket addresses that are spelt out');
+    const address = addressOf(expression);
+    if (address === undefined) throw new ParseError('a socket address was expected');
+    return address;
   }
 
   private socket(event: CallEvent): number {
@@ -181,29 +183,32 @@ export class Calls {
     const [fd, what] = args;
     if (name === 'sendmsg') {
       const { fields } = structOf(what);
-      const control = fields.get('msg_control');
-      if (control !== undefined && control.kind !== 'ellipsis') throw new Unsupported('msg_control of sendmsg');
-      return this.sendBytes(fd, lengthOf(fields.get('msg_iov')), this.int(args[2]));
+      const options = sendOptionsOf(fields, this.int(args[2]));
+      const to = addressOf(fields.get('msg_name'));
+      return this.sendBytes(fd, lengthOf(fields.get('msg_iov')), to === undefined ? options : { ...options, to });
     }
-    if (name === 'writev') return this.sendBytes(fd, lengthOf(what), 0);
+    if (name === 'writev') return this.sendBytes(fd, lengthOf(what), { parts: partsOf(what) });
+    const flags = name === 'write' ? 0 : this.int(args[3]);
     if (isNull(what)) {
-      const flags = name === 'write' ? 0 : this.int(args[3]);
-      if ((flags & MSG.FASTOPEN) !== 0) return this.sendOpening(fd, BAD_ADDRESS, flags);
+      if ((flags & MSG.FASTOPEN) !== 0) return this.sendOpening(fd, BAD_ADDRESS, { flags });
       return this.sys.send(this.fd(fd), BAD_ADDRESS, { flags });
     }
-    return this.sendBytes(fd, this.int(args[2]), name === 'write' ? 0 : this.int(args[3]));
+    const to = name === 'sendto' ? addressOf(args[4]) : undefined;
+    return this.sendBytes(fd, this.int(args[2]), to === undefined ? { flags } : { flags, to });
   }
 
-  private sendBytes(fd: Expression | undefined, length: number, flags: number): Promise<number> {
-    if ((flags & MSG.ZEROCOPY) !== 0) throw new Unsupported('MSG_ZEROCOPY');
-    if ((flags & MSG.FASTOPEN) !== 0) return this.sendOpening(fd, new Uint8Array(length), flags);
-    return this.sys.send(this.fd(fd), new Uint8Array(length), { flags });
+  private sendBytes(fd: Expression | undefined, length: number, options: SendOptions): Promise<number> {
+    if (((options.flags ?? 0) & MSG.FASTOPEN) !== 0) {
+      return this.sendOpening(fd, new Uint8Array(length), options);
+    }
+    return this.sys.send(this.fd(fd), new Uint8Array(length), options);
   }
 
   /** A write that connects. */
-  private sendOpening(expression: Expression | undefined, bytes: Uint8Array, flags: number): Promise<number> {
+  private sendOpening(expression: Expression | undefined, bytes: Uint8Array, options: SendOptions): Promise<number> {
     const fd = this.fd(expression);
-    const sent = this.sys.send(fd, bytes, { flags, to: { address: this.remote, port: SERVICE_PORT } });
+    const to = { address: this.remote, port: SERVICE_PORT };
+    const sent = this.sys.send(fd, bytes, { to, ...options });
     this.watcher.connecting(fd, true);
     return sent;
   }
@@ -215,18 +220,19 @@ export class Calls {
       const { fields } = structOf(args[1]);
       const flags = this.int(args[2]);
       const message = await this.sys.recv(fd, new Uint8Array(lengthOf(fields.get('msg_iov'))), flags);
-      compareMessage(message, fields);
+      const nanos = this.sys.getsockopt(fd, 'SOL_SOCKET', 'SO_TIMESTAMPNS') === 1;
+      compareMessage(message, fields, { epoch: this.epoch, nanos });
       return message.length;
     }
     const flags = name === 'recv' || name === 'recvfrom' ? this.int(args[3]) : 0;
     const length = name === 'readv' ? lengthOf(args[1]) : this.int(args[2]);
     const into = isNull(args[1]) ? BAD_ADDRESS : new Uint8Array(length);
+    if (name === 'read') return this.sys.read(fd, into);
     return (await this.sys.recv(fd, into, flags)).length;
   }
 
   private close(args: readonly Expression[]): number {
     const number = this.int(args[0]);
-    if (this.epolls.delete(number)) return 0;
     const fd = this.fd(args[0]);
     this.sys.close(fd);
     this.fds.delete(number);
@@ -286,55 +292,50 @@ export class Calls {
     return ready;
   }
 
-  private epoll(expression: Expression | undefined): Epoll {
-    const epoll = this.epolls.get(this.int(expression));
-    if (epoll === undefined) throw new SyscallError('epoll_ctl', 'EBADF');
-    return epoll;
-  }
-
   private epollControl(args: readonly Expression[]): number {
-    const epoll = this.epoll(args[0]);
     const command = wordOf(args[1]);
-    const fd = this.fd(args[2]);
-    if (command === 'EPOLL_CTL_DEL') {
-      if (!epoll.remove(fd)) throw new SyscallError('epoll_ctl', 'ENOENT');
-      return 0;
-    }
-    const events = this.int(structOf(args[3]).fields.get('events'));
-    if (command === 'EPOLL_CTL_ADD' && !epoll.add(fd, events)) throw new SyscallError('epoll_ctl', 'EEXIST');
-    if (command === 'EPOLL_CTL_MOD' && !epoll.modify(fd, events)) throw new SyscallError('epoll_ctl', 'ENOENT');
+    const operation = OPERATIONS.get(command);
+    if (operation === undefined) throw new ParseError(`${command}: EPOLL_CTL_ADD, _MOD or _DEL was expected`);
+    const struct = args[3]?.kind === 'struct' ? args[3] : undefined;
+    const events = struct?.fields.get('events');
+    const data = EPOLL_DATA.map((name) => struct?.fields.get(name)).find((it) => it !== undefined);
+    this.sys.epollCtl(this.fd(args[0]), operation, this.fd(args[2]), {
+      events: events === undefined ? 0 : numberOf(events),
+      data: data === undefined ? 0 : numberOf(data),
+    });
     return 0;
   }
 
   private async epollWait(args: readonly Expression[]): Promise<number> {
-    const found = await this.epoll(args[0]).wait(this.int(args[2]), this.int(args[3]));
-    const want = args[1];
-    if (want?.kind !== 'struct') return found.length;
-    const events = want.fields.get('events');
-    if (events !== undefined) must('events', numberOf(events), found[0]?.events ?? 0);
-    const fd = want.fields.get('fd');
-    if (fd !== undefined && found[0] !== undefined) must('fd', this.fd(fd), found[0].fd);
+    await settlePromises();
+    const timeout = this.int(args[3]);
+    const found = await this.sys.epollWait(
+      this.fd(args[0]),
+      this.int(args[2]),
+      timeout < 0 ? undefined : timeout * 1_000,
+    );
+    const wanted = args[1]?.kind === 'list' ? args[1].items : args[1]?.kind === 'struct' ? [args[1]] : [];
+    for (const [i, want] of wanted.entries()) {
+      const { fields } = structOf(want);
+      const events = fields.get('events');
+      if (events !== undefined) must('events', numberOf(events), found[i]?.events ?? 0);
+      const data = EPOLL_DATA.map((name) => fields.get(name)).find((it) => it !== undefined);
+      const got = found[i];
+      if (data !== undefined && data.kind !== 'ellipsis' && got !== undefined) must('data', numberOf(data), got.data);
+    }
     return found.length;
   }
 }
 
-function must(what: string, expected: unknown, got: unknown): void {
-  if (expected !== got) throw new Mismatch(`${what}: expected ${String(expected)}, got ${String(got)}`);
-}
+const EPOLL_DATA = ['fd', 'ptr', 'u32', 'u64'] as const;
+const OPERATIONS: ReadonlyMap<string, EpollOperation> = new Map([
+  ['EPOLL_CTL_ADD', 'add'],
+  ['EPOLL_CTL_MOD', 'mod'],
+  ['EPOLL_CTL_DEL', 'del'],
+]);
 
 function isNull(expression: Expression | undefined): boolean {
   return expression?.kind === 'word' && expression.text === 'NULL';
-}
-
-/** Octets of an iovec array. */
-function lengthOf(iov: Expression | undefined): number {
-  let length = 0;
-  for (const entry of listOf(iov)) {
-    const { items, fields } = structOf(entry);
-    const size = items[1] ?? fields.get('iov_len');
-    if (size !== undefined) length += numberOf(size);
-  }
-  return length;
 }
 
 /** Octets of a text such as "\\xa1\\xb2"; undefined for one without escapes. */
@@ -359,20 +360,4 @@ function optionValue(expression: Expression | undefined): SockoptValue {
     if (on !== undefined) return { on: numberOf(on) !== 0, seconds: seconds === undefined ? 0 : numberOf(seconds) };
   }
   throw new Unsupported('a socket option of this shape');
-}
-
-/** Flags and control messages of recvmsg. */
-function compareMessage(message: ReceivedMessage, fields: ReadonlyMap<string, Expression>): void {
-  const flags = fields.get('msg_flags');
-  if (flags !== undefined && flags.kind !== 'ellipsis') must('msg_flags', numberOf(flags), message.flags);
-  const control = fields.get('msg_control');
-  if (control === undefined || control.kind === 'ellipsis') return;
-  for (const item of listOf(control)) {
-    const cmsg = structOf(item).fields;
-    const type = cmsg.get('cmsg_type');
-    const name = type?.kind === 'word' ? type.text : 'of this shape';
-    const data = cmsg.get('cmsg_data');
-    if (name !== 'TCP_CM_INQ' || data === undefined) throw new Unsupported(`control message ${name}`);
-    must('TCP_CM_INQ', numberOf(data), message.inq);
-  }
 }

@@ -133,6 +133,7 @@ export class Interpreter {
   async run(): Promise<void> {
     if (this.script.init !== undefined) await this.shell.run(this.script.init);
     const offset = this.clock.now() - this.began;
+    this.calls.epoch = { zero: this.began + offset, tolerance: this.tolerance };
     for (const event of this.script.events) {
       try {
         await this.step(event, this.began + offset);

@@ -59,6 +59,7 @@ export class Shell {
       const line = part
         .replace(/(^|\s)#.*$/, '')
         .replace(/\\\s*$/, '')
+        .replace(/\s(?:[12&]?>\s*\/dev\/null|2>&1)(?=\s|$)/g, '')
         .trim();
       if (line !== '') await this.line(line);
     }

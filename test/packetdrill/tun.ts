@@ -2,13 +2,15 @@
  * The machine under test as packetdrill sets it up: one host with a device `tun0`, ours 192.168.0.1, behind a gateway the
  * peer 192.0.2.1. What the host sends is kept, with its time; what the script sends comes in by netifReceive, as from a card.
  */
+
 import { type Ipv4, type Mac, writeMac } from '../../shared/header/address.ts';
 import { ETHERNET, ETHERTYPE } from '../../shared/header/ethernet.ts';
 import { completeChecksum } from '../../shared/net/gso.ts';
 import type { Host } from '../../shared/net/host.ts';
 import { type DeviceOps, type NetDevice, netifCarrier, netifReceive } from '../../shared/net/netdev.ts';
 import { makeNetDevice } from '../../shared/net/netdev-registry.ts';
-import { HEADROOM, Pages, type SkBuff } from '../../shared/net/skbuff.ts';
+import { orphanFrags, Pages } from '../../shared/net/pages.ts';
+import { HEADROOM, type SkBuff } from '../../shared/net/skbuff.ts';
 import { fragsTruesize, headTruesize, SHINFO_BYTES } from '../../shared/net/truesize.ts';
 import type { Micros } from '../../shared/platform.ts';
 import { ip } from '../kit/cable.ts';
@@ -101,6 +103,8 @@ export class Tun {
   /** Consumes `skb`. A checksum that was left to the card is made here, so that the packet can be judged whole. */
   private take(skb: SkBuff): void {
     const ipv4 = skb.view.getUint16(skb.data + ETHERNET.TYPE) === ETHERTYPE.IPV4;
+    // As tun's: what a program still owns is copied before anybody may keep it.
+    orphanFrags(this.host.skbs, skb);
     if (ipv4) {
       if (skb.checksum === 'partial') completeChecksum(skb);
       const bytes = new Uint8Array(skb.length - ETHERNET.SIZE);

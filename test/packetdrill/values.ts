@@ -1,6 +1,7 @@
 /** Names that scripts use for numbers, with Linux's values, and expressions read as numbers. */
 import { ERRNO, SyscallError } from '../../shared/net/errno.ts';
-import { MSG, POLL } from '../../shared/net/sock.ts';
+import { ERROR_ORIGIN, MSG, POLL } from '../../shared/net/sock.ts';
+import { SCM_TSTAMP, SOF } from '../../shared/net/timestamping.ts';
 import { type Expression, ParseError, Unsupported } from './script.ts';
 
 export const CONSTANTS: ReadonlyMap<string, number> = new Map([
@@ -18,6 +19,40 @@ export const CONSTANTS: ReadonlyMap<string, number> = new Map([
   ['O_WRONLY', 1],
   ['O_RDWR', 2],
   ['O_NONBLOCK', 0o4000],
+  ['AF_INET', 2],
+  ['AF_INET6', 10],
+  ['PF_INET', 2],
+  ['SOL_IP', 0],
+  ['SOL_SOCKET', 1],
+  ['SOL_TCP', 6],
+  ['SOL_UDP', 17],
+  ['IPPROTO_IP', 0],
+  ['IPPROTO_ICMP', 1],
+  ['IPPROTO_UDP', 17],
+  ['IP_TOS', 1],
+  ['IP_TTL', 2],
+  ['IP_PKTINFO', 8],
+  ['IP_RECVERR', 11],
+  ['IP_ORIGDSTADDR', 20],
+  ['TCP_CM_INQ', 36],
+  ['SO_TIMESTAMP', 29],
+  ['SO_TIMESTAMPNS', 35],
+  ['SO_TIMESTAMPING', 37],
+  ['SCM_TIMESTAMP', 29],
+  ['SCM_TIMESTAMPNS', 35],
+  ['SCM_TIMESTAMPING', 37],
+  ['SCM_TIMESTAMPING_OPT_STATS', 54],
+  ...Object.entries(SOF).map(([name, value]) => [`SOF_TIMESTAMPING_${name}`, value] as const),
+  ...Object.entries(SCM_TSTAMP).map(([name, value]) => [`SCM_TSTAMP_${name}`, value] as const),
+  ...Object.entries(ERROR_ORIGIN).map(([name, value]) => [`SO_EE_ORIGIN_${name}`, value] as const),
+  ['SO_EE_ORIGIN_TXSTATUS', 4],
+  ['SO_EE_CODE_ZEROCOPY_COPIED', 1],
+  ['SPLICE_F_MOVE', 1],
+  ['SPLICE_F_NONBLOCK', 2],
+  ['SPLICE_F_MORE', 4],
+  ['SPLICE_F_GIFT', 8],
+  ['EPOLLWAKEUP', 2 ** 29],
+  ['SOCK_RAW', 3],
   ['SOCK_STREAM', 1],
   ['SOCK_DGRAM', 2],
   ['SOCK_NONBLOCK', 0o4000],

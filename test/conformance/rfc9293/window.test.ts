@@ -59,7 +59,7 @@ test('a program that writes faster than the peer takes is told EAGAIN, and woken
   const t = tcpScript({ sysctls: { 'net.ipv4.tcp_wmem': '4096 16384 50000' } });
   const sk = t.established({ ack: '. 1:1(0) ack 1 win 10' });
   let woken = 0;
-  sk.wait.add(() => woken++);
+  sk.wait.add(() => void woken++);
   let written = 0;
   for (let n = t.write(sk, 4_000); typeof n === 'number'; n = t.write(sk, 4_000)) written += n;
   expect(written).toBeGreaterThan(10_000);

@@ -41,7 +41,9 @@ function pinger(answer: Answer, source = '10.0.0.1') {
 
 const error = (bytes: Uint8Array, type: number, code: number, from: string, info = 0) => ({
   bytes,
-  message: { extendedError: { errno: 'EHOSTUNREACH' as const, type, code, info, offender: ip4(from) } },
+  message: {
+    extendedError: { errno: 'EHOSTUNREACH' as const, origin: 2, data: 0, type, code, info, offender: ip4(from) },
+  },
 });
 
 describe('ping', () => {
@@ -134,7 +136,17 @@ pipe 2
     const { run } = pinger((_reply, socket, bytes) =>
       socket.fail({
         bytes,
-        message: { extendedError: { errno: 'EMSGSIZE', type: 0, code: 0, info: 1500, offender: ip4('0.0.0.0') } },
+        message: {
+          extendedError: {
+            errno: 'EMSGSIZE',
+            origin: 1,
+            data: 0,
+            type: 0,
+            code: 0,
+            info: 1500,
+            offender: ip4('0.0.0.0'),
+          },
+        },
       }),
     );
     expect(await run('ping -c1 -M do -s 2000 10.0.1.2')).toMatchObject({

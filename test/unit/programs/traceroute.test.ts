@@ -17,7 +17,10 @@ function path(routers: readonly (string | undefined)[], end: { type: number; cod
       const errno: Errno = reached ? 'ECONNREFUSED' : 'EHOSTUNREACH';
       const { type, code } = reached ? end : { type: 11, code: 0 };
       kit.clock.after(ttl * 1_000, () =>
-        socket.fail({ bytes, message: { extendedError: { errno, type, code, info: 0, offender: ip4(offender) } } }),
+        socket.fail({
+          bytes,
+          message: { extendedError: { errno, origin: 2, data: 0, type, code, info: 0, offender: ip4(offender) } },
+        }),
       );
       return undefined;
     },
