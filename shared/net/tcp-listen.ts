@@ -68,7 +68,7 @@ export class RequestSock {
   /** Time-outs so far, and SYN-ACKs sent again. */
   timeouts = 0;
   retransmits = 0;
-  /** The last ACK came, but there was no room: do not repeat the SYN-ACK before the peer speaks. */
+  /** The last ACK came, but there was no room, or data is waited for (TCP_DEFER_ACCEPT). */
   acked = false;
   sentAt = 0;
   lastOowAckTime = 0;
@@ -169,10 +169,13 @@ function requestTimeout(request: RequestSock): Micros {
 function requestTimer(request: RequestSock): void {
   const { sysctl } = request.tcp;
   request.tcp.enter();
-  const most = request.listener.synRetries || sysctl.synackRetries.value;
-  if (request.timeouts >= most) dropRequest(request);
+  const { deferAccept: defer, synRetries } = request.listener;
+  const most = synRetries || sysctl.synackRetries.value;
+  // While data is waited for after the ACK the request lives on; at the end the peer gets another chance (syn_ack_recalc).
+  const deferred = request.acked && request.timeouts < defer;
+  if (request.timeouts >= most && !deferred) dropRequest(request);
   else {
-    if (!request.acked) resendSynAck(request);
+    if (defer === 0 || !request.acked || request.timeouts >= defer - 1) resendSynAck(request);
     request.timeouts++;
     request.timer.arm(requestTimeout(request));
   }

@@ -211,6 +211,13 @@ function secondsToRetries(seconds: number): number {
   return retries;
 }
 
+/** retrans_to_secs. */
+function retriesToSeconds(retries: number): number {
+  let seconds = 0;
+  for (let timeout = 1; retries > 0; retries--, timeout = Math.min(timeout * 2, 120)) seconds += timeout;
+  return seconds;
+}
+
 export function getTcpOption(sk: TcpSock, level: string, name: string): Result<SockoptAnswer> {
   if (level === 'SOL_SOCKET') {
     if (name === 'SO_ACCEPTCONN') return Number(sk.state === 'LISTEN');
@@ -234,7 +241,7 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
     case 'TCP_WINDOW_CLAMP':
       return sk.windowClamp;
     case 'TCP_DEFER_ACCEPT':
-      return sk.deferAccept;
+      return retriesToSeconds(sk.deferAccept);
     case 'TCP_SYNCNT':
       return sk.synRetries || sysctl.synRetries.value;
     case 'TCP_LINGER2':

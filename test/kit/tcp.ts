@@ -82,7 +82,7 @@ export function parseLine(text: string): Line {
   };
 }
 
-interface Sent {
+export interface Sent {
   readonly at: Micros;
   readonly flags: number;
   readonly seq: number;
@@ -93,9 +93,13 @@ interface Sent {
   readonly text: string;
   readonly targetPort: number;
   readonly sourcePort: number;
+  /** Of the IP header. */
+  readonly id: number;
 }
 
 export interface ScriptOptions {
+  /** The peer's first sequence number. */
+  readonly peerIsn?: number;
   readonly mtu?: number;
   /** gso_size of what comes in (packetdrill's --mss). */
   readonly mss?: number;
@@ -110,7 +114,7 @@ export class TcpScript {
   readonly dev: NetDevice;
   private readonly out: Sent[] = [];
   private ourIsn = 0;
-  private theirIsn = 0x1234_5678;
+  private theirIsn: number;
   private ourPort = 8_080;
   private peerPort = 51_000;
   private tsBase: number | undefined;
@@ -125,6 +129,7 @@ export class TcpScript {
     this.host = cardHost('dut', this.clock);
     stopsMidFlight(this.host, this.clock);
     this.mss = options.mss ?? 0;
+    this.theirIsn = options.peerIsn ?? 0x1234_5678;
     for (const [name, value] of Object.entries(options.sysctls ?? {})) {
       assert(this.host.sysctl.set(name, value) === undefined, `sysctl ${name}`);
     }
@@ -193,6 +198,10 @@ export class TcpScript {
   shutdown(sk: TcpSock, how: 'read' | 'write' | 'both'): Errno | undefined {
     return tcpProto.shutdown(sk, how);
   }
+  /** setsockopt(2) of level TCP. */
+  set(sk: TcpSock, name: string, value: number): void {
+    assert(tcpProto.setsockopt!(sk, 'SOL_TCP', name, value) === undefined, name);
+  }
   info(sk: TcpSock): Record<string, number | string | boolean> {
     return tcpInfo(sk);
   }
@@ -220,6 +229,11 @@ export class TcpScript {
 
   /** A packet from the peer now. */
   inbound(text: string): void {
+    this.inboundRaw(text);
+  }
+
+  /** The same, with something changed at the last moment, checksum and all; `at` is where the TCP header stands. */
+  inboundRaw(text: string, spoil: (view: DataView, at: number) => void = () => {}): void {
     const line = parseLine(text);
     const seq = (this.theirIsn + line.start) >>> 0;
     const ack = (line.flags & TCP_FLAG.ACK) === 0 ? 0 : (this.ourIsn + (line.ack ?? 0)) >>> 0;
@@ -238,6 +252,7 @@ export class TcpScript {
     skb.bytes.set(options, at + TCP.SIZE);
     const sum = sumBytes(skb.bytes, at, skb.tail) + pseudoHeaderSum(REMOTE, LOCAL, 6, skb.tail - at);
     view.setUint16(at + TCP.CHECKSUM, finish(sum));
+    spoil(view, at);
     if (this.mss > 0 && payload > this.mss) {
       skb.gsoSize = this.mss;
       skb.gsoSegments = Math.ceil(payload / this.mss);
@@ -339,6 +354,11 @@ export class TcpScript {
     assert(this.out.length === 0, `nothing should be sent, but: ${this.out.map((sent) => sent.text).join('; ')}`);
   }
 
+  /** What was sent and no line has asked for yet. */
+  get sent(): readonly Sent[] {
+    return this.out;
+  }
+
   /** Forget what was sent (packetdrill ignores what no line asks for at the end). */
   drain(): void {
     this.out.length = 0;
@@ -396,6 +416,7 @@ export class TcpScript {
       text: `flags ${flags} seq ${(seq - this.ourIsn) | 0} length ${length}`,
       sourcePort: view.getUint16(th + TCP.SOURCE_PORT),
       targetPort: view.getUint16(th + TCP.TARGET_PORT),
+      id: view.getUint16(at + IPV4.ID),
     });
   }
 
