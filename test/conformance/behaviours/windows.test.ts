@@ -44,7 +44,8 @@ test('[gvisor.zero-receive-window] a window that is shut takes no data: it is an
   const sk = t.established();
   sk.rcvbuf = 20_000;
   const at = fill(t, sk);
-  expect(offered(t)).toBe(0);
+  t.wait(0.3);
+  expect(receiveWindow(sk)).toBe(0);
   t.drain();
   t.inbound(`P. ${at}:${at + 100}(100) ack 1 win 320`);
   t.outbound(`. 1:1(0) ack ${at} win 0`);
