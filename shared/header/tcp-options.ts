@@ -59,6 +59,12 @@ export class TcpOptions {
     this.tsval = this.tsecr = this.sackBlocks = this.accecn = this.accecnFields = 0;
   }
 
+  /** As if the SYN had offered its MSS alone (tcp_clear_options). */
+  clearAgreed(): void {
+    this.wscale = -1;
+    this.sackPermitted = this.timestamps = false;
+  }
+
   /** Read the options in [at, end). Bad lengths end the reading, as in Linux; nothing is ever refused. */
   parse(view: DataView, at: number, end: number, syn: boolean): void {
     this.clear();

@@ -55,6 +55,7 @@ function inheritOptions(child: TcpSock, listener: TcpSock): void {
 export function makeChild(request: RequestSock, segment: Segment, payload: number): TcpSock {
   const { listener, tcp } = request;
   const child = tcp.newSock();
+  tcp.host.snmp.TcpPassiveOpens++;
   inheritOptions(child, listener);
   child.localAddress = request.localAddress;
   child.localPort = request.localPort;

@@ -22,6 +22,7 @@ import { endsOf, sendResetFor, sendTimeWaitAck } from './tcp-reply.ts';
 import { nonCongestionLossRetransmit } from './tcp-retransmit.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
+import { cookieCheck } from './tcp-syncookies.ts';
 import { flagText } from './tcp-transmit.ts';
 
 /** The path may have to be tried with this at least (net.ipv4.route.min_pmtu is IP's own bound). */
@@ -170,17 +171,26 @@ function deliverRequest(tcp: Tcp, skb: SkBuff, request: RequestSock): void {
     sendResetFor(tcp, skb);
     return tcp.drop(skb, 'tcp_invalid_ack', 'tcp_check_req');
   }
-  // The child takes the segment as its first; then the program may accept it (tcp_child_process).
-  deliverSock(answer, skb);
-  listener.cause = answer.cause;
-  tcp.wake(listener);
+  childProcess(listener, answer, skb);
+}
+
+/** The child takes the segment as its first; then the program may accept it (tcp_child_process). */
+function childProcess(listener: TcpSock, child: TcpSock, skb: SkBuff): void {
+  deliverSock(child, skb);
+  listener.cause = child.cause;
+  listener.tcp.wake(listener);
 }
 
 /** LISTEN (RFC 9293 §3.10.7.2): RST is ignored, ACK is reset, SYN begins a handshake. Consumes `skb`. */
 function listenReceive(tcp: Tcp, listener: TcpSock, skb: SkBuff, segment: Segment, isn: number | undefined): void {
   const { flags } = segment;
   if ((flags & TCP_FLAG.RST) !== 0) return tcp.drop(skb, 'tcp_reset');
-  if ((flags & TCP_FLAG.ACK) !== 0) return noSocket(tcp, skb);
+  if ((flags & TCP_FLAG.ACK) !== 0) {
+    const child = (flags & TCP_FLAG.SYN) === 0 ? cookieCheck(listener, skb, endsOf(skb)) : undefined;
+    if (child === undefined) return noSocket(tcp, skb);
+    if (child === 'dropped') return tcp.drop(skb, 'tcp_listen_overflow', 'tcp_get_cookie_sock');
+    return childProcess(listener, child, skb);
+  }
   if ((flags & TCP_FLAG.SYN) === 0 || (flags & TCP_FLAG.FIN) !== 0) return tcp.drop(skb, 'tcp_flags');
   connRequest(listener, skb, endsOf(skb), isn);
 }

@@ -1,7 +1,7 @@
 /**
  * Listening: half-open connections as request socks in the connection table, SYN-ACKs and their repetition, the accept
  * queue (Linux: inet_csk_listen_start, tcp_conn_request, tcp_check_req, reqsk_timer_handler).
- * Left out: SYN cookies (a full queue drops SYNs, as with tcp_syncookies=0).
+ * Left out: tcp_migrate_req.
  */
 import type { Ipv4 } from '../header/address.ts';
 import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
@@ -22,6 +22,7 @@ import { sendRequestAck, sendResetFor, sendSynAck } from './tcp-reply.ts';
 import { secureIsn, secureTsOffset } from './tcp-secure.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import { MSS_DEFAULT, type TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
+import { cookieInitSequence } from './tcp-syncookies.ts';
 import { sendActiveReset } from './tcp-transmit.ts';
 import { oowRateLimited, pawsReject } from './tcp-validate.ts';
 import { fullSpace, selectInitialWindow } from './tcp-window.ts';
@@ -99,6 +100,11 @@ export class AcceptQueue {
   max: number;
   readonly ready: TcpSock[] = [];
   readonly requests = new Set<RequestSock>();
+  /** Handshakes that have not timed out once. */
+  young = 0;
+  /** When SYNs were last answered with cookies. */
+  overflowAt: Micros | undefined = undefined;
+  floodTold = false;
 
   constructor(max: number) {
     this.max = max;
@@ -106,6 +112,10 @@ export class AcceptQueue {
   /** One more than the backlog fits (sk_acceptq_is_full). */
   get full(): boolean {
     return this.ready.length > this.max;
+  }
+  /** The same of handshakes (inet_csk_reqsk_queue_is_full). */
+  get requestsFull(): boolean {
+    return this.requests.size > this.max;
   }
 }
 
@@ -147,7 +157,8 @@ export function dropRequest(request: RequestSock): void {
   request.timer.stop();
   request.tcp.remove(request);
   request.tcp.requests.delete(request);
-  request.listener.accept?.requests.delete(request);
+  const { accept } = request.listener;
+  if (accept?.requests.delete(request) === true && request.timeouts === 0) accept.young--;
 }
 
 /** accept(2): the oldest that is ready. */
@@ -165,21 +176,32 @@ function requestTimeout(request: RequestSock): Micros {
   return Math.min(TIMEOUT_INIT * 2 ** request.timeouts, request.listener.rtoMax);
 }
 
-/** SYN-ACK again after 1, 3, 7, 15, 31 seconds, then no more (reqsk_timer_handler). */
+/** Half of the queue is kept for young handshakes: when old ones crowd it, they get fewer tries. */
+function synackTries(request: RequestSock): number {
+  const { listener, tcp } = request;
+  let most = listener.synRetries || tcp.sysctl.synackRetries.value;
+  const { accept } = listener;
+  if (accept === undefined || accept.requests.size * 2 <= Math.max(8, accept.max)) return most;
+  for (let young = accept.young * 2; most > 2 && accept.requests.size >= young; young *= 2) most--;
+  return most;
+}
+
+/** SYN-ACK again after 1, 3, 7, 15, 31 seconds, then no more (reqsk_timer_handler, syn_ack_recalc). */
 function requestTimer(request: RequestSock): void {
-  const { sysctl } = request.tcp;
-  request.tcp.enter();
-  const { deferAccept: defer, synRetries } = request.listener;
-  const most = synRetries || sysctl.synackRetries.value;
-  // While data is waited for after the ACK the request lives on; at the end the peer gets another chance (syn_ack_recalc).
-  const deferred = request.acked && request.timeouts < defer;
-  if (request.timeouts >= most && !deferred) dropRequest(request);
+  const { tcp, listener, timeouts } = request;
+  tcp.enter();
+  tcp.host.snmp.TcpExtTCPTimeouts++;
+  const defer = listener.deferAccept;
+  // What waits for data after its ACK has until the end of that, and is then asked once more.
+  const last = timeouts >= synackTries(request);
+  const expired = last && (defer === 0 || !request.acked || timeouts >= defer);
+  if (expired) dropRequest(request);
   else {
-    if (defer === 0 || !request.acked || request.timeouts >= defer - 1) resendSynAck(request);
-    request.timeouts++;
+    if (defer === 0 || !request.acked || timeouts >= defer - 1) resendSynAck(request);
+    if (request.timeouts++ === 0 && listener.accept !== undefined) listener.accept.young--;
     request.timer.arm(requestTimeout(request));
   }
-  request.tcp.leave();
+  tcp.leave();
 }
 
 export function resendSynAck(request: RequestSock): void {
@@ -225,8 +247,10 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
   const { snmp } = tcp.host;
   assert(accept !== undefined, 'a listener has a queue');
   const segment = segmentOf(skb);
-  if (accept.requests.size >= Math.max(accept.max, 1) && isn === undefined) {
-    snmp.TcpExtTCPReqQFullDrop++;
+  const mode = tcp.sysctl.synCookies.value;
+  // What a TIME-WAIT gave way to is surely a real peer.
+  const wantCookie = isn === undefined && (mode === 2 || accept.requestsFull);
+  if (wantCookie && !synFloodAction(listener, accept)) {
     snmp.TcpExtListenDrops++;
     return tcp.drop(skb, 'tcp_syn_queue_full', 'tcp_conn_request');
   }
@@ -242,10 +266,20 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
     return tcp.drop(skb, 'ip_no_route', 'tcp_conn_request');
   }
   const request = new RequestSock(listener, ends);
+  // Without timestamps a cookie has no room for other options.
+  if (wantCookie && !tcp.received.timestamps) tcp.received.clearAgreed();
   fillRequest(request, segment, tcp.received, route);
-  request.sntIsn = isn ?? secureIsn(tcp, request);
+  if (mode === 0 && isn === undefined && lastQuarter(accept, tcp)) {
+    snmp.TcpExtListenDrops++;
+    return tcp.drop(skb, 'tcp_syn_queue_full', 'tcp_conn_request');
+  }
   request.cause = skb.cause;
   request.sentAt = tcp.host.clock.now();
+  if (wantCookie) {
+    answerWithCookie(request);
+    return tcp.free(skb);
+  }
+  request.sntIsn = isn ?? secureIsn(tcp, request);
   const cookie = new FastopenCookie();
   cookie.take(tcp.received);
   const child = tryFastopen(request, skb, cookie);
@@ -258,9 +292,36 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
   tcp.insert(request);
   tcp.requests.add(request);
   accept.requests.add(request);
-  request.timer.arm(TIMEOUT_INIT);
+  accept.young++;
+  request.timer.arm(requestTimeout(request));
   sendSynAck(request, false, cookie);
   tcp.free(skb);
+}
+
+/** The queue of handshakes is full, or cookies are always wanted: whether one is to be sent (tcp_syn_flood_action). */
+function synFloodAction(listener: TcpSock, accept: AcceptQueue): boolean {
+  const { snmp, trace } = listener.host;
+  const mode = listener.tcp.sysctl.synCookies.value;
+  if (mode === 0) snmp.TcpExtTCPReqQFullDrop++;
+  else snmp.TcpExtTCPReqQFullDoCookies++;
+  if (!accept.floodTold && mode !== 2) {
+    accept.floodTold = true;
+    const action = mode === 0 ? 'Dropping request' : 'Sending cookies';
+    if (trace.on) trace.mark('tcp_syn_flood_action', listener.cause, { port: listener.localPort, action });
+  }
+  return mode !== 0;
+}
+
+/** Without cookies the last quarter of the backlog is for peers that proved to be there; none is known to be. */
+function lastQuarter(accept: AcceptQueue, tcp: Tcp): boolean {
+  const most = tcp.sysctl.maxSynBacklog.value;
+  return most - accept.requests.size < most >> 2;
+}
+
+function answerWithCookie(request: RequestSock): void {
+  request.sntIsn = cookieInitSequence(request);
+  if (!request.tstampOk) request.ecnOk = false;
+  sendSynAck(request, false, 'cookie');
 }
 
 /** Who speaks with whom, from a received packet. */

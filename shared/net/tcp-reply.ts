@@ -27,6 +27,7 @@ import type { RequestSock } from './tcp-listen.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
 import { segmentOf } from './tcp-segment.ts';
 import { type FourTuple, tsClock } from './tcp-sock.ts';
+import { cookieTimestamp } from './tcp-syncookies.ts';
 import { flagText } from './tcp-transmit.ts';
 
 interface Reply {
@@ -168,14 +169,16 @@ export function sendRequestAck(request: RequestSock, sndNxt = (request.sntIsn + 
 }
 
 /** The second step of the handshake, with what we agree to (tcp_make_synack). */
-export function sendSynAck(request: RequestSock, again: boolean, cookie?: FastopenCookie): void {
+export function sendSynAck(request: RequestSock, again: boolean, cookie?: FastopenCookie | 'cookie'): void {
   const { tcp } = request;
   const o = tcp.sending;
   o.clear();
   o.mss = request.advmss;
   o.timestamps = request.tstampOk;
   if (request.tstampOk) {
-    o.tsval = tsClock(tcp.host.clock.now(), request.tsOffset);
+    const now = tcp.host.clock.now();
+    o.tsval =
+      cookie === 'cookie' ? (cookieTimestamp(request, now) + request.tsOffset) >>> 0 : tsClock(now, request.tsOffset);
     o.tsecr = request.tsRecent;
   }
   o.sackPermitted = request.sackOk;
@@ -185,7 +188,7 @@ export function sendSynAck(request: RequestSock, again: boolean, cookie?: Fastop
     synAckOption(o, TCP_OPTION_BYTES_MAX - synOptionsSize(o));
   }
   // Only the first has a cookie.
-  cookie?.put(o);
+  if (cookie !== 'cookie') cookie?.put(o);
   if (again && tcp.host.trace.on) {
     const fields = { seq: request.sntIsn, length: 0, flags: 'SYN,ACK', reason: 'timeout' };
     tcp.host.trace.mark('tcp_retransmit_synack', request.cause, fields);

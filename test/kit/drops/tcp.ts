@@ -204,7 +204,7 @@ export const TCP_DROPS: DropRecipes = {
       make: (watch) => {
         const t = script(watch, { sysctls: { 'net.ipv4.tcp_syncookies': '0' } });
         t.listen(8_080, 1);
-        for (let n = 0; n < 2; n++) {
+        for (let n = 0; n < 3; n++) {
           t.inbound('S 0:0(0) win 32792 <mss 1000>');
           t.nextPeer();
         }
