@@ -15,7 +15,16 @@ export interface DeviceAddress {
   readonly control: string;
 }
 
-export class DeviceLink {
+/** How a device is reached: over its control server, or in the same process. */
+export interface DeviceDoor {
+  readonly name: string;
+  get<T>(path: string): Promise<T>;
+  post<T>(path: string, body?: object): Promise<T>;
+  socket(path: string): WebSocket;
+  close(): void;
+}
+
+export class DeviceLink implements DeviceDoor {
   readonly name: string;
   private readonly control: string;
   private readonly token: string;

@@ -12,7 +12,7 @@ import { MATCH_RULES_MAX } from '../../shared/lab/filter-problem.ts';
 import type { Impairment, ImpairmentChange, WirePlan } from '../../shared/lab/plan-types.ts';
 import { impairmentWords } from '../../shared/wire/verdict.ts';
 import type { FaultRequest } from './fault-request.ts';
-import { Flap } from './flap.ts';
+import { Flap, realTime, type Schedule } from './flap.ts';
 import type { Lab, PortRef } from './lab.ts';
 import { nameOf, proposal } from './lab.ts';
 import { partitionCut } from './partition.ts';
@@ -68,10 +68,13 @@ export class Faults {
   private readonly lab: Lab;
   private readonly supervisor: Pick<SupervisorLink, 'request'>;
   private readonly faults: Fault[] = [];
+  private readonly schedule: Schedule;
   private next = 1;
   private queue: Promise<unknown> = Promise.resolve();
 
-  constructor(lab: Lab, supervisor: Pick<SupervisorLink, 'request'>) {
+  /** `schedule`: what a flapping wire waits by; real time when left out. */
+  constructor(lab: Lab, supervisor: Pick<SupervisorLink, 'request'>, schedule = realTime) {
+    this.schedule = schedule;
     this.lab = lab;
     this.supervisor = supervisor;
   }
@@ -189,7 +192,7 @@ export class Faults {
       case 'flap': {
         const wire = this.lab.wire(request.target);
         const ends = endsOf([wire], { unplugged: false });
-        const flap = new Flap(request, (plugged) => void this.swing([wire], ends, plugged));
+        const flap = new Flap(request, this.schedule, (plugged) => void this.swing([wire], ends, plugged));
         const words = `flap ${wire.name} period ${request.period / 1_000}ms duty ${request.duty * 100}%`;
         return { ...common, words, ends, flap };
       }

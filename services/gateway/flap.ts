@@ -1,18 +1,34 @@
-/** A wire that comes and goes: plugged in for a share of each period. Lab time runs with real time here. */
+/** A wire that comes and goes: plugged in for a share of each period. */
+import type { Micros } from '../../shared/platform.ts';
 
 const MICROS_PER_MS = 1_000;
 
+/** Call back after so much lab time; what it returns forgets it. */
+export type Schedule = (delay: Micros, fire: () => void) => () => void;
+
+/** Lab time runs with real time where devices are processes. */
+export const realTime: Schedule = (delay, fire) => {
+  const timer = setTimeout(fire, delay / MICROS_PER_MS);
+  return () => clearTimeout(timer);
+};
+
 export class Flap {
-  private readonly plugMs: number;
-  private readonly pullMs: number;
+  private readonly plugFor: Micros;
+  private readonly pullFor: Micros;
+  private readonly schedule: Schedule;
   private readonly swing: (plugged: boolean) => void;
-  private timer: NodeJS.Timeout | undefined;
+  private cancel: () => void = () => {};
   private stopped = false;
 
   /** `period` in microseconds; `duty`, 0 to 1, the share of it with the plug in. */
-  constructor({ period, duty }: { readonly period: number; readonly duty: number }, swing: (plugged: boolean) => void) {
-    this.plugMs = (period * duty) / MICROS_PER_MS;
-    this.pullMs = (period * (1 - duty)) / MICROS_PER_MS;
+  constructor(
+    { period, duty }: { readonly period: Micros; readonly duty: number },
+    schedule: Schedule,
+    swing: (plugged: boolean) => void,
+  ) {
+    this.plugFor = Math.round(period * duty);
+    this.pullFor = Math.round(period * (1 - duty));
+    this.schedule = schedule;
     this.swing = swing;
   }
 
@@ -22,16 +38,15 @@ export class Flap {
 
   stop(): void {
     this.stopped = true;
-    clearTimeout(this.timer);
+    this.cancel();
   }
 
   private turn(plugged: boolean): void {
     if (this.stopped) return;
-    const ms = plugged ? this.plugMs : this.pullMs;
+    const time = plugged ? this.plugFor : this.pullFor;
     // A duty of 0 or 1 is a wire that stays out, or in.
-    if (ms > 0) this.swing(plugged);
-    const other = plugged ? this.pullMs : this.plugMs;
-    if (ms > 0 && other === 0) return;
-    this.timer = setTimeout(() => this.turn(!plugged), ms);
+    if (time > 0) this.swing(plugged);
+    if (time > 0 && (plugged ? this.pullFor : this.plugFor) === 0) return;
+    this.cancel = this.schedule(time, () => this.turn(!plugged));
   }
 }

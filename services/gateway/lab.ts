@@ -9,7 +9,7 @@ import type { DeviceState } from '../../shared/device/state.ts';
 import { closest } from '../../shared/lab/closest.ts';
 import type { DeviceKind, WirePlan } from '../../shared/lab/plan-types.ts';
 import { assert } from '../../shared/platform.ts';
-import { DeviceLink } from './device-link.ts';
+import type { DeviceDoor } from './device-link.ts';
 
 export interface DeviceView {
   readonly name: string;
@@ -53,20 +53,20 @@ export class Lab {
   readonly plan: GatewayPlan;
   /** Unix time of lab time 0, microseconds. */
   readonly clockOrigin: number;
-  readonly links: ReadonlyMap<string, DeviceLink>;
+  readonly links: ReadonlyMap<string, DeviceDoor>;
   private statuses: ReadonlyMap<string, ProcessStatus> = new Map();
 
-  constructor(plan: GatewayPlan, token: string, clockOrigin = 0) {
+  constructor(plan: GatewayPlan, links: Iterable<DeviceDoor>, clockOrigin = 0) {
     this.plan = plan;
     this.clockOrigin = clockOrigin;
-    this.links = new Map(plan.devices.map((device) => [device.name, new DeviceLink(device, token)]));
+    this.links = new Map([...links].map((link) => [link.name, link]));
   }
 
   setStatuses(statuses: readonly ProcessStatus[]): void {
     this.statuses = new Map(statuses.map((status) => [status.name, status]));
   }
 
-  link(device: string): DeviceLink {
+  link(device: string): DeviceDoor {
     const link = this.links.get(device);
     if (link !== undefined) return link;
     throw new EmuError('EMU_NO_DEVICE', `no device is called ${device}${proposal(device, this.links.keys())}`);

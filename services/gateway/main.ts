@@ -4,13 +4,18 @@ import { supervisorHasGone, tellSupervisor } from '../../shared/device/ipc.ts';
 import { createLogger } from '../../shared/device/log.ts';
 import { removeLab } from '../../shared/device/running-lab.ts';
 import { onShutdown } from '../../shared/device/shutdown.ts';
+import { DeviceLink } from './device-link.ts';
 import { Lab } from './lab.ts';
 import { type Gateway, serveGateway } from './server.ts';
 import { SupervisorLink } from './supervisor-link.ts';
 
 async function main(config: GatewayConfig): Promise<void> {
   const log = createLogger({ device: 'gateway', level: config.logLevel });
-  const lab = new Lab(config.plan, config.token, config.clockOrigin);
+  const lab = new Lab(
+    config.plan,
+    config.plan.devices.map((device) => new DeviceLink(device, config.token)),
+    config.clockOrigin,
+  );
   const up = new Set(config.plan.devices.map((device) => device.name));
   let gateway: Gateway | undefined;
   const supervisor = new SupervisorLink((statuses) => {

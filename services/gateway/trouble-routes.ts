@@ -48,7 +48,7 @@ export function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults): v
       const since = new Map(
         (request.query.since ?? '').split(',').map((part) => part.split('=') as [string, string | undefined]),
       );
-      const wanted = portsOf(lab, request.query.target);
+      const wanted = portsMeant(lab, request.query.target);
       const answers = await Promise.all(
         wanted.map(async ({ device, port }) => {
           const name = nameOf({ device, port });
@@ -67,7 +67,8 @@ export function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults): v
   );
 }
 
-function portsOf(lab: Lab, target: string | undefined): { device: string; port: string }[] {
+/** The wire ends that a port, a wire, or nothing (all) means. */
+export function portsMeant(lab: Lab, target: string | undefined): { device: string; port: string }[] {
   if (target === undefined) return lab.plan.wires.flatMap(({ a, b }) => [a, b]);
   const wire = lab.wire(target);
   const wanted = target.replace(/\s+/g, '');

@@ -3,13 +3,15 @@
  * handed in. What simulations run on: on a manual clock a run repeats exactly, and a lab second takes no time.
  */
 import type { Device, DeviceParts } from '../../shared/device/device.ts';
+import { DeviceClock } from '../../shared/device/device-clock.ts';
 import { nodePlatform } from '../../shared/device/platform.ts';
 import { seededRandom } from '../../shared/device/random.ts';
 import type { DeviceKind, DevicePlan, LabPlan } from '../../shared/lab/plan-types.ts';
 import { assert, type Clock } from '../../shared/platform.ts';
 import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
-import { memoryWire } from '../../shared/wire/memory-wire.ts';
+import { type MemoryWireEnd, memoryWire } from '../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../shared/wire/wire.ts';
+import { SILENT_LISTENER } from '../../shared/wire/wire-end.ts';
 import { build as buildDns } from '../dns/device.ts';
 import { build as buildHost } from '../host/device.ts';
 import { build as buildRouter } from '../router/device.ts';
@@ -35,6 +37,8 @@ export class PackedLab {
   readonly devices = new Map<string, Device>();
   /** Wire ends by port, `alice:eth0`, as the devices see them. */
   readonly ends = new Map<string, ImpairedWire>();
+  private readonly cores = new Map<string, MemoryWireEnd>();
+  private readonly clocks = new Map<string, DeviceClock>();
   private readonly options: PackedOptions;
 
   constructor(plan: LabPlan, options: PackedOptions) {
@@ -49,10 +53,13 @@ export class PackedLab {
         // As in a process of its own: the sender's seed decides what happens to its frames.
         const seed = seeds.get(end.device) ?? plan.seed;
         const impairment = i === 0 ? wire.forward : wire.backward;
-        this.ends.set(nameOf(end), impaired(ends[i] as Wire, { clock, platform, seed, impairment }));
+        const core = ends[i];
+        assert(core !== undefined, 'a wire has two ends');
+        this.cores.set(nameOf(end), core);
+        this.ends.set(nameOf(end), impaired(core, { clock, platform, seed, impairment }));
       }
     }
-    for (const device of plan.devices) this.start(device);
+    for (const device of plan.devices) this.build(device);
   }
 
   device(name: string): Device {
@@ -76,6 +83,43 @@ export class PackedLab {
     this.end(port).plug();
   }
 
+  /** down: its power is off. frozen: it stands still. */
+  stateOf(name: string): 'up' | 'frozen' | 'dead' {
+    if (!this.devices.has(name)) return 'dead';
+    return this.clocks.get(name)?.frozen === true ? 'frozen' : 'up';
+  }
+
+  /** The power of a device goes: no packet says goodbye. */
+  kill(name: string): void {
+    const device = this.device(name);
+    this.clocks.get(name)?.off();
+    this.devices.delete(name);
+    for (const end of this.endsOf(name)) {
+      end.attach(SILENT_LISTENER);
+      end.reset();
+    }
+    device.host.processes.programs = new Map();
+  }
+
+  /** A device is switched on again. */
+  start(name: string): void {
+    const plan = this.plan.devices.find((device) => device.name === name);
+    assert(plan !== undefined && !this.devices.has(name), 'a device of the lab that is down');
+    this.build(plan);
+  }
+
+  /** Let a device stand still, or go on. */
+  freeze(name: string, frozen: boolean): void {
+    const clock = this.clocks.get(name);
+    if (frozen) clock?.freeze();
+    else clock?.thaw();
+    for (const [port, core] of this.cores) if (port.startsWith(`${name}:`)) core.setFrozen(frozen);
+  }
+
+  private endsOf(name: string): ImpairedWire[] {
+    return [...this.ends].filter(([port]) => port.startsWith(`${name}:`)).map(([, end]) => end);
+  }
+
   /** Sk_buffs alive in all devices: none when the lab has come to rest. */
   get skbsLive(): number {
     return [...this.devices.values()].reduce((sum, device) => sum + device.host.skbs.counters.live, 0);
@@ -86,8 +130,10 @@ export class PackedLab {
     for (const end of this.ends.values()) end.close();
   }
 
-  private start(plan: DevicePlan): void {
-    const { clock, output } = this.options;
+  private build(plan: DevicePlan): void {
+    const { output } = this.options;
+    const clock = new DeviceClock(this.options.clock);
+    this.clocks.set(plan.name, clock);
     const wires = new Map<string, Wire>();
     for (const port of plan.ports) {
       const end = this.ends.get(`${plan.name}:${port.name}`);

@@ -54,9 +54,11 @@ class CaptureQueue {
   private lost = 0;
   private timer: NodeJS.Timeout | undefined;
   private eager: NodeJS.Immediate | undefined;
+  private readonly atOnce: boolean;
 
-  constructor(sink: CaptureSink) {
+  constructor(sink: CaptureSink, atOnce: boolean) {
     this.sink = sink;
+    this.atOnce = atOnce;
   }
 
   /** Copy one frame; `head` writes the fields that the caller knows. */
@@ -71,7 +73,8 @@ class CaptureQueue {
     this.buffer.set(bytes.subarray(start, start + size), this.at + CAPTURE_FRAME_HEAD);
     this.at = end;
     this.frames++;
-    if (this.at >= BATCH_BYTES_EAGER) this.eager ??= setImmediate(this.flush);
+    if (this.atOnce) this.flush();
+    else if (this.at >= BATCH_BYTES_EAGER) this.eager ??= setImmediate(this.flush);
     else this.timer ??= setTimeout(this.flush, FLUSH_MS);
   }
 
@@ -131,9 +134,12 @@ export class Captures {
     };
   }
 
-  /** Send the frames of `ports` to `sink` until the returned function is called. */
-  watch(ports: readonly string[], sink: CaptureSink): () => void {
-    const queue = new CaptureQueue(sink);
+  /**
+   * Send the frames of `ports` to `sink` until the returned function is called. `atOnce`: each in a message of its own,
+   * for a watcher in the same process, who then sees the frames of all devices in the order in which they passed.
+   */
+  watch(ports: readonly string[], sink: CaptureSink, atOnce = false): () => void {
+    const queue = new CaptureQueue(sink, atOnce);
     this.watchers.set(queue, new Set(ports));
     this.settle();
     return () => {

@@ -192,6 +192,14 @@ export class ImpairedWire implements Wire {
   plug(): void {
     this.inner.plug();
   }
+  /** The power of our device went: what is under way here is gone, and frames are numbered anew. */
+  reset(): void {
+    this.loseAll();
+    this.frame = 0;
+    this.takenBefore = this.inner.taken;
+    this.inner.setPortUp(false);
+  }
+
   close(): void {
     this.timer.stop();
     this.loseAll();
@@ -305,7 +313,7 @@ export class ImpairedWire implements Wire {
     due += delay;
     // Only jitter may change the order of frames.
     if (knobs.jitter === undefined || knobs.jitter === 0 || knobs.order === 'kept') due = Math.max(due, this.lastDue);
-    else if (this.log.listener !== undefined) this.log.add(now, n, 'delayed', `delay ${formatDelay(delay)}`);
+    else if (this.log.listener !== undefined) this.log.tell(now, n, 'delayed', `delay ${formatDelay(delay)}`);
     this.lastDue = Math.max(this.lastDue, due);
     this.send(batch, i, due);
   }

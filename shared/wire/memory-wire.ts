@@ -4,10 +4,13 @@
  */
 import type { Clock, Micros, Timer } from '../platform.ts';
 import { type FrameBatch, giveBatch } from './frame-batch.ts';
-import { WIRE_BACKLOG_BYTES_MAX, type Wire } from './wire.ts';
+import { WIRE_BACKLOG_BYTES_MAX } from './wire.ts';
 import { WireEnd } from './wire-end.ts';
 
-class MemoryWireEnd extends WireEnd {
+/** Real link pulses come each second; the far end of a wire whose device stands still misses three. */
+const FROZEN_DARK: Micros = 3_000_000;
+
+export class MemoryWireEnd extends WireEnd {
   /** Set right after construction, before anybody has hold of either end. */
   peer!: MemoryWireEnd;
   private readonly clock: Clock;
@@ -16,12 +19,31 @@ class MemoryWireEnd extends WireEnd {
   private queue: FrameBatch[] = [];
   private queuedBytes = 0;
   private closed = false;
+  private frozen = false;
+  /** Frozen for so long that the far end has noticed. */
+  private silent = false;
+  private readonly silenceTimer: Timer;
 
   constructor(clock: Clock, name: string, end: string) {
     super(name, end);
     this.clock = clock;
     this.flushTimer = clock.timer(this.flushScheduled);
     this.deliverTimer = clock.timer(() => this.deliverQueue());
+    this.silenceTimer = clock.timer(() => {
+      this.silent = true;
+      this.announce();
+    });
+  }
+
+  /** Our device stands still, or goes on: what comes in waits, and no pulse goes out. */
+  setFrozen(frozen: boolean): void {
+    if (this.frozen === frozen) return;
+    this.frozen = frozen;
+    if (frozen) return this.silenceTimer.arm(FROZEN_DARK);
+    this.silenceTimer.stop();
+    this.silent = false;
+    this.announce();
+    this.peer.deliverTimer.arm(0);
   }
 
   close(): void {
@@ -51,13 +73,15 @@ class MemoryWireEnd extends WireEnd {
 
   private refresh(): void {
     const whole = this.plugged && this.peer.plugged && !this.closed && !this.peer.closed;
-    const up = whole && this.peer.portUp && !this.peer.isCut;
+    const up = whole && this.peer.portUp && !this.peer.isCut && !this.peer.silent;
     // Frames under way when the wire is cut never arrive.
     if (!whole) this.loseQueue();
     this.setCarrier(up);
   }
 
   private deliverQueue(): void {
+    // As in the socket of a process that stands still: it waits, and when too much does, we are told to stop.
+    if (this.peer.frozen) return;
     const queue = this.queue;
     this.queue = [];
     this.queuedBytes = 0;
@@ -85,7 +109,7 @@ class MemoryWireEnd extends WireEnd {
 }
 
 /** The two ends of a wire called `nameA--nameB`; each end is named after its port, `alice:eth0`. */
-export function memoryWire(clock: Clock, nameA: string, nameB: string): [Wire, Wire] {
+export function memoryWire(clock: Clock, nameA: string, nameB: string): [MemoryWireEnd, MemoryWireEnd] {
   const name = `${nameA}--${nameB}`;
   const a = new MemoryWireEnd(clock, name, nameA);
   const b = new MemoryWireEnd(clock, name, nameB);

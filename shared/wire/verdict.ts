@@ -48,6 +48,11 @@ export class VerdictLog {
     this.listener?.(entry);
   }
 
+  /** Tell who watches, and nobody else: what every frame of a wire with jitter has would push out the rest. */
+  tell(time: Micros, frame: number, verdict: VerdictKind, rule: string): void {
+    this.listener?.({ sequence: this.next, time, frame, verdict, rule });
+  }
+
   /** Verdicts from `sequence` on, and how many of those are forgotten. */
   since(sequence: number): { readonly verdicts: readonly Verdict[]; readonly missed: number; readonly next: number } {
     const oldest = Math.max(0, this.next - VERDICTS_MAX);

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { DeviceLink } from '../../services/gateway/device-link.ts';
 import { Lab } from '../../services/gateway/lab.ts';
 import { type Gateway, serveGateway } from '../../services/gateway/server.ts';
 import { SupervisorLink } from '../../services/gateway/supervisor-link.ts';
@@ -57,7 +58,8 @@ beforeAll(async () => {
     control: `http://127.0.0.1:${servers.get(name)?.port}`,
     ports: ports.map((port) => port.name),
   }));
-  const lab = new Lab({ lab: plan.name, seed: plan.seed, devices, wires: plan.wires }, TOKEN);
+  const links = devices.map((device) => new DeviceLink(device, TOKEN));
+  const lab = new Lab({ lab: plan.name, seed: plan.seed, devices, wires: plan.wires }, links);
   gateway = await serveGateway({ lab, supervisor: new SupervisorLink(() => {}), token: TOKEN, listen: LISTEN });
 });
 

@@ -1,0 +1,93 @@
+/**
+ * wirelab in a test: `await using net = await lab('two-hosts')`. The lab, every fault and every capture end with their
+ * scope. See net/types.ts for what a lab can do.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { logFolder, type RunningLab } from '../../shared/device/running-lab.ts';
+import type { LabPlan } from '../../shared/lab/plan-types.ts';
+import { composeDown, composeLifecycle, composeUp } from './engine-docker.ts';
+import { ProcessEngine } from './engine-processes.ts';
+import { planOf } from './labs.ts';
+import type { Driver } from './net/driver.ts';
+import { realTime, virtualTime } from './net/lab-time.ts';
+import { LabNet } from './net/net.ts';
+import { PackedDriver } from './net/packed.ts';
+import { RemoteDriver } from './net/remote.ts';
+import type { LabOptions, Net } from './net/types.ts';
+import { findPorts } from './ports.ts';
+import { projectRoot } from './root.ts';
+
+export type * from './net/types.ts';
+
+const MICROS_PER_MS = 1_000;
+
+/**
+ * Bring a lab up: by its name (`url-to-page`), or the path of a lab file or its folder. Resolves when every device is
+ * ready and every wire has carrier. Rejects with every problem of a bad file.
+ */
+export async function lab(nameOrPath: string, options: LabOptions = {}): Promise<Net> {
+  const plan = planOf(nameOrPath, options.seed);
+  const net = new LabNet(await driverOf(plan, options));
+  if (options.engine === 'packed') await allCarriers(plan, net);
+  return net;
+}
+
+async function driverOf(plan: LabPlan, options: LabOptions): Promise<Driver> {
+  switch (options.engine ?? 'processes') {
+    case 'packed':
+      return new PackedDriver(plan, options.clock === 'virtual' ? virtualTime() : realTime(), options);
+    case 'docker':
+      return await dockerDriver(plan);
+    case 'processes':
+      return await processDriver(plan);
+  }
+}
+
+async function allCarriers(plan: LabPlan, net: Net): Promise<void> {
+  for (const { name } of plan.wires) await net.wait.carrier(name);
+}
+
+/** Processes of this one: they end when it does. Beside whatever lab a person has up: nothing is shared with it. */
+async function processDriver(plan: LabPlan): Promise<Driver> {
+  const runtime = mkdtempSync(join(tmpdir(), 'wirelab-net-'));
+  mkdirSync(logFolder(runtime, plan.name), { recursive: true });
+  const clockOrigin = Math.round((performance.timeOrigin + performance.now()) * MICROS_PER_MS);
+  const ports = await findPorts(plan.devices.length + 1, undefined);
+  const nobody = { onReady: () => {}, onDied: () => {}, onDown: () => {} };
+  const engine = new ProcessEngine({ plan, ports, runtime, clockOrigin }, nobody);
+  const down = async (): Promise<void> => {
+    await engine.stop();
+    rmSync(runtime, { recursive: true, force: true });
+  };
+  try {
+    await engine.start();
+  } catch (error) {
+    rmSync(runtime, { recursive: true, force: true });
+    throw error;
+  }
+  const running: RunningLab = {
+    lab: plan.name,
+    state: 'up',
+    engine: 'processes',
+    folder: plan.folder,
+    pid: process.pid,
+    pidStart: 0,
+    since: Date.now(),
+    clockOrigin,
+    gateway: engine.gatewayUrl,
+    token: engine.token,
+  };
+  return new RemoteDriver({ running, plan, down });
+}
+
+async function dockerDriver(plan: LabPlan): Promise<Driver> {
+  const running = await composeUp(plan, { root: projectRoot(), port: undefined, progress: () => {} });
+  return new RemoteDriver({
+    running,
+    plan,
+    lifecycle: (verb, device) => composeLifecycle(plan.name, verb, device),
+    down: () => composeDown(plan.name),
+  });
+}

@@ -1,0 +1,212 @@
+/** A lab in a test (types.ts), on whatever driver it rests. */
+import { parseDelay, parseRatio } from '../../../shared/lab/units.ts';
+import type { FaultRequest } from '../../gateway/fault-request.ts';
+import { CommandError } from '../exit.ts';
+import { changeOf, type KnobOptions } from '../knobs.ts';
+import { FrameCapture } from './capture.ts';
+import type { Driver } from './driver.ts';
+import { curl } from './fetch.ts';
+import type {
+  ExecResult,
+  FetchResult,
+  Net,
+  NetCapture,
+  NetDevice,
+  NetFault,
+  NetProgram,
+  NetVerdict,
+  NetWire,
+  Wait,
+} from './types.ts';
+
+const LIMIT = '5s';
+/** How often a condition is asked for: lab time between two looks, microseconds. */
+const POLL = 20_000;
+
+/** A time in words, as microseconds; a test that says it wrong is told. */
+export function micros(time: string): number {
+  const value = parseDelay(time);
+  if (value === undefined) throw new CommandError(`expected a time such as 200ms or 5s, found "${time}"`);
+  return value;
+}
+
+export class LabNet implements Net {
+  readonly wait: Wait;
+  private readonly driver: Driver;
+  private closing: Promise<void> | undefined;
+
+  constructor(driver: Driver) {
+    this.driver = driver;
+    this.wait = {
+      time: (time) => driver.sleep(micros(time)),
+      until: (holds, limit = LIMIT, what = 'the condition') => this.until(holds, limit, what),
+      carrier: (target, up = true, limit = LIMIT) =>
+        this.until(
+          async () => Object.values(await this.carriers(target)).every((carrier) => carrier === up),
+          limit,
+          `carrier ${up ? 'up' : 'down'} at ${target}`,
+        ),
+    };
+  }
+
+  get name(): string {
+    return this.driver.name;
+  }
+  get engine() {
+    return this.driver.engine;
+  }
+  get seed(): number {
+    return this.driver.seed;
+  }
+  get dashboard(): string | undefined {
+    return this.driver.dashboard;
+  }
+
+  devices(): readonly string[] {
+    return this.driver.devices;
+  }
+
+  now(): number {
+    return this.driver.now();
+  }
+
+  host(name: string): NetDevice {
+    const { driver } = this;
+    const start = (...argv: readonly string[]): NetProgram => startProgram(driver, name, argv);
+    return {
+      name,
+      start,
+      exec: (...argv) => start(...argv).done,
+      fetch: (url): Promise<FetchResult> => curl(driver, name, url),
+      state: async () => {
+        const { devices } = await driver.state();
+        const detail = devices.find((device) => device.name === name)?.detail;
+        if (detail == null) throw new CommandError(`${name} is not up`);
+        return detail;
+      },
+      kill: () => this.kill(name),
+      freeze: () => this.freeze(name),
+      restart: () => driver.during(driver.lifecycle('restart', name)),
+    };
+  }
+
+  wire(target: string): NetWire {
+    return {
+      name: target,
+      impair: ({ clear = false, ...knobs }: KnobOptions & { clear?: boolean }) =>
+        this.fault({ fault: 'impair', target, impairment: changeOf(knobs), clear }),
+      unplug: () => this.unplug(target),
+      cut: () => this.cut(target),
+      carrier: () => this.carriers(target),
+    };
+  }
+
+  unplug(target: string): Promise<NetFault> {
+    return this.fault({ fault: 'unplug', target });
+  }
+
+  plug(target: string): Promise<void> {
+    return this.driver.plug(target);
+  }
+
+  cut(target: string): Promise<NetFault> {
+    return this.fault({ fault: 'cut', target });
+  }
+
+  flap(target: string, { period = '2s', duty = '50%' } = {}): Promise<NetFault> {
+    const share = parseRatio(duty);
+    if (share === undefined) throw new CommandError(`expected a percentage, found "${duty}"`);
+    return this.fault({ fault: 'flap', target, period: micros(period), duty: share });
+  }
+
+  partition(...groups: (readonly string[])[]): Promise<NetFault> {
+    return this.fault({ fault: 'partition', groups });
+  }
+
+  kill(target: string): Promise<NetFault> {
+    return this.fault({ fault: 'kill', target });
+  }
+
+  freeze(target: string): Promise<NetFault> {
+    return this.fault({ fault: 'freeze', target });
+  }
+
+  heal(target?: string): Promise<readonly string[]> {
+    return this.driver.during(this.driver.heal(target));
+  }
+
+  async capture(...ports: string[]): Promise<NetCapture> {
+    return await FrameCapture.start(this.driver, ports.length === 0 ? ['all'] : ports);
+  }
+
+  async verdicts(target?: string): Promise<readonly NetVerdict[]> {
+    const ports = await this.driver.verdicts(target);
+    const all = ports.flatMap(({ port, verdicts }) => verdicts.map((verdict) => ({ port, ...verdict })));
+    return all.sort((one, other) => one.time - other.time);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.driver.close();
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async fault(request: FaultRequest): Promise<NetFault> {
+    const { fault, words, wires, ports } = await this.driver.during(this.driver.fault(request));
+    let healing: Promise<void> | undefined;
+    const heal = (): Promise<void> => {
+      // The lab may have gone before the scope of its fault ends.
+      healing ??= this.closing ?? this.driver.during(this.driver.endFault(fault));
+      return healing;
+    };
+    return { words, wires, ports, heal, [Symbol.asyncDispose]: heal };
+  }
+
+  private async carriers(target: string): Promise<Record<string, boolean>> {
+    const { wires } = await this.driver.state();
+    const wanted = target.replace(/\s+/g, '');
+    const swapped = wanted.split('--').reverse().join('--');
+    const found: Record<string, boolean> = {};
+    for (const { name, a, b, carrierA, carrierB } of wires) {
+      const whole = name === wanted || name === swapped;
+      if (whole || a === wanted) found[a] = carrierA;
+      if (whole || b === wanted) found[b] = carrierB;
+    }
+    if (Object.keys(found).length === 0) throw new CommandError(`no wire or wired port is called ${target}`);
+    return found;
+  }
+
+  private async until(holds: () => boolean | Promise<boolean>, limit: string, what: string): Promise<void> {
+    const end = this.driver.now() + micros(limit);
+    while (!(await holds())) {
+      if (this.driver.now() >= end) throw new CommandError(`${what} did not come true within ${limit}`);
+      await this.driver.sleep(POLL);
+    }
+  }
+}
+
+function startProgram(driver: Driver, device: string, words: readonly string[]): NetProgram {
+  const argv = words.length === 1 ? (words[0] ?? '').trim().split(/\s+/) : words;
+  const texts = { stdout: '', stderr: '' };
+  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  const add = (stream: 'stdout' | 'stderr') => (bytes: Uint8Array) => {
+    texts[stream] += decoders[stream].decode(bytes, { stream: true });
+  };
+  const running = driver.run(device, argv, { stdout: add('stdout'), stderr: add('stderr') });
+  const done: Promise<ExecResult> = driver.during(running.exit).then((status) => ({ status, ...texts }));
+  // Somebody who never asks is not told by a crash.
+  done.catch(() => {});
+  return {
+    done,
+    stdout: () => texts.stdout,
+    stderr: () => texts.stderr,
+    kill: (signal = 'SIGINT') => running.kill(signal),
+    [Symbol.asyncDispose]: async () => {
+      running.kill('SIGTERM');
+      await done.catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,220 @@
+/** A lab in a test, packed in this process: the devices of engine-packed.ts, and the gateway's faults over them. */
+import type { WebSocket } from 'ws';
+import type { Cables } from '../../../shared/device/cables.ts';
+import { Captures } from '../../../shared/device/capture.ts';
+import { EmuError } from '../../../shared/device/errors.ts';
+import type { LifecycleVerb, ProcessStatus } from '../../../shared/device/ipc.ts';
+import { stateOf } from '../../../shared/device/state.ts';
+import { closest } from '../../../shared/lab/closest.ts';
+import type { Impairment, LabPlan } from '../../../shared/lab/plan-types.ts';
+import type { DeviceDoor } from '../../gateway/device-link.ts';
+import type { FaultRequest } from '../../gateway/fault-request.ts';
+import { type FaultAnswer, Faults } from '../../gateway/faults.ts';
+import { Lab, type LabView } from '../../gateway/lab.ts';
+import { type PortVerdicts, portsMeant } from '../../gateway/trouble-routes.ts';
+import { PackedLab } from '../engine-packed.ts';
+import { CommandError, EXIT } from '../exit.ts';
+import type { CaptureStream, Driver, ProgramOutput, RunningProgramHandle } from './driver.ts';
+import type { LabTime } from './lab-time.ts';
+import type { LabOptions } from './types.ts';
+
+const NO_GARBAGE: ReadonlyMap<string, number> = new Map();
+
+export class PackedDriver implements Driver {
+  readonly engine = 'packed';
+  readonly dashboard = undefined;
+  readonly packed: PackedLab;
+  private readonly plan: LabPlan;
+  private readonly time: LabTime;
+  private readonly lab: Lab;
+  private readonly faults: Faults;
+
+  constructor(plan: LabPlan, time: LabTime, options: Pick<LabOptions, 'output'>) {
+    this.plan = plan;
+    this.time = time;
+    this.packed = new PackedLab(plan, { clock: time.clock, ...(options.output && { output: options.output }) });
+    const devices = plan.devices.map(({ name, kind, role, index, ports }) => ({
+      name,
+      kind,
+      role,
+      index,
+      control: '',
+      ports: ports.map((port) => port.name),
+    }));
+    this.lab = new Lab(
+      { lab: plan.name, seed: plan.seed, devices, wires: plan.wires },
+      plan.devices.map(({ name }) => new PackedDoor(this.packed, name)),
+      time.clock.epoch,
+    );
+    const schedule = (delay: number, fire: () => void) => {
+      const timer = time.clock.after(delay, fire);
+      return () => timer.stop();
+    };
+    this.faults = new Faults(this.lab, { request: async (verb, device) => this.lifecycle(verb, device) }, schedule);
+  }
+
+  get name(): string {
+    return this.plan.name;
+  }
+  get seed(): number {
+    return this.plan.seed;
+  }
+  get devices(): readonly string[] {
+    return this.plan.devices.map((device) => device.name);
+  }
+
+  now(): number {
+    return this.time.clock.now();
+  }
+
+  sleep(micros: number): Promise<void> {
+    return this.time.sleep(micros);
+  }
+
+  during<T>(work: Promise<T>): Promise<T> {
+    return this.time.during(work);
+  }
+
+  run(name: string, argv: readonly string[], output: ProgramOutput): RunningProgramHandle {
+    this.lab.link(name);
+    const device = this.packed.devices.get(name);
+    if (device === undefined) throw new CommandError(`${name} is not up`);
+    const { stdout, stderr } = output;
+    const program = device.spawn(argv, {
+      stdout: (bytes) => stdout(bytes),
+      stderr: (bytes) => stderr(bytes),
+      cause: 0,
+    });
+    if (program === undefined) {
+      const near = closest(argv[0] ?? '', device.programs);
+      const hint = near === undefined ? '' : `; did you mean ${near}?`;
+      throw new CommandError(`${argv[0] ?? ''}: command not found${hint}`, EXIT.NO_PROGRAM);
+    }
+    program.end();
+    return { exit: program.exited, kill: (signal) => program.kill(signal) };
+  }
+
+  state(): Promise<LabView> {
+    this.lab.setStatuses(
+      this.devices.map((name): ProcessStatus => ({ name, state: this.packed.stateOf(name), pid: 0, ended: '' })),
+    );
+    return this.lab.view();
+  }
+
+  fault(request: FaultRequest): Promise<FaultAnswer> {
+    return this.faults.add(request, 1);
+  }
+
+  endFault(fault: number): Promise<void> {
+    return this.faults.remove(fault);
+  }
+
+  async plug(target: string): Promise<void> {
+    await this.faults.plug(target);
+  }
+
+  heal(target: string | undefined): Promise<readonly string[]> {
+    return this.faults.heal(target);
+  }
+
+  async lifecycle(verb: LifecycleVerb, device: string): Promise<void> {
+    this.lab.link(device);
+    const { packed } = this;
+    const up = packed.stateOf(device) !== 'dead';
+    if (!up && verb !== 'start' && verb !== 'restart') throw new EmuError('EMU_DEVICE_DOWN', `${device} is not up`);
+    if (verb === 'freeze' || verb === 'thaw') return packed.freeze(device, verb === 'freeze');
+    if (up && verb === 'start') throw new EmuError('EMU_DEVICE_UP', `${device} is up already`);
+    if (up) packed.kill(device);
+    if (verb !== 'start' && verb !== 'restart') return;
+    packed.start(device);
+    // Not awaited: it may be a fault's turn that asked.
+    void this.faults.reapply(device);
+  }
+
+  async verdicts(target: string | undefined): Promise<readonly PortVerdicts[]> {
+    return portsMeant(this.lab, target).map(({ device, port }) => {
+      const name = `${device}:${port}`;
+      return { port: name, ...this.packed.end(name).log.since(0) };
+    });
+  }
+
+  async capture(asked: readonly string[], onMessage: (message: Uint8Array) => void): Promise<CaptureStream> {
+    const watched = [...this.lab.ports(asked)].map(([name, ports]) => {
+      const device = this.packed.device(name);
+      const captures = new Captures({
+        deviceName: name,
+        deviceIndex: device.plan.index,
+        clock: this.time.clock,
+        points: device.phys,
+        verdictsOf: (port) => this.packed.ends.get(`${name}:${port}`)?.log,
+      });
+      const stop = captures.watch(ports, { send: onMessage, backlog: 0 }, true);
+      return { stop, ports: captures.hello(ports).ports };
+    });
+    return {
+      hello: { clockOrigin: this.time.clock.epoch, ports: watched.flatMap(({ ports }) => ports) },
+      drained: async () => {},
+      stop: () => {
+        for (const { stop } of watched) stop();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.faults.close();
+    this.packed.stop();
+    this.time.stop();
+  }
+}
+
+/** A device in this process, reached as the gateway reaches one over its control server. */
+class PackedDoor implements DeviceDoor {
+  readonly name: string;
+  private readonly packed: PackedLab;
+
+  constructor(packed: PackedLab, name: string) {
+    this.packed = packed;
+    this.name = name;
+  }
+
+  async get<T>(_path: string): Promise<T> {
+    return stateOf(this.device(), this.cables(), NO_GARBAGE) as T;
+  }
+
+  async post<T>(path: string, body: object = {}): Promise<T> {
+    const port = /^\/ports\/([^/]+)\/trouble$/.exec(path)?.[1] ?? '';
+    this.device();
+    const end = this.packed.end(`${this.name}:${port}`);
+    const { plugged, cut, impairment } = body as { plugged: boolean; cut: boolean; impairment: Impairment };
+    if (plugged) end.plug();
+    else end.unplug();
+    end.setCut(cut);
+    end.set(impairment);
+    return { port, carrier: end.carrier, plugged, cut } as T;
+  }
+
+  socket(): WebSocket {
+    throw new Error('a packed device has no sockets');
+  }
+
+  close(): void {}
+
+  private device() {
+    const device = this.packed.devices.get(this.name);
+    if (device === undefined) throw new EmuError('EMU_DEVICE_DOWN', `${this.name} is not up`);
+    return device;
+  }
+
+  private cables(): Cables {
+    const end = (port: string) => this.packed.ends.get(`${this.name}:${port}`);
+    return {
+      wires: this.device().wires,
+      impair: (port, impairment) => end(port)?.set(impairment),
+      impairmentOf: (port) => end(port)?.impairment ?? {},
+      verdictsOf: (port) => end(port)?.log,
+      upgrade: () => false,
+      garbage: 0,
+      close: () => {},
+    };
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * One device's share of a clock that a whole lab runs on: its timers can be held while the device stands still, and are
+ * forgotten when its power goes, without touching anybody else's.
+ */
+import type { Clock, Micros, Timer } from '../platform.ts';
+
+export class DeviceClock implements Clock {
+  private readonly inner: Clock;
+  private state: 'running' | 'frozen' | 'off' = 'running';
+  /** What became due while it stood still. */
+  private late: (() => void)[] = [];
+
+  constructor(inner: Clock) {
+    this.inner = inner;
+  }
+
+  get epoch(): Micros {
+    return this.inner.epoch;
+  }
+
+  now(): Micros {
+    return this.inner.now();
+  }
+
+  timer(fire: () => void): Timer {
+    return this.inner.timer(() => this.fire(fire));
+  }
+
+  after(delay: Micros, fire: () => void): Timer {
+    return this.inner.after(delay, () => this.fire(fire));
+  }
+
+  get frozen(): boolean {
+    return this.state === 'frozen';
+  }
+
+  freeze(): void {
+    if (this.state === 'running') this.state = 'frozen';
+  }
+
+  thaw(): void {
+    if (this.state !== 'frozen') return;
+    this.state = 'running';
+    const late = this.late;
+    this.late = [];
+    for (const fire of late) this.after(0, fire);
+  }
+
+  /** Nothing of this device happens any more. */
+  off(): void {
+    this.state = 'off';
+    this.late = [];
+  }
+
+  private fire(fire: () => void): void {
+    if (this.state === 'running') fire();
+    else if (this.state === 'frozen') this.late.push(fire);
+  }
+}

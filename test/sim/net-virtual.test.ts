@@ -1,0 +1,90 @@
+/** A lab in a test, packed, on virtual time: it repeats bit for bit, and waits for nothing. */
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { lab } from '../../services/lab/index.ts';
+
+const virtual = { engine: 'packed', clock: 'virtual' } as const;
+
+/** Everything that passed any wire while the page was fetched through trouble, as one hash. */
+async function story(seed: number): Promise<{ hash: string; frames: number; lost: number }> {
+  await using net = await lab('url-to-page', { ...virtual, seed });
+  await using capture = await net.capture('all');
+  await using _ = await net.wire('alice:eth0').impair({ delay: '3ms', jitter: '1ms', loss: '15%', duplicate: '5%' });
+  const alice = net.host('alice');
+  await Promise.all([
+    alice.exec('ping', '-c', '20', '-i', '0.1', 'www.server.com'),
+    alice.exec('dig', 'www.server.com'),
+  ]);
+  await alice.exec('curl', '-sS', '-o', '/dev/null', 'http://www.server.com/');
+  await capture.stop();
+  const lost = (await net.verdicts()).filter(({ verdict }) => verdict === 'lost').length;
+  return { hash: createHash('sha256').update(capture.pcapng()).digest('hex'), frames: capture.frames().length, lost };
+}
+
+test('the frames of built-in programs on all wires repeat bit for bit from a seed, and another seed tells another story', async () => {
+  const [first, again, other] = [await story(7), await story(7), await story(8)];
+  expect(first.frames).toBeGreaterThan(500);
+  expect(first.lost).toBeGreaterThan(0);
+  expect(again).toEqual(first);
+  expect(other.hash).not.toBe(first.hash);
+});
+
+test('an hour of lab time passes in seconds', async () => {
+  await using net = await lab('two-hosts', virtual);
+  const began = performance.now();
+  const from = net.now();
+  const pinging = net.host('alice').start('ping', '-i', '10', '10.0.0.2');
+  await net.wait.time('3600s');
+  pinging.kill();
+  const { stdout } = await pinging.done;
+  expect(net.now() - from).toBeGreaterThanOrEqual(3_600_000_000);
+  expect(Number(/(\d+) packets transmitted/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(360);
+  expect(performance.now() - began).toBeLessThan(20_000);
+});
+
+test('waiting for what can never happen is an error, not a test that hangs', async () => {
+  await using net = await lab('two-hosts', virtual);
+  await expect(net.wait.until(() => false, '2s', 'the moon')).rejects.toThrow('the moon did not come true within 2s');
+  await expect(net.wait.carrier('alice:eth7')).rejects.toThrow('no wire or wired port is called alice:eth7');
+  expect(() => net.host('alise').start('ping')).toThrow('did you mean alice?');
+  await expect(net.unplug('alice:eth1')).rejects.toThrow('did you mean alice:eth0?');
+  await expect(net.host('alice').fetch('http://10.0.0.9/')).rejects.toThrow('alice: curl: (7)');
+});
+
+test('a device that was killed comes back new, and one that was frozen goes on where it stood', async () => {
+  await using net = await lab('two-hosts', virtual);
+  const bob = net.host('bob');
+  await bob.exec('ip', 'addr', 'add', '10.0.0.77/24', 'dev', 'eth0');
+  {
+    await using _ = await bob.freeze();
+    expect((await net.host('alice').exec('ping', '-c', '1', '-W', '1', '10.0.0.2')).status).toBe(1);
+    await net.wait.time('10s');
+  }
+  await net.wait.carrier('sw:p2');
+  expect((await bob.exec('ip', 'addr')).stdout).toContain('10.0.0.77');
+  {
+    await using _ = await bob.kill();
+    await net.wait.carrier('sw:p2', false, '1s');
+  }
+  await net.wait.carrier('sw:p2');
+  expect((await bob.exec('ip', 'addr')).stdout).not.toContain('10.0.0.77');
+  expect((await net.host('alice').exec('ping', '-c', '1', '10.0.0.2')).status).toBe(0);
+});
+
+test('a flapping wire flaps on lab time; a partition parts and is healed', async () => {
+  await using net = await lab('two-hosts', virtual);
+  {
+    await using _ = await net.flap('alice:eth0', { period: '10s', duty: '50%' });
+    const seen: boolean[] = [];
+    for (let i = 0; i < 20; i++) {
+      await net.wait.time('1s');
+      seen.push((await net.wire('alice:eth0').carrier())['alice:eth0'] ?? false);
+    }
+    expect(seen.filter((up) => up)).toHaveLength(10);
+  }
+  const parted = await net.partition(['alice'], ['bob']);
+  expect(parted.wires).toEqual(['alice:eth0--sw:p1']);
+  expect(await net.heal()).toEqual(['partition alice -- bob']);
+  await parted.heal();
+  await net.wait.carrier('alice:eth0');
+});
