@@ -23,7 +23,7 @@ export default defineConfig({
       project('fuzz', 60_000, together),
       project('e2e', 60_000, oneByOne),
       // The example that people copy runs as they run it, on the built package.
-      { test: { ...project('example', 60_000, oneByOne).test, include: ['examples/**/*.test.ts'] } },
+      { test: { ...project('example', 300_000, oneByOne).test, include: ['examples/**/*.test.ts'] } },
       project('tidy', 60_000),
       project('long', 3_600_000, oneByOne),
       project('docker', 600_000, oneByOne),
