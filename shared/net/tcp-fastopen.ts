@@ -174,6 +174,7 @@ export function fastopenSynackTimer(sk: TcpSock, request: RequestSock): void {
   if (request.timeouts >= most) return tcpWriteError(sk);
   if (sk.retransmits === 1) enterLoss(sk);
   resendSynAck(request);
+  sk.accecn.failMode |= request.accecnFailMode;
   sk.totalRetrans++;
   request.timeouts++;
   sk.retransmits++;

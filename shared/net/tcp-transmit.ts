@@ -139,7 +139,8 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   view.setUint32(at + TCP.ACKNOWLEDGEMENT, ack);
   const urgent = urgentPointer(sk, seq);
   if (urgent > 0) flags |= TCP_FLAG.URG;
-  view.setUint16(at + TCP.OFFSET, ((size / 4) << 12) | (syn ? flags : ecnSend(sk, seq, flags, payload)));
+  const onWire = syn ? flags : ecnSend(sk, seq, flags, payload);
+  view.setUint16(at + TCP.OFFSET, ((size / 4) << 12) | onWire);
   view.setUint16(at + TCP.WINDOW, window);
   view.setUint16(at + TCP.URGENT, urgent);
   if (syn) emitSynOptions(view, at + TCP.SIZE, o);
@@ -159,7 +160,7 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   }
   host.snmp.TcpOutSegs += count;
   sk.segsOut += count;
-  if (host.trace.on) traceTransmit(sk, skb, { seq, ack, flags, payload, window });
+  if (host.trace.on) traceTransmit(sk, skb, { seq, ack, flags: onWire, payload, window });
   const error = ipQueueXmit(host, sk, skb);
   if (error !== 'NET_XMIT_DROP' && error !== 'NET_XMIT_CN') return error;
   // Congestion begins at home: our own device's queue (net_xmit_eval).

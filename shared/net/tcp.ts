@@ -11,6 +11,7 @@
  *   tcp-congestion.ts, tcp-cubic.ts  cwnd    tcp-rtt.ts  RTO                              tcp-window.ts, tcp-rcvbuf.ts
  *   tcp-close.ts     FIN, RST, orphans       tcp-minisocks.ts  TIME-WAIT                  tcp-reply.ts  without a sock
  *   tcp-fastopen.ts, tcp-fastopen-client.ts, tcp-fastopen-send.ts  RFC 7413              tcp-metrics.ts  destinations
+ *   tcp-ecn.ts, tcp-accecn.ts  RFC 3168 and RFC 9768
  *   tcp-sock.ts      the state               tcp-host.ts  tables                          tcp-info.ts  what ss shows
  */
 import { IPV4_ANY } from '../header/address.ts';

@@ -98,6 +98,24 @@ ${data}`;
     );
   });
 
+  test('goes together with Fast Open: data in the SYN is served, and counted with its mark', async () => {
+    await expectScript(`${sysctl('tcp_ecn=3', 'tcp_fastopen=0x202')}
+  0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+ +0 bind(3, ..., ...) = 0
+ +0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [10], 4) = 0
+ +0 listen(3, 1) = 0
+ +0 < [ect0] SEWA 0:100(100) win 32792 ${OFFER}
+ +0 > SA. 0:0(0) ack 101 <mss 1460,ECN e1b 1 ceb 0 e0b 1,nop,nop,nop,sackOK,nop,wscale 8>
+ +0 accept(3, ..., ...) = 4
+ +0 %{
+assert tcpi_ecn_mode == 2, tcpi_ecn_mode
+assert tcpi_received_e0_bytes == 100, tcpi_received_e0_bytes
+}%
++.01 < [ect0] W. 101:101(0) ack 1 win 320
+ +0 write(4, ..., 100) = 100
+ +0 > [ect0] P.5 1:101(100) ack 101`);
+  });
+
   test('answers an out-of-window segment for a half-open connection without ECT', async () => {
     await expectScript(`${sysctl('tcp_ecn=3')}${LISTEN}
 +0 < SEWA 0:0(0) win 32792 ${OFFER}
