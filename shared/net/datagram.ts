@@ -170,7 +170,8 @@ export function pollDatagram(sk: DatagramSock): number {
   if (sk.shutdownRead) bits |= POLL.RDHUP | POLL.IN;
   if (sk.shutdownRead && sk.shutdownWrite) bits |= POLL.HUP;
   if (sk.receiveQueue.length > 0) bits |= POLL.IN;
-  if (sk.sendMemory < sk.sndbuf) bits |= POLL.OUT;
+  // Half of the buffer is free (sock_writeable).
+  if (sk.sendMemory < sk.sndbuf >> 1) bits |= POLL.OUT;
   return bits;
 }
 
@@ -223,9 +224,10 @@ export function allocSend(sk: Sock, size: number): SkBuff | Errno {
 function releaseSend(skb: SkBuff): void {
   const sk = skb.owner;
   if (!(sk instanceof Sock)) return;
-  const wasFull = sk.sendMemory >= sk.sndbuf;
+  const half = sk.sndbuf >> 1;
+  const wasFull = sk.sendMemory >= half;
   sk.sendMemory -= skb.truesize;
-  if (wasFull && sk.sendMemory < sk.sndbuf) sk.wake(POLL.OUT);
+  if (wasFull && sk.sendMemory < half) sk.wake(POLL.OUT);
 }
 
 /** EMSGSIZE for what the path cannot take whole, told in the error queue, too (ip_append_data, raw_send_hdrinc). */

@@ -31,7 +31,7 @@ import type { IcmpInfo } from './ip-input.ts';
 import { ipSendSkb } from './ip-output.ts';
 import { mayBindTo, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
-import type { Proto, SendOptions, SockAddress } from './sock.ts';
+import { MSG, type Proto, type SendOptions, type SockAddress } from './sock.ts';
 
 const IDENTIFIER_MAX = 65_535;
 
@@ -88,7 +88,8 @@ function pingProto(host: Host, table: PingTable): Proto {
       return undefined;
     },
     sendmsg: (sk, bytes, options) => pingSendmsg(table, sk as PingSock, bytes, options),
-    recvmsg: (sk, into, flags) => receiveDatagram(sk as PingSock, into, flags, describe),
+    recvmsg: (sk, into, flags) =>
+      (flags & MSG.OOB) !== 0 ? 'EOPNOTSUPP' : receiveDatagram(sk as PingSock, into, flags, describe),
     shutdown: (sk, how) => shutdownDatagram(sk as PingSock, how),
     close: (sk) => {
       table.unbind(sk as PingSock);
@@ -128,6 +129,7 @@ function pingSendmsg(table: PingTable, sk: PingSock, bytes: Uint8Array, options:
   if (bytes.length < ICMP.SIZE || bytes[ICMP.TYPE] !== ICMP_TYPE.ECHO_REQUEST || bytes[ICMP.CODE] !== 0)
     return 'EINVAL';
   if (bytes.length > IP_PAYLOAD_MAX) return 'EMSGSIZE';
+  if (((options.flags ?? 0) & MSG.OOB) !== 0) return 'EOPNOTSUPP';
   const to = targetOf(sk, options.to);
   if (isErrno(to)) return to;
   if (sk.localPort === 0) {

@@ -24,7 +24,10 @@ export const PROCESSES_MAX = 256;
 const PID_FIRST = 300;
 const PID_MAX = 32_768;
 
-const SIGNAL_NUMBER = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 } as const satisfies Record<Signal, number>;
+const SIGNAL_NUMBER = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15, SIGURG: 23 } as const satisfies Record<
+  Signal,
+  number
+>;
 
 export type ExitReason = { readonly status: number } | { readonly signal: Signal };
 
@@ -107,9 +110,12 @@ export class Process {
     this.changed.delete(changed);
   }
 
-  signal(signal: Signal): void {
+  /** `asked`: by kill(2), not by the kernel. */
+  signal(signal: Signal, asked = true): void {
     if (!this.alive) return;
     const handler = this.handlers.get(signal);
+    // Of these two nobody dies here: SIGURG is ignored by default, and programs are Node's, which ignores SIGPIPE.
+    if (handler === undefined && (signal === 'SIGURG' || (signal === 'SIGPIPE' && !asked))) return;
     if (handler === undefined) {
       this.exit({ signal });
       return;

@@ -29,7 +29,7 @@ import type { IcmpInfo } from './ip-input.ts';
 import { ipSendSkb } from './ip-output.ts';
 import { mayBindTo, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
-import type { Proto, SendOptions, SockAddress, SockoptValue } from './sock.ts';
+import { MSG, type Proto, type SendOptions, type SockAddress, type SockoptValue } from './sock.ts';
 import { describeSock } from './sock-diag.ts';
 
 /** IPPROTO_RAW: sends with a header of its own, receives nothing. */
@@ -81,7 +81,8 @@ function rawProto(host: Host, table: RawTable): Proto {
       return undefined;
     },
     sendmsg: (sk, bytes, options) => rawSendmsg(sk as RawSock, bytes, options),
-    recvmsg: (sk, into, flags) => receiveDatagram(sk as RawSock, into, flags, describe),
+    recvmsg: (sk, into, flags) =>
+      (flags & MSG.OOB) !== 0 ? 'EOPNOTSUPP' : receiveDatagram(sk as RawSock, into, flags, describe),
     shutdown: (sk, how) => shutdownDatagram(sk as RawSock, how),
     close: (sk) => {
       table.socks.delete(sk as RawSock);
@@ -129,6 +130,7 @@ interface RawPacket {
 function rawSendmsg(sk: RawSock, bytes: Uint8Array, options: SendOptions): Result<number> {
   const { host } = sk;
   if (bytes.length > IP_PAYLOAD_MAX + (sk.headerIncluded ? IPV4.SIZE : 0)) return 'EMSGSIZE';
+  if (((options.flags ?? 0) & MSG.OOB) !== 0) return 'EOPNOTSUPP';
   const to = targetOf(sk, options.to);
   if (isErrno(to)) return to;
   const packet = sk.headerIncluded ? withOwnHeader(bytes, to.address) : plain(sk, bytes, to.address, options);

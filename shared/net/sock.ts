@@ -184,6 +184,8 @@ export interface Proto {
   getsockopt(sk: Sock, level: string, name: string): Result<SockoptAnswer>;
   /** SIOCINQ, SIOCOUTQ … */
   ioctl(sk: Sock, request: string): Result<number>;
+  /** Whether getpeername has an answer; absent: when there is a remote port. */
+  peerKnown?(sk: Sock): boolean;
   /** What SOF_TIMESTAMPING_OPT_ID counts from; 0 where packets are counted. `written`: OPT_ID_TCP. */
   timestampStart?(sk: Sock, written: boolean): Result<number>;
   /** SOF_TIMESTAMPING_OPT_STATS. */

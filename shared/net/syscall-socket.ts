@@ -140,6 +140,10 @@ export function sendNow(caller: Caller, sk: Sock, bytes: Uint8Array, options: Se
   // Nothing is copied; errors of the socket come first.
   if (bytes === BAD_ADDRESS) return sk.takeError() ?? (sk.shutdownWrite ? 'EPIPE' : 'EFAULT');
   const sent = sk.proto.sendmsg(sk, bytes, options);
+  // sk_stream_error: a stream that is broken tells the process, unless it asked not to.
+  if (sent === 'EPIPE' && sk.type === 'stream' && (flagsOf(options) & MSG.NOSIGNAL) === 0) {
+    caller.process.signal('SIGPIPE', false);
+  }
   if (typeof sent === 'number') {
     const counters = sk.host.skbs.counters;
     // What stays in the program's memory is not copied, or it is counted where it has to be (skb_copy_ubufs).
@@ -279,29 +283,51 @@ export async function receiveSocket(caller: Caller, fd: Fd, into: Uint8Array, fl
   const dontWait = (flags & (MSG.DONTWAIT | MSG.ERRQUEUE | MSG.OOB)) !== 0;
   const block = { syscall: 'recv', fd, file, dontWait, timeout: file.receiveTimeout };
   const attempt = (): Result<ReceivedMessage> => receiveNow(caller, sk, into, flags);
-  if ((flags & MSG.WAITALL) === 0 || sk.type !== 'stream') return blockOn(caller.process, block, attempt);
-  return receiveAll(caller, block, into, flags);
+  const target = (flags & MSG.WAITALL) !== 0 ? into.length : Math.min(sk.rcvlowat, into.length);
+  const once = sk.type !== 'stream' || target <= 1 || file.nonblock || dontWait || (flags & MSG.ERRQUEUE) !== 0;
+  if (once || into === BAD_ADDRESS) return blockOn(caller.process, block, attempt);
+  return receiveAtLeast(caller, block, into, { flags, target });
 }
 
-/** MSG_WAITALL: the whole of `into`, unless the stream ends or an error comes first. */
-async function receiveAll(
+/** More will not come, or not as data that may be read with what is there: the end, an error, urgent data. */
+function nothingFollows(sk: Sock): boolean {
+  if ((sk.proto.poll(sk) & (POLL.RDHUP | POLL.HUP | POLL.ERR)) !== 0) return true;
+  return sk.proto.ioctl(sk, 'SIOCATMARK') === 1;
+}
+
+/**
+ * Wait until there are `target` octets (MSG_WAITALL, SO_RCVLOWAT), unless the stream ends, an error comes or time is up:
+ * then what there is (Linux: the loop of tcp_recvmsg_locked). A peek looks at all of it again.
+ */
+async function receiveAtLeast(
   caller: Caller,
-  block: { syscall: string; fd: Fd; file: SocketFile; dontWait: boolean; timeout: number },
+  block: { syscall: string; fd: Fd; file: SocketFile; timeout: number },
   into: Uint8Array,
-  flags: number,
+  { flags, target }: { flags: number; target: number },
 ): Promise<ReceivedMessage> {
   const { sk } = block.file;
+  const peek = (flags & MSG.PEEK) !== 0;
+  const deadline = block.timeout > 0 ? sk.host.clock.now() + block.timeout : 0;
   let at = 0;
   let last: ReceivedMessage = { length: 0, flags: 0 };
-  while (at < into.length) {
+  const attempt = (): Result<{ ended: boolean }> => {
+    const got = receiveNow(caller, sk, peek ? into : into.subarray(at), flags);
+    if (isErrno(got)) return got;
+    const more = peek ? got.length - at : got.length;
+    at += more;
+    last = got;
+    const ended = at >= target || got.length === 0 || nothingFollows(sk);
+    return ended || more > 0 ? { ended } : 'EAGAIN';
+  };
+  for (;;) {
+    const left = deadline === 0 ? 0 : Math.max(1, deadline - sk.host.clock.now());
     try {
-      last = await blockOn(caller.process, block, () => receiveNow(caller, sk, into.subarray(at), flags));
+      const { ended } = await blockOn(caller.process, { ...block, timeout: left }, attempt);
+      if (ended) break;
     } catch (error) {
       if (at > 0 && error instanceof SyscallError) break;
       throw error;
     }
-    if (last.length === 0) break;
-    at += last.length;
   }
   return { ...last, length: at };
 }

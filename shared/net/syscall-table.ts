@@ -26,6 +26,7 @@ import * as sockets from './syscall-socket.ts';
 import * as splices from './syscall-splice.ts';
 import { blockOn, must, neverReturns, sleepOn } from './syscall-wait.ts';
 import type {
+  FcntlFlags,
   Fd,
   FileFlags,
   OpenFlags,
@@ -74,7 +75,8 @@ export class ProcessCalls implements Syscalls {
   }
   getpeername(fd: Fd): SockAddress {
     const { sk } = sockets.socketFile(this, 'getpeername', fd);
-    if (sk.remotePort === 0 && sk.remoteAddress === 0) throw new SyscallError('getpeername', 'ENOTCONN');
+    const known = sk.proto.peerKnown?.(sk) ?? (sk.remotePort !== 0 || sk.remoteAddress !== 0);
+    if (!known) throw new SyscallError('getpeername', 'ENOTCONN');
     return { address: sk.remoteAddress, port: sk.remotePort };
   }
   setsockopt(fd: Fd, level: string, name: string, value: SockoptValue): void {
@@ -155,8 +157,13 @@ export class ProcessCalls implements Syscalls {
   tee(from: Fd, to: Fd, count: number, flags = 0): number {
     return splices.tee(this, from, to, count, flags);
   }
-  fcntl(fd: Fd, flags: OpenFlags): void {
+  fcntl(fd: Fd, flags: FcntlFlags): void {
     const file = this.file('fcntl', fd);
+    if (flags.owner !== undefined && file.sk !== undefined) {
+      const owner = this.process.host.processes.byPid(flags.owner);
+      if (owner === undefined) throw new SyscallError('fcntl', 'ESRCH');
+      file.sk.urgentOwner = () => owner.signal('SIGURG');
+    }
     if (flags.nonblock !== undefined) file.nonblock = flags.nonblock;
   }
   ioctl(fd: Fd, request: string): number {

@@ -21,7 +21,7 @@ import type { TraceFields } from './trace.ts';
 export const BAD_ADDRESS: Uint8Array = new Uint8Array(1);
 
 export type Fd = number;
-export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGPIPE' | 'SIGHUP';
+export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGPIPE' | 'SIGHUP' | 'SIGURG';
 
 export interface PollRequest {
   readonly fd: Fd;
@@ -33,6 +33,11 @@ export interface PollRequest {
 
 export interface OpenFlags {
   readonly nonblock?: boolean;
+}
+
+export interface FcntlFlags extends OpenFlags {
+  /** The process that is sent SIGURG (F_SETOWN). */
+  readonly owner?: number;
 }
 
 export interface FileFlags extends OpenFlags {
@@ -86,7 +91,7 @@ export interface Syscalls {
   splice(from: Fd, to: Fd, count: number, flags?: number): Promise<number>;
   /** From pipe to pipe, and the octets stay in the first. */
   tee(from: Fd, to: Fd, count: number, flags?: number): number;
-  fcntl(fd: Fd, flags: OpenFlags): void;
+  fcntl(fd: Fd, flags: FcntlFlags): void;
   ioctl(fd: Fd, request: string): number;
   // Readiness.
   /** Wait until one is ready; `timeout` in microseconds, undefined for ever. Returns how many are. */

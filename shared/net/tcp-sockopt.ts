@@ -1,6 +1,6 @@
 /** TCP's own socket options, and those of SOL_SOCKET that it has something to do for (Linux: do_tcp_setsockopt). */
 import type { Errno, Result } from './errno.ts';
-import type { SockoptAnswer, SockoptValue } from './sock.ts';
+import { POLL, type SockoptAnswer, type SockoptValue } from './sock.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
 import { tuneFastopen } from './tcp-fastopen.ts';
@@ -12,6 +12,7 @@ import { cleanupRbuf } from './tcp-recvmsg.ts';
 import { NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock } from './tcp-sock.ts';
 import { keepaliveTimeWhen, setKeepalive } from './tcp-timer.ts';
 import { inPingpongMode } from './tcp-transmit.ts';
+import { spaceFromWin } from './tcp-window.ts';
 
 /** Linux: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT, MAX_TCP_SYNCNT, MAX_TCP_WINDOW. */
 const KEEP_SECONDS_MAX = 32_767;
@@ -38,11 +39,23 @@ function setSocketLevel(sk: TcpSock, name: string, value: SockoptValue): Errno |
       setKeepalive(sk, value !== 0);
       return undefined;
     case 'SO_RCVLOWAT':
-      sk.rcvlowat = Math.max(value, 1);
-      return undefined;
+      return setRcvlowat(sk, value);
     default:
       return 'ENOPROTOOPT';
   }
+}
+
+/** A program that wants more at once needs a buffer that holds it (tcp_set_rcvlowat). */
+function setRcvlowat(sk: TcpSock, value: number): undefined {
+  const most = (sk.rcvbufLocked ? sk.rcvbuf : (sk.tcp.sysctl.rmem.values[2] ?? sk.rcvbuf)) >> 1;
+  const lowat = Math.min(value < 0 ? most : value, most) || 1;
+  sk.rcvlowat = lowat;
+  sk.tcp.wake(sk, POLL.IN);
+  if (sk.rcvbufLocked) return;
+  const space = spaceFromWin(sk, lowat);
+  if (space <= sk.rcvbuf) return;
+  sk.rcvbuf = space;
+  if (sk.windowClamp > 0 && sk.windowClamp < lowat) sk.windowClamp = lowat;
 }
 
 function setCongestion(sk: TcpSock, value: SockoptValue): Errno | undefined {
@@ -195,9 +208,12 @@ function setWindowClamp(sk: TcpSock, value: number): Errno | undefined {
     sk.windowClampLocked = false;
     return undefined;
   }
+  const before = sk.windowClamp;
   sk.windowClamp = Math.max(value, RCVBUF_MIN >> 1);
   sk.windowClampLocked = true;
-  sk.rcvSsthresh = Math.min(sk.rcvSsthresh, sk.windowClamp);
+  // What is on offer now is not taken back; more is offered at once where the clamp rises.
+  if (before === 0 || sk.windowClamp < before) sk.rcvSsthresh = Math.min(sk.rcvSsthresh, sk.windowClamp);
+  else sk.rcvSsthresh = Math.max(sk.rcvSsthresh, Math.min(sk.rcvWnd, sk.windowClamp));
   return undefined;
 }
 
@@ -226,6 +242,9 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
   if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
   const { sysctl } = sk.tcp;
   switch (name) {
+    // Cubic and Reno have nothing to tell: no octets (tcp_congestion_ops.get_info).
+    case 'TCP_CC_INFO':
+      return {};
     case 'TCP_INFO':
       return tcpInfo(sk);
     case 'TCP_CONGESTION':

@@ -33,7 +33,7 @@ import { tcpMetricsInit } from './tcp-metrics.ts';
 import { recvmsg } from './tcp-recvmsg.ts';
 import { segmentOf } from './tcp-segment.ts';
 import { sendmsg, sendmsgEnd, tsqTasklet } from './tcp-sendmsg.ts';
-import { stateIs, TcpSock, URG } from './tcp-sock.ts';
+import { receiveWindow, stateIs, TcpSock, URG } from './tcp-sock.ts';
 import { getTcpOption, setTcpOption } from './tcp-sockopt.ts';
 import { timerHandlers } from './tcp-timer.ts';
 import { timestampStart, timestampStats } from './tcp-timestamping.ts';
@@ -81,7 +81,13 @@ export function streamConnect(sk: TcpSock, address: SockAddress): Errno | undefi
 }
 
 function shutdown(sk: TcpSock, how: 'read' | 'write' | 'both'): Errno | undefined {
-  if (sk.state === 'CLOSE') return 'ENOTCONN';
+  if (sk.state === 'CLOSE') {
+    // Refused, but whoever polls for the end hears of it (inet_shutdown).
+    if (how !== 'write') sk.shutdownRead = true;
+    if (how !== 'read') sk.shutdownWrite = true;
+    sk.tcp.wake(sk);
+    return 'ENOTCONN';
+  }
   if (sk.state === 'LISTEN') {
     if (how !== 'write') tcpDisconnect(sk);
     return undefined;
@@ -96,6 +102,15 @@ function shutdown(sk: TcpSock, how: 'read' | 'write' | 'both'): Errno | undefine
   return undefined;
 }
 
+/** Enough to read for SO_RCVLOWAT, or as much as there will be without reading (tcp_epollin_ready). */
+function readable(sk: TcpSock): boolean {
+  const waiting = (sk.rcvNxt - sk.copiedSeq) | 0;
+  if (waiting <= 0) return false;
+  const urgentNext = sk.urgData !== URG.NONE && sk.urgSeq === sk.copiedSeq && !sk.urgInline ? 1 : 0;
+  if (waiting >= sk.rcvlowat + urgentNext) return true;
+  return sk.receiveMemory > sk.rcvbuf - (sk.rcvbuf >> 3) || receiveWindow(sk) <= sk.rcvMss;
+}
+
 /** (Linux: tcp_poll) */
 function poll(sk: TcpSock): number {
   if (sk.state === 'LISTEN') return (sk.accept?.ready.length ?? 0) > 0 ? POLL.IN : 0;
@@ -103,9 +118,7 @@ function poll(sk: TcpSock): number {
   if ((sk.shutdownRead && sk.shutdownWrite) || sk.state === 'CLOSE') mask |= POLL.HUP;
   if (sk.shutdownRead) mask |= POLL.IN | POLL.RDHUP;
   if (sk.state !== 'SYN_SENT' && (sk.state !== 'SYN_RECV' || sk.fastopenRsk !== undefined)) {
-    const readable = (sk.rcvNxt - sk.copiedSeq) | 0;
-    const urgentNext = sk.urgData !== 0 && sk.urgSeq === sk.copiedSeq ? 1 : 0;
-    if (readable - urgentNext >= Math.min(sk.rcvlowat, sk.rcvbuf >> 1) && readable > 0) mask |= POLL.IN;
+    if (readable(sk)) mask |= POLL.IN;
     if ((sk.urgData & URG.VALID) !== 0) mask |= POLL.PRI;
     if (sk.shutdownWrite) mask |= POLL.OUT;
     else if (streamWritable(sk)) mask |= POLL.OUT;
@@ -187,6 +200,7 @@ export const tcpProto: Proto = {
     inKernel(sk as TcpSock, () => setTcpOption(sk as TcpSock, level, name, value)),
   getsockopt: (sk, level, name) => getTcpOption(sk as TcpSock, level, name),
   ioctl: (sk, request) => ioctl(sk as TcpSock, request),
+  peerKnown: (sk) => sk.remotePort !== 0 && !stateIs(sk as TcpSock, 'CLOSE', 'SYN_SENT'),
   timestampStart: (sk, written) => timestampStart(sk as TcpSock, written),
   timestampStats: (sk) => timestampStats(sk as TcpSock),
 };

@@ -150,6 +150,7 @@ function udpDisconnect(table: UdpTable, sk: UdpSock): Errno | undefined {
 function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: SendOptions): Result<number> {
   const { host } = sk;
   if (bytes.length > MESSAGE_BYTES_MAX) return 'EMSGSIZE';
+  if (((options.flags ?? 0) & MSG.OOB) !== 0) return 'EOPNOTSUPP';
   const to = targetOf(sk, options.to);
   if (isErrno(to)) return to;
   if (to.port <= 0 || to.port > 65_535) return 'EINVAL';

@@ -5,7 +5,7 @@
 import type { Ipv4 } from '../../shared/header/address.ts';
 import { SyscallError } from '../../shared/net/errno.ts';
 import type { EpollOperation } from '../../shared/net/eventpoll.ts';
-import { MSG, type SendOptions, type SockAddress, type SockoptValue } from '../../shared/net/sock.ts';
+import { MSG, type SendOptions, type SockAddress, type SocketType, type SockoptValue } from '../../shared/net/sock.ts';
 import { BAD_ADDRESS, type Fd, type Syscalls } from '../../shared/net/syscalls.ts';
 import { settlePromises } from '../kit/clock.ts';
 import { addressOf, compareMessage, type Epoch, lengthOf, must, partsOf, sendOptionsOf } from './message.ts';
@@ -13,6 +13,9 @@ import { type CallEvent, type Expression, ParseError, Unsupported } from './scri
 import { listOf, numberOf, structOf, wordOf } from './values.ts';
 
 const O_RDWR = 2;
+const O_CREAT = 0o100;
+const O_TRUNC = 0o1000;
+const O_APPEND = 0o2000;
 const O_NONBLOCK = 0o4000;
 export const SERVICE_PORT = 8080;
 
@@ -110,6 +113,17 @@ export class Calls {
       case 'epoll_create':
       case 'epoll_create1':
         return this.define(event, this.sys.epollCreate(), O_RDWR);
+      case 'open':
+        return this.open(event);
+      case 'pipe':
+      case 'pipe2':
+        return this.pipe(event);
+      case 'sendfile':
+        return this.sendfile(args);
+      case 'splice':
+        return this.sys.splice(this.fd(args[0]), this.fd(args[2]), this.int(args[4]), this.int(args[5]));
+      case 'tee':
+        return this.sys.tee(this.fd(args[0]), this.fd(args[1]), this.int(args[2]), this.int(args[3]));
       case 'epoll_ctl':
         return this.epollControl(args);
       case 'epoll_wait':
@@ -152,9 +166,10 @@ export class Calls {
     const [family, type, protocol] = event.args;
     if (family?.kind === 'word' && family.text !== 'AF_INET') throw new Unsupported(`address family ${family.text}`);
     const bits = this.int(type);
-    if ((bits & 15) !== 1) throw new Unsupported('sockets that are no streams');
+    const kind = SOCKET_TYPES.get(bits & 15);
+    if (kind === undefined) throw new Unsupported(`socket type ${bits & 15}`);
     const nonblock = (bits & O_NONBLOCK) !== 0;
-    const fd = this.sys.socket('inet', 'stream', protocol === undefined ? 0 : this.int(protocol), { nonblock });
+    const fd = this.sys.socket('inet', kind, protocol === undefined ? 0 : this.int(protocol), { nonblock });
     return this.define(event, fd, O_RDWR | (nonblock ? O_NONBLOCK : 0));
   }
 
@@ -229,6 +244,37 @@ export class Calls {
     const into = isNull(args[1]) ? BAD_ADDRESS : new Uint8Array(length);
     if (name === 'read') return this.sys.read(fd, into);
     return (await this.sys.recv(fd, into, flags)).length;
+  }
+
+  private open(event: CallEvent): number {
+    const [path, flags] = event.args;
+    if (path?.kind !== 'text') throw new ParseError('a path in quotes was expected');
+    const bits = this.int(flags);
+    const fd = this.sys.open(path.text, {
+      access: (['read', 'write', 'both'] as const)[bits & 3] ?? 'read',
+      create: (bits & O_CREAT) !== 0,
+      truncate: (bits & O_TRUNC) !== 0,
+      append: (bits & O_APPEND) !== 0,
+    });
+    return this.define(event, fd, bits);
+  }
+
+  /** `pipe([5, 6]) = 0`: the numbers are the script's. */
+  private pipe(event: CallEvent): number {
+    const [reader, writer] = listOf(event.args[0]);
+    const flags = event.args[1] === undefined ? 0 : this.int(event.args[1]);
+    const made = this.sys.pipe({ nonblock: (flags & O_NONBLOCK) !== 0 });
+    this.fds.set(this.int(reader), made.reader);
+    this.fds.set(this.int(writer), made.writer);
+    this.flags.set(made.reader, flags);
+    this.flags.set(made.writer, 1 | flags);
+    return 0;
+  }
+
+  /** `sendfile(4, 5, [0], 5000) = 5000`; NULL for where the file stands. */
+  private async sendfile(args: readonly Expression[]): Promise<number> {
+    const at = args[2]?.kind === 'list' ? this.int(args[2].items[0]) : undefined;
+    return this.sys.sendfile(this.fd(args[0]), this.fd(args[1]), at, this.int(args[3]));
   }
 
   private close(args: readonly Expression[]): number {
@@ -327,6 +373,11 @@ export class Calls {
   }
 }
 
+const SOCKET_TYPES: ReadonlyMap<number, SocketType> = new Map([
+  [1, 'stream'],
+  [2, 'dgram'],
+  [3, 'raw'],
+]);
 const EPOLL_DATA = ['fd', 'ptr', 'u32', 'u64'] as const;
 const OPERATIONS: ReadonlyMap<string, EpollOperation> = new Map([
   ['EPOLL_CTL_ADD', 'add'],

@@ -59,7 +59,6 @@ export class Shell {
       const line = part
         .replace(/(^|\s)#.*$/, '')
         .replace(/\\\s*$/, '')
-        .replace(/\s(?:[12&]?>\s*\/dev\/null|2>&1)(?=\s|$)/g, '')
         .trim();
       if (line !== '') await this.line(line);
     }
@@ -75,12 +74,36 @@ export class Shell {
     if (name.startsWith('sysctl_restore')) return this.restore();
     if (name === 'nstat') return this.nstat(line);
     if (name === 'true') return;
+    if (name === 'dd') return this.dd(words);
+    if (name === 'rm') return this.remove(words);
     const echo = /^echo (\S+) > ?(\/\S+)$/.exec(line);
     if (echo !== null) return this.echo(echo[2]!, echo[1]!);
     if (name === 'sleep') return void (await this.clock.runAsync(this.clock.now() + Number(words[0]) * 1e6));
     if (!['ip', 'ethtool', 'tc'].includes(name) || !programs.has(name)) throw new Unsupported(`command: ${line}`);
     const { status, out, err } = await runOn(this.host, this.clock, [name, ...words]);
     if (status !== 0) throw new Unsupported(`command: ${line}: ${(err || out).trim()}`);
+  }
+
+  /** `dd bs=1 count=5000 if=/dev/zero of=/tmp/file`: the only source is zeros. */
+  private dd(words: readonly string[]): void {
+    const of = (key: string): string | undefined =>
+      words.find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1);
+    const path = of('of');
+    if (path === undefined || of('if') !== '/dev/zero') throw new Unsupported(`command: dd ${words.join(' ')}`);
+    const size = bytesOf(of('bs') ?? '512') * bytesOf(of('count') ?? '1');
+    if (!Number.isInteger(size)) throw new Unsupported(`command: dd ${words.join(' ')}`);
+    this.sys.writeFile(path, new Uint8Array(size));
+  }
+
+  private remove(words: readonly string[]): void {
+    const force = words.some((word) => /^-\w*f/.test(word));
+    for (const path of words.filter((word) => !word.startsWith('-'))) {
+      try {
+        this.sys.unlink(path);
+      } catch (error) {
+        if (!force) throw new Mismatch(`rm ${path}: ${isErrnoError(error)}`);
+      }
+    }
   }
 
   private defaults(google: boolean): void {
@@ -169,6 +192,13 @@ export class Shell {
     }
     return counters;
   }
+}
+
+/** `4096`, `64K`, `1M`. */
+function bytesOf(text: string): number {
+  const found = /^(\d+)([kKM]?)$/.exec(text);
+  if (found === null) return Number.NaN;
+  return Number(found[1]) * (found[2] === 'M' ? 1_048_576 : found[2] === '' ? 1 : 1_024);
 }
 
 /** Words of a command, quotes taken off, `$((32*1024))` worked out. */
