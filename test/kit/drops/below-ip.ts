@@ -1,15 +1,10 @@
-/** Drops of card, driver, switch, and link layer. */
-import { Switch } from '../../../shared/bridge/switch.ts';
+/** Drops of card, driver and link layer. */
 import type { Mac } from '../../../shared/header/address.ts';
 import { isErrno } from '../../../shared/net/errno.ts';
 import { devQueueXmit } from '../../../shared/net/netdev.ts';
 import type { QdiscOptions } from '../../../shared/net/qdisc.ts';
-import type { Phy } from '../../../shared/nic/phy.ts';
 import { assert, SECOND } from '../../../shared/platform.ts';
-import { memoryWire } from '../../../shared/wire/memory-wire.ts';
 import { ip } from '../cable.ts';
-import { cardHost } from '../cards.ts';
-import { ManualClock } from '../clock.ts';
 import { sendUdp } from '../datagram.ts';
 import { arpFrame } from '../frames.ts';
 import {
@@ -18,7 +13,7 @@ import {
   card,
   DropBench,
   type DropRecipes,
-  farEnd,
+  EXPERIMENTAL,
   link,
   NO_COUNTER,
   PEER,
@@ -26,54 +21,11 @@ import {
   type Watch,
 } from './bench.ts';
 
-/** Local experimental EtherType. */
-const TYPE = 0x88b5;
 const ELSEWHERE = 0x0200_0000_0077 as Mac;
 const SLOW = { irq: 5, poll: 2, packet: 50 };
 /** What a card's TX ring and a queue of txqueuelen hold. */
 const RING_AND_QUEUE = 256 + 1_000;
 const QDISC_DROPPED: Counter = { command: 'tc -s qdisc show dev eth0', number: /dropped (\d+),/ };
-
-/** A switch with three ports and the far ends of their cables; `send` puts a frame on one of them. */
-class SwitchBench {
-  readonly clock = new ManualClock();
-  readonly sw: Switch;
-  readonly far: Phy[] = [];
-
-  constructor(watch: Watch) {
-    const host = cardHost('sw', this.clock);
-    this.sw = new Switch(host);
-    watch(host, this.clock);
-    for (let n = 1; n <= 3; n++) {
-      const [near, far] = memoryWire(this.clock, `sw:p${n}`, `test:${n}`);
-      this.sw.addPort({ name: `p${n}`, mtu: 1_500, wire: near });
-      this.far.push(farEnd(host, far));
-    }
-  }
-
-  /** Its wire takes no more. */
-  blockPort2(): void {
-    (this.sw.ports[1]!.phy.wire as unknown as { ready: boolean }).ready = false;
-  }
-
-  send(port: number, source: number, target: number, count = 1): void {
-    const phy = this.far[port - 1]!;
-    for (let i = 0; i < count; i++) {
-      const at = phy.start(60, 99, i + 1, 0);
-      phy.out.bytes.fill(0, at, at + 60);
-      phy.out.view.setUint16(at, Math.floor(target / 0x1_0000_0000));
-      phy.out.view.setUint32(at + 2, target % 0x1_0000_0000);
-      phy.out.view.setUint16(at + 6, Math.floor(source / 0x1_0000_0000));
-      phy.out.view.setUint32(at + 8, source % 0x1_0000_0000);
-      phy.out.view.setUint16(at + 12, TYPE);
-      phy.finish();
-    }
-    phy.kick();
-    this.clock.advance(1);
-  }
-}
-
-const [A, B] = [0x0200_0000_0a01, 0x0200_0000_0b01];
 
 /** More datagrams than ring and queue hold, sent while the CPU is too busy to clean the ring. */
 function flood(bench: DropBench, count: number): void {
@@ -126,7 +78,7 @@ export const CARD_DROPS: DropRecipes = {
     {
       when: 'it is for another card',
       counter: card('rx_other_host'),
-      make: (watch) => new DropBench(watch).frame(TYPE, new Uint8Array(46), ELSEWHERE),
+      make: (watch) => new DropBench(watch).frame(EXPERIMENTAL, new Uint8Array(46), ELSEWHERE),
     },
   ],
   rx_ring_full: [
@@ -135,7 +87,7 @@ export const CARD_DROPS: DropRecipes = {
       counter: link('rx', 'missed_errors'),
       make: (watch) => {
         const bench = new DropBench(watch, { costs: SLOW });
-        for (let i = 0; i < 300; i++) bench.frame(TYPE, new Uint8Array(46));
+        for (let i = 0; i < 300; i++) bench.frame(EXPERIMENTAL, new Uint8Array(46));
       },
     },
   ],
@@ -167,7 +119,7 @@ export const CARD_DROPS: DropRecipes = {
       counter: NO_COUNTER,
       make: (watch) => {
         const bench = new DropBench(watch, { costs: SLOW });
-        for (let i = 0; i < 20; i++) bench.frame(TYPE, new Uint8Array(46));
+        for (let i = 0; i < 20; i++) bench.frame(EXPERIMENTAL, new Uint8Array(46));
         bench.host.devices.setUp(bench.eth0, false);
       },
     },
@@ -240,53 +192,6 @@ function replaceQdisc(bench: DropBench, kind: string, options: QdiscOptions): vo
   assert(!isErrno(bench.host.netlink.ask(query)), `tc qdisc replace dev eth0 root ${kind}`);
 }
 
-export const SWITCH_DROPS: DropRecipes = {
-  bridge_same_port: [
-    {
-      when: 'its target was learned on the port that it came from',
-      counter: NO_COUNTER,
-      make: (watch) => {
-        const bench = new SwitchBench(watch);
-        bench.send(1, A, B);
-        bench.send(1, B, A);
-      },
-    },
-  ],
-  bridge_port_down: [
-    {
-      when: 'the cable is pulled while frames wait for it',
-      counter: link('tx', 'dropped', 'p2'),
-      make: (watch) => {
-        const bench = new SwitchBench(watch);
-        bench.send(2, B, A);
-        bench.blockPort2();
-        bench.send(1, A, B, 5);
-        bench.far[1]!.setPortUp(false);
-        bench.clock.advance(1);
-      },
-    },
-  ],
-  bridge_queue_full: [
-    {
-      when: 'more than 1000 frames wait for a wire that takes none',
-      counter: link('tx', 'dropped', 'p2'),
-      make: (watch) => {
-        const bench = new SwitchBench(watch);
-        bench.send(2, B, A);
-        bench.blockPort2();
-        bench.send(1, A, B, 1_003);
-      },
-    },
-  ],
-  bridge_reserved: [
-    {
-      when: 'it is a spanning-tree frame',
-      counter: NO_COUNTER,
-      make: (watch) => new SwitchBench(watch).send(1, A, 0x0180_c200_0000),
-    },
-  ],
-};
-
 /** An ARP packet of 10.0.0.55's about 10.0.0.1, to everybody. */
 function arp(operation: number): Uint8Array {
   const targetMac = 0 as Mac;
@@ -313,7 +218,7 @@ export const LINK_DROPS: DropRecipes = {
       make: (watch) => {
         const bench = new DropBench(watch, { costs: SLOW, sysctls: { 'net.core.netdev_max_backlog': '2' } });
         bench.eth0.ops.card?.setFlags({ napi: false });
-        for (let i = 0; i < 20; i++) bench.frame(TYPE, new Uint8Array(46));
+        for (let i = 0; i < 20; i++) bench.frame(EXPERIMENTAL, new Uint8Array(46));
       },
     },
   ],
@@ -321,7 +226,7 @@ export const LINK_DROPS: DropRecipes = {
     {
       when: 'nobody here knows its EtherType',
       counter: link('rx', 'dropped'),
-      make: (watch) => new DropBench(watch).frame(TYPE, new Uint8Array(46)),
+      make: (watch) => new DropBench(watch).frame(EXPERIMENTAL, new Uint8Array(46)),
     },
   ],
   packet_type_other: [

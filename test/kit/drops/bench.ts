@@ -19,6 +19,8 @@ import { ManualClock } from '../clock.ts';
 import { ethernetFrame, type IpFields, ipPacket, udpMessage } from '../frames.ts';
 import { stopsMidFlight } from '../mid-flight.ts';
 
+/** An EtherType for local experiments. */
+export const EXPERIMENTAL = 0x88b5;
 /** The other end of every cable. */
 export const PEER = 0x0200_0000_0099 as Mac;
 export const MAC_EVERYBODY = 0xffff_ffff_ffff as Mac;

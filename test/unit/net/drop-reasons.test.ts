@@ -10,10 +10,11 @@ import type { TraceEvent } from '../../../shared/net/trace.ts';
 import { assert } from '../../../shared/platform.ts';
 import { programs } from '../../../shared/programs/registry.ts';
 import type { ManualClock } from '../../kit/clock.ts';
-import { CARD_DROPS, LINK_DROPS, SWITCH_DROPS } from '../../kit/drops/below-ip.ts';
+import { CARD_DROPS, LINK_DROPS } from '../../kit/drops/below-ip.ts';
 import type { Counter, DropRecipe, DropRecipes } from '../../kit/drops/bench.ts';
 import { ICMP_DROPS, UDP_DROPS } from '../../kit/drops/datagram.ts';
 import { FRAGMENT_DROPS, IP_DROPS, NETFILTER_DROPS } from '../../kit/drops/ip.ts';
+import { SWITCH_DROPS } from '../../kit/drops/switch.ts';
 import { TCP_DROPS } from '../../kit/drops/tcp.ts';
 import { runOn } from '../../kit/programs.ts';
 
@@ -31,7 +32,7 @@ const RECIPES: DropRecipes = {
 const REASONS = Object.keys(DROP_REASONS) as DropReason[];
 
 function howToAdd(reason: string): string {
-  return `Nothing shows that ${reason} can happen. Add a recipe: in test/kit/drops/ (below-ip.ts, ip.ts, datagram.ts or tcp.ts), under the
+  return `Nothing shows that ${reason} can happen. Add a recipe: in test/kit/drops/ (switch.ts, below-ip.ts, ip.ts, datagram.ts or tcp.ts), under the
 key '${reason}', { when, counter, make }: make() sends packets or makes calls on a DropBench or a tcpScript until exactly that drop
 happens; counter is where a user reads of it (nstat(…), link(…), …; NO_COUNTER where Linux has none). What cannot be made to
 happen is no reason: take it out of drop.ts, drop-place.ts and the table in shared/net/README.md.`;
