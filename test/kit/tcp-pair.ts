@@ -5,7 +5,7 @@ import { tcpProto } from '../../shared/net/tcp.ts';
 import { tcpOf } from '../../shared/net/tcp-host.ts';
 import type { TcpSock } from '../../shared/net/tcp-sock.ts';
 import { assert, type Micros } from '../../shared/platform.ts';
-import { type ImpairOptions, impaired } from '../../shared/wire/impair.ts';
+import { type ImpairedWire, type ImpairOptions, impaired } from '../../shared/wire/impair.ts';
 import { memoryWire } from '../../shared/wire/memory-wire.ts';
 import { ip } from './cable.ts';
 import { addCard, cardHost } from './cards.ts';
@@ -15,6 +15,8 @@ export interface Pair {
   readonly clock: ManualClock;
   readonly alice: Host;
   readonly bob: Host;
+  /** What was done to the frames of each sender; none without trouble. */
+  readonly wires: readonly ImpairedWire[];
 }
 
 /** Alice 10.0.0.1 and bob 10.0.0.2, the same trouble in both directions. */
@@ -23,13 +25,10 @@ export function tcpPair(trouble?: (clock: ManualClock, direction: number) => Imp
   const [wireA, wireB] = memoryWire(clock, 'alice:eth0', 'bob:eth0');
   const alice = cardHost('alice', clock);
   const bob = cardHost('bob', clock);
-  addCard(alice, 'eth0', trouble === undefined ? wireA : impaired(wireA, trouble(clock, 0)), {
-    addresses: ['10.0.0.1/24'],
-  });
-  addCard(bob, 'eth0', trouble === undefined ? wireB : impaired(wireB, trouble(clock, 1)), {
-    addresses: ['10.0.0.2/24'],
-  });
-  return { clock, alice, bob };
+  const wires = trouble === undefined ? [] : [impaired(wireA, trouble(clock, 0)), impaired(wireB, trouble(clock, 1))];
+  addCard(alice, 'eth0', wires[0] ?? wireA, { addresses: ['10.0.0.1/24'] });
+  addCard(bob, 'eth0', wires[1] ?? wireB, { addresses: ['10.0.0.2/24'] });
+  return { clock, alice, bob, wires };
 }
 
 export function newSock(host: Host): TcpSock {

@@ -19,7 +19,7 @@ function fetching(out: Impairment, back: Impairment, size: number) {
   addCard(alice, 'eth0', ends[0], { addresses: ['10.0.0.1/24'] });
   addCard(bob, 'eth0', ends[1], { addresses: ['10.0.0.2/24'] });
   const bytes = pattern(size, 1);
-  const { sink } = download({ clock, alice, bob }, bytes);
+  const { sink } = download({ clock, alice, bob, wires: ends }, bytes);
   const started = clock.now();
   const finished = runUntil(clock, () => sink()?.end === 'end', 60_000_000);
   expect(finished && Buffer.concat(sink()?.parts ?? []).equals(Buffer.from(bytes))).toBe(true);
