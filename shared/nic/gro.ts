@@ -6,7 +6,7 @@
  * flags (but FIN and PSH), options, TTL, TOS and DF; the next sequence number; no segment longer than the first. PSH,
  * FIN or a shorter segment is the last of its packet. Everything is flushed when the poll ends, so nothing waits.
  */
-import { updateChecksum } from '../header/checksum.ts';
+import { fold, updateChecksum } from '../header/checksum.ts';
 import { ETHERNET, ETHERTYPE } from '../header/ethernet.ts';
 import { IPV4, IPV4_DF, IPV4_MF, IPV4_OFFSET_MASK, PROTOCOL } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
@@ -163,7 +163,18 @@ function isPlainTcp(view: DataView, at: number): boolean {
   if (view.getUint8(ip) !== IP_PLAIN || view.getUint8(ip + IPV4.PROTOCOL) !== PROTOCOL.TCP) return false;
   if ((view.getUint16(ip + IPV4.FRAGMENT) & (IPV4_MF | IPV4_OFFSET_MASK)) !== 0) return false;
   const header = tcpHeaderLength(view, at + TCP_AT);
-  return header >= TCP.SIZE && IPV4.SIZE + header <= view.getUint16(ip + IPV4.TOTAL_LENGTH);
+  if (header < TCP.SIZE || IPV4.SIZE + header > view.getUint16(ip + IPV4.TOTAL_LENGTH)) return false;
+  return headerSumOk(view, ip);
+}
+
+/** Nobody looks at the IP headers of what is merged into another packet, so it is done here. (ip_fast_csum in inet_gro_receive) */
+function headerSumOk(view: DataView, ip: number): boolean {
+  let sum = 0;
+  for (let at = ip; at < ip + IPV4.SIZE; at += 4) {
+    const word = view.getUint32(at);
+    sum += (word >>> 16) + (word & 0xffff);
+  }
+  return fold(sum) === 0xffff;
 }
 
 /** Whether cutting the merged packet would give this segment's headers back. */

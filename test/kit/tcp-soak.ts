@@ -72,6 +72,7 @@ class Pump {
   private resting = false;
   private rested: Micros = 0;
   private shut = false;
+  private deaf = false;
 
   constructor(clock: ManualClock, random: Random, end: End, sk: TcpSock) {
     this.clock = clock;
@@ -172,7 +173,10 @@ class Pump {
     const { end, sk } = this;
     if (inFull(end.ending) || end.outcome !== '' || end.taken + end.received.length < this.leaveAt) return;
     // Shutting down wakes us: it may be over when the call returns.
-    if (end.ending === 'deaf') tcpProto.shutdown(sk, pick(this.random, ['read', 'both']));
+    if (end.ending === 'deaf' && !this.deaf) {
+      this.deaf = true;
+      tcpProto.shutdown(sk, pick(this.random, ['read', 'both']));
+    }
     if (this.gone) return;
     if (end.ending === 'reset') sk.linger = { on: true, seconds: 0 };
     this.over('left');

@@ -142,6 +142,15 @@ test.each<[string, (n: number) => TcpFrame]>([
   expect(again).toEqual(frames);
 });
 
+test('a segment whose IP header sum is wrong is not merged: nobody would look at that sum again', () => {
+  const frames = [0, 1, 2].map((n) => segment(n));
+  // A bit of the sum itself: everything else fits.
+  frames[1]![14 + 10]! ^= 1;
+  const { up, again } = merge(frames);
+  expect(up.map(([, segments]) => segments)).toEqual([1, 1, 1]);
+  expect(again).toContainEqual(frames[1]);
+});
+
 test('PSH ends a packet, a pure ACK of the flow goes up after what was held, and another flow does not disturb', () => {
   const frames = [
     segment(0),
