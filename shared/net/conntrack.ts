@@ -1,28 +1,28 @@
 /**
  * Connection tracking (Linux: net/netfilter/nf_conntrack_core.c): the two directions of every flow, and what a packet is
  * to its flow. Switched on by the first rule that asks for it (conntrackEnable). Protocol states are in conntrack-*.ts.
- * Left out: expectations and helpers (FTP), zones, labels, events.
+ * Left out: expectations and helpers (FTP), zones, labels.
  */
 import { IPV4, IPV4_MF, IPV4_OFFSET_MASK, PROTOCOL } from '../header/ipv4.ts';
+import { UDP } from '../header/udp.ts';
 import { type Micros, SECOND, type Timer } from '../platform.ts';
 import { trackIcmp } from './conntrack-icmp.ts';
 import { icmpErrorFlow } from './conntrack-icmp-error.ts';
+import { type ConntrackSettings, registerSettings } from './conntrack-settings.ts';
 import { type TcpFlow, trackTcp } from './conntrack-tcp.ts';
 import { type FlowKey, fillTuple, invertKey, newKey } from './conntrack-tuple.ts';
+import { transportChecksumOk } from './gso.ts';
 import type { Host } from './host.ts';
 import { type DefragUser, ipDefrag } from './ip-defrag.ts';
 import { HOOK, type Hook, PRIORITY } from './netfilter.ts';
+import { KERN } from './printk.ts';
 import type { SkBuff } from './skbuff.ts';
-import type { SysctlNumber } from './sysctl.ts';
 
-/** Linux: nf_conntrack_max by memory; 65536 on a small machine. */
-const FLOWS_MAX = 65_536;
 /** At most this many flows are looked at for one to give up when the table is full (early_drop: 8 buckets). */
 const EARLY_DROP_LOOK = 64;
 /** The sweep looks no more often than this. */
 const SWEEP_INTERVAL_MIN: Micros = SECOND;
-/** Seconds: generic, UDP single and stream, after 2 s of which a flow is a stream, ICMP. */
-const TIMEOUTS = { generic: 600, udp: 30, udpStream: 120, icmp: 30 } as const;
+/** A UDP flow that lives so long is a stream. */
 const UDP_STREAM_AFTER: Micros = 2 * SECOND;
 
 export type CtState = 'new' | 'established' | 'related';
@@ -32,7 +32,6 @@ export class CtInfo {
   readonly flow: Conntrack;
   readonly state: CtState;
   readonly reply: boolean;
-
   constructor(flow: Conntrack, state: CtState, reply: boolean) {
     this.flow = flow;
     this.state = state;
@@ -74,6 +73,8 @@ export class Conntrack {
   targetNat = false;
   sourceDone = false;
   targetDone = false;
+  /** CONNMARK's. */
+  mark = 0;
   /** The device that it is masqueraded to; gone when that goes down. */
   masqueradeIfindex = 0;
   private readonly infos: (CtInfo | undefined)[] = [];
@@ -91,15 +92,23 @@ export class Conntrack {
   }
 }
 
-export interface ConntrackSettings {
-  readonly max: SysctlNumber;
-  readonly generic: SysctlNumber;
-  readonly udp: SysctlNumber;
-  readonly udpStream: SysctlNumber;
-  readonly icmp: SysctlNumber;
-  /** By TCP state. */
-  readonly tcp: ReadonlyMap<string, SysctlNumber>;
-  readonly loose: SysctlNumber;
+/** `conntrack -S`, /proc/net/stat/nf_conntrack (struct ip_conntrack_stat). */
+export class ConntrackStatistics {
+  found = 0;
+  invalid = 0;
+  insert = 0;
+  insertFailed = 0;
+  drop = 0;
+  earlyDrop = 0;
+  error = 0;
+}
+
+/** A packet that the raw table exempted (IP_CT_UNTRACKED). */
+export const UNTRACKED: unique symbol = Symbol('untracked');
+
+/** A packet's flow, if it has one. */
+export function flowOf(skb: SkBuff): CtInfo | undefined {
+  return skb.conntrack === UNTRACKED ? undefined : (skb.conntrack as CtInfo | undefined);
 }
 
 export class ConntrackTable {
@@ -107,6 +116,7 @@ export class ConntrackTable {
   enabled = false;
   count = 0;
   settings: ConntrackSettings | undefined = undefined;
+  readonly statistics = new ConntrackStatistics();
   private readonly host: Host;
   /** Chains by hash. */
   private readonly buckets = new Map<number, Direction>();
@@ -147,8 +157,13 @@ export class ConntrackTable {
   /** Enter both directions; false when one of them is another flow's by now. (Linux: __nf_conntrack_confirm) */
   confirm(flow: Conntrack): boolean {
     if (flow.confirmed) return true;
-    if (this.find(flow.original.key) !== undefined || this.find(flow.reply.key) !== undefined) return false;
+    if (this.find(flow.original.key) !== undefined || this.find(flow.reply.key) !== undefined) {
+      this.statistics.insertFailed++;
+      this.statistics.drop++;
+      return false;
+    }
     flow.confirmed = true;
+    this.statistics.insert++;
     this.insert(flow.original);
     this.insert(flow.reply);
     this.flows.add(flow);
@@ -193,13 +208,15 @@ export class ConntrackTable {
     let at = this.find(this.scratch);
     if (at === undefined) {
       if (!invertKey(this.scratch, this.inverse)) return undefined;
-      if (this.count >= settings.max.value && !this.earlyDrop()) return 'full';
+      if (settings.max.value > 0 && this.count >= settings.max.value && !this.earlyDrop()) return 'full';
       const flow = new Conntrack({ ...this.scratch }, { ...this.inverse }, this.host.clock.now());
       at = flow.original;
     }
     const { flow, reply } = at;
-    at.packets++;
-    at.bytes += skb.length;
+    if (settings.acct.value !== 0) {
+      at.packets++;
+      at.bytes += skb.length;
+    }
     return flow.info(reply || flow.seenReply ? 'established' : 'new', reply);
   }
 
@@ -237,6 +254,7 @@ export class ConntrackTable {
     let looked = 0;
     for (const flow of this.flows) {
       if (!flow.assured) {
+        this.statistics.earlyDrop++;
         this.remove(flow);
         return true;
       }
@@ -281,38 +299,6 @@ export function conntrackEnable(host: Host): void {
   netfilter.register(HOOK.POSTROUTING, PRIORITY.CONFIRM, conntrackConfirm);
 }
 
-function registerSettings(host: Host): ConntrackSettings {
-  const n = (name: string, initial: number) =>
-    host.sysctl.number(`net.netfilter.nf_conntrack_${name}`, initial, { min: 0 });
-  const tcp = new Map<string, SysctlNumber>();
-  for (const [state, seconds] of Object.entries(TCP_TIMEOUTS)) tcp.set(state, n(`tcp_timeout_${state}`, seconds));
-  host.sysctl.readOnly('net.netfilter.nf_conntrack_count', () => String(host.conntrack.count));
-  return {
-    max: n('max', FLOWS_MAX),
-    generic: n('generic_timeout', TIMEOUTS.generic),
-    udp: n('udp_timeout', TIMEOUTS.udp),
-    udpStream: n('udp_timeout_stream', TIMEOUTS.udpStream),
-    icmp: n('icmp_timeout', TIMEOUTS.icmp),
-    tcp,
-    loose: n('tcp_loose', 1),
-  };
-}
-
-/** Seconds, as nf_conntrack_tcp_timeout_*. */
-const TCP_TIMEOUTS = {
-  syn_sent: 120,
-  syn_recv: 60,
-  established: 432_000,
-  fin_wait: 120,
-  close_wait: 60,
-  last_ack: 30,
-  time_wait: 120,
-  close: 10,
-  syn_sent2: 120,
-  max_retrans: 300,
-  unacknowledged: 300,
-} as const;
-
 function defragHook(host: Host, skb: SkBuff, hook: Hook): SkBuff | undefined {
   const fragment = skb.view.getUint16(skb.networkHeader + IPV4.FRAGMENT);
   if ((fragment & (IPV4_MF | IPV4_OFFSET_MASK)) === 0) return skb;
@@ -321,7 +307,7 @@ function defragHook(host: Host, skb: SkBuff, hook: Hook): SkBuff | undefined {
 }
 
 /** Find or begin the packet's flow. (Linux: nf_conntrack_in) */
-function conntrackIn(host: Host, skb: SkBuff): SkBuff | undefined {
+function conntrackIn(host: Host, skb: SkBuff, hook: Hook): SkBuff | undefined {
   const { conntrack } = host;
   const { settings } = conntrack;
   // Looped back: it was seen on the way out.
@@ -329,7 +315,11 @@ function conntrackIn(host: Host, skb: SkBuff): SkBuff | undefined {
   const protocol = skb.view.getUint8(skb.networkHeader + IPV4.PROTOCOL);
   if (protocol === PROTOCOL.ICMP) {
     const related = icmpErrorFlow(host, skb);
-    if (related === 'invalid') return skb;
+    if (related === 'invalid') {
+      conntrack.statistics.error++;
+      conntrack.statistics.invalid++;
+      return skb;
+    }
     if (related !== undefined) {
       skb.conntrack = related;
       return skb;
@@ -338,14 +328,22 @@ function conntrackIn(host: Host, skb: SkBuff): SkBuff | undefined {
   for (let again = 0; again < 2; again++) {
     const info = conntrack.resolve(skb, settings);
     if (info === 'full') {
+      host.log.rationed(KERN.WARNING, () => 'nf_conntrack: nf_conntrack: table full, dropping packet');
+      conntrack.statistics.drop++;
       host.skbs.drop(skb, 'conntrack_full');
       return undefined;
     }
-    if (info === undefined) return skb;
-    const verdict = track(host, skb, info, settings);
+    if (info === undefined) {
+      conntrack.statistics.invalid++;
+      return skb;
+    }
+    const verdict = track(host, skb, info, settings, hook === HOOK.PREROUTING);
     // The old connection is over and this begins another on the same ports.
     if (verdict === 'again') continue;
-    if (verdict === 'invalid') return skb;
+    if (verdict === 'invalid') {
+      conntrack.statistics.invalid++;
+      return skb;
+    }
     skb.conntrack = info;
     if (info.reply) info.flow.seenReply = true;
     return skb;
@@ -354,13 +352,20 @@ function conntrackIn(host: Host, skb: SkBuff): SkBuff | undefined {
 }
 
 /** The protocol's view: its state, and how long the flow lives from now. (Linux: nf_conntrack_handle_packet) */
-function track(host: Host, skb: SkBuff, info: CtInfo, settings: ConntrackSettings): 'ok' | 'invalid' | 'again' {
+function track(
+  host: Host,
+  skb: SkBuff,
+  info: CtInfo,
+  settings: ConntrackSettings,
+  checks: boolean,
+): 'ok' | 'invalid' | 'again' {
   const { conntrack } = host;
   const { flow } = info;
   switch (flow.protocol) {
     case PROTOCOL.TCP:
-      return trackTcp(host, skb, info, settings);
+      return trackTcp(host, skb, info, settings, checks);
     case PROTOCOL.UDP: {
+      if (checks && settings.checksum.value !== 0 && badUdp(skb)) return 'invalid';
       const stream = flow.seenReply && host.clock.now() > flow.streamAfter;
       if (stream) flow.assured = true;
       conntrack.refresh(flow, stream ? settings.udpStream.value : settings.udp.value);
@@ -376,9 +381,18 @@ function track(host: Host, skb: SkBuff, info: CtInfo, settings: ConntrackSetting
   }
 }
 
+/** Cut short, longer than it is, or with a wrong sum. (Linux: udp_error) */
+function badUdp(skb: SkBuff): boolean {
+  const at = skb.transportHeader;
+  if (skb.tail - at < UDP.SIZE) return true;
+  const length = skb.view.getUint16(at + UDP.LENGTH);
+  if (length < UDP.SIZE || length > skb.length - (at - skb.data)) return true;
+  return skb.view.getUint16(at + UDP.CHECKSUM) !== 0 && !transportChecksumOk(skb, PROTOCOL.UDP);
+}
+
 /** The first packet of a flow made it through: now the flow exists. (Linux: nf_confirm) */
 function conntrackConfirm(host: Host, skb: SkBuff): SkBuff | undefined {
-  const info = skb.conntrack as CtInfo | undefined;
+  const info = flowOf(skb);
   if (info === undefined || info.flow.confirmed || info.flow.dead || info.reply) return skb;
   if (host.conntrack.confirm(info.flow)) return skb;
   host.skbs.drop(skb, 'nat_no_port');

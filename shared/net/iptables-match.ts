@@ -3,7 +3,7 @@ import { formatIpv4, type Ipv4, networkOf, parseIpv4 } from '../header/address.t
 import { ICMP_TYPE } from '../header/icmp.ts';
 import { PROTOCOL } from '../header/ipv4.ts';
 import { SECOND } from '../platform.ts';
-import { type CtInfo, conntrackEnable } from './conntrack.ts';
+import { conntrackEnable, flowOf, UNTRACKED } from './conntrack.ts';
 import type { Host } from './host.ts';
 import { formatNetwork, type Match, type RulePacket } from './iptables-table.ts';
 import { badParameter, badUse, parseNumber, parsePorts, type Words } from './iptables-words.ts';
@@ -302,7 +302,8 @@ function stateModule(name: 'conntrack' | 'state'): MatchModule {
 }
 
 function ctStates(packet: RulePacket): string[] {
-  const info = packet.skb?.conntrack as CtInfo | undefined;
+  const info = packet.skb === undefined ? undefined : flowOf(packet.skb);
+  if (packet.skb?.conntrack === UNTRACKED) return ['UNTRACKED'];
   if (info === undefined) return ['INVALID'];
   const states = [info.state.toUpperCase()];
   if (info.flow.sourceNat) states.push('SNAT');

@@ -4,7 +4,7 @@ import { updateChecksum } from '../header/checksum.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
 import { IPV4, PROTOCOL } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
-import type { CtInfo } from './conntrack.ts';
+import { flowOf } from './conntrack.ts';
 import { isErrno } from './errno.ts';
 import type { Host } from './host.ts';
 import { icmpSend } from './icmp.ts';
@@ -200,7 +200,7 @@ function natModule(name: 'SNAT' | 'DNAT', protocol: number | undefined): TargetM
       const range = parseRange(to, random);
       return {
         ...plain(name, (host, { skb }) => {
-          const info = skb?.conntrack as CtInfo | undefined;
+          const info = skb === undefined ? undefined : flowOf(skb);
           if (info !== undefined && !natSetup(host, info.flow, range, manip)) return 'drop';
           return 'accept';
         }),
@@ -256,7 +256,7 @@ function redirectModule(protocol: number | undefined): TargetModule {
       const text = ports[0] === ports[1] ? `${ports[0]}` : `${ports[0]}-${ports[1]}`;
       return {
         ...plain('REDIRECT', (host, { skb, hook, input }) => {
-          const info = skb?.conntrack as CtInfo | undefined;
+          const info = skb === undefined ? undefined : flowOf(skb);
           if (info === undefined) return 'accept';
           const own = host.inet.device(input?.ifindex ?? 0)?.addresses[0]?.address;
           const address = hook === HOOK.OUTPUT ? IPV4_LOOPBACK : own;

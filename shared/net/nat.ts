@@ -6,7 +6,7 @@
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { ICMP } from '../header/icmp.ts';
 import { IPV4, ipv4HeaderLength, PROTOCOL } from '../header/ipv4.ts';
-import { type Conntrack, type CtInfo, conntrackEnable } from './conntrack.ts';
+import { type Conntrack, conntrackEnable, flowOf } from './conntrack.ts';
 import { type FlowKey, invertKey, newKey } from './conntrack-tuple.ts';
 import { isErrno } from './errno.ts';
 import type { Host } from './host.ts';
@@ -73,7 +73,7 @@ function natHook(
   input: NetDevice | undefined,
   output: NetDevice | undefined,
 ): SkBuff | undefined {
-  const info = skb.conntrack as CtInfo | undefined;
+  const info = flowOf(skb);
   if (info === undefined) return skb;
   const { flow } = info;
   const manip = manipOf(hook);
@@ -222,7 +222,7 @@ function portClass(port: number): [number, number] {
 
 /** An address of its own for a flow that leaves by `output`: the device's. (Linux: nf_nat_masquerade_ipv4) */
 export function natMasquerade(host: Host, skb: SkBuff, output: NetDevice, ports: [number, number]): boolean {
-  const info = skb.conntrack as CtInfo | undefined;
+  const info = flowOf(skb);
   if (info === undefined) return true;
   const target = skb.view.getUint32(skb.networkHeader + IPV4.TARGET) as Ipv4;
   const route = skb.route as { gateway: Ipv4 } | undefined;

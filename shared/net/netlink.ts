@@ -158,6 +158,7 @@ export interface ConntrackRecord {
   reply: ConntrackTuple;
   assured: boolean;
   unreplied: boolean;
+  mark?: number;
 }
 
 /** The queueing discipline of a device, as `tc -s qdisc` shows it. */
@@ -254,6 +255,19 @@ export interface NetlinkTable {
   NFT_COMMAND: { query: { table: string; argv: readonly string[] }; answer: { error?: string; status?: number } };
   CT_GET: { query: object; answer: ConntrackRecord[] };
   CT_FLUSH: { query: object; answer: number };
+  /** conntrack -S. */
+  CT_STATS: {
+    query: object;
+    answer: {
+      found: number;
+      invalid: number;
+      insert: number;
+      insertFailed: number;
+      drop: number;
+      earlyDrop: number;
+      error: number;
+    };
+  };
   /** Of the flows that were listed, by their original direction: how many were still there, and are gone. */
   CT_DELETE: { query: { flows: readonly ConntrackRecord[] }; answer: number };
   ETHTOOL: {

@@ -18,6 +18,7 @@ export function nfnetlinkInit(host: Host): void {
   });
   netlink.register('NFT_COMMAND', ({ table, argv }) => iptablesCommand(host, table, argv));
   netlink.register('CT_GET', () => conntrack.list().map((flow) => recordOf(host, flow)));
+  netlink.register('CT_STATS', () => ({ ...conntrack.statistics }));
   netlink.register('CT_FLUSH', () => conntrack.flush());
   netlink.register('CT_DELETE', ({ flows }) => {
     const named = new Set(flows.map(keyText));
@@ -45,6 +46,7 @@ function recordOf(host: Host, flow: Conntrack): ConntrackRecord {
     reply: tupleOf(flow.reply),
     assured: flow.assured,
     unreplied: !flow.seenReply,
+    mark: flow.mark,
   };
 }
 
@@ -75,7 +77,7 @@ function lineOf(record: ConntrackRecord): string {
   if (record.unreplied) words.push('[UNREPLIED]');
   words.push(tupleText(record.reply));
   if (record.assured) words.push('[ASSURED]');
-  words.push('mark=0 zone=0 use=2');
+  words.push(`mark=${record.mark ?? 0} zone=0 use=2`);
   return words.join(' ');
 }
 

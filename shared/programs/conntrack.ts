@@ -1,9 +1,9 @@
 /**
- * conntrack(8) of conntrack-tools 1.4.7: -L, -D, -F, -C, -S, -E and filters. Left out: -I, -U, -G, marks, zones, labels.
+ * conntrack(8) of conntrack-tools 1.4.7: -L, -D, -F, -C, -S, -E and filters. Left out: -I, -U, -G, zones, labels.
  * -E looks ten times a second what has changed, since the kernel here keeps no event queue.
  */
 import { formatIpv4, networkOf } from '../header/address.ts';
-import type { ConntrackRecord, ConntrackTuple } from '../net/netlink.ts';
+import type { ConntrackRecord, ConntrackTuple, NetlinkTable } from '../net/netlink.ts';
 import type { ProgramContext } from '../net/syscalls.ts';
 import { errnoOf, Failure, program } from './failure.ts';
 import { type Prefix, parsePrefix } from './ip-common.ts';
@@ -105,9 +105,7 @@ export const conntrack = program(async (context) => {
       await out(`${sys.netlink({ type: 'CT_GET' }).length}\n`);
       return 0;
     case 'S':
-      await out(
-        'cpu=0   \tfound=0 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0 clash_resolve=0 chaintoolong=0 \n',
-      );
+      await out(statisticsText(sys.netlink({ type: 'CT_STATS' })));
       return 0;
     default:
       return watchEvents(context, chosen);
@@ -184,6 +182,9 @@ function readMatch(line: Line, word: string, queue: string[]): void {
   } else if (word === '--dport' || word === '--orig-port-dst') {
     const port = Number(queue.shift());
     line.tests.push((record) => record.original.targetPort === port);
+  } else if (word === '-m' || word === '--mark') {
+    const [value, mask] = (queue.shift() ?? '').split('/').map(Number);
+    line.tests.push((record) => ((record.mark ?? 0) & (mask ?? 0xffff_ffff)) >>> 0 === value);
   } else if (word === '--state') {
     const state = queue.shift();
     line.tests.push((record) => record.state === state);
@@ -199,6 +200,13 @@ function protocolTest(text: string): Test {
   const number = /^[0-9]+$/.test(text) ? Number(text) : protocolNumber(text);
   if (number === undefined) throw new Failure(2, `${NAME}: \`${text}' unsupported protocol\n${TRY_HELP}`);
   return (record) => record.protocol === number;
+}
+
+/** One processor's worth. */
+function statisticsText(s: NetlinkTable['CT_STATS']['answer']): string {
+  const counters = `found=${s.found} invalid=${s.invalid} insert=${s.insert} insert_failed=${s.insertFailed} drop=${s.drop}`;
+  const rest = `early_drop=${s.earlyDrop} error=${s.error} search_restart=0 clash_resolve=0 chaintoolong=0`;
+  return `cpu=0   \t${counters} ${rest} \n`;
 }
 
 function tupleText(tuple: ConntrackTuple, counts: boolean): string {
@@ -226,7 +234,7 @@ function flowText(record: ConntrackRecord, counts: boolean, timeout: boolean): s
 }
 
 function entryText(record: ConntrackRecord, extended: boolean, counts: boolean): string {
-  return `${extended ? 'ipv4     2 ' : ''}${flowText(record, counts, true)} mark=0 use=1`;
+  return `${extended ? 'ipv4     2 ' : ''}${flowText(record, counts, true)} mark=${record.mark ?? 0} use=1`;
 }
 
 /** Until SIGINT: what is new, what has another state, what is gone. */
