@@ -1,6 +1,6 @@
 /**
  * TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 7413, RFC 9768): parsed into one record that is used again for every
- * segment, and emitted in Linux's order and padding. Left out: MD5, TCP-AO, MPTCP (skipped as unknown, as the RFC asks).
+ * segment, and emitted in Linux's order and padding. Left out: TCP-AO, MPTCP (skipped as unknown, as the RFC asks).
  */
 import { TCP_OPTION } from './tcp.ts';
 
@@ -15,6 +15,9 @@ export const TIMESTAMPS_ALIGNED = 12;
 /** nop, nop, kind and length before the first block. */
 export const SACK_BASE_ALIGNED = 4;
 export const SACK_BLOCK = 8;
+/** RFC 2385: the digest, and the option with two NOPs in front. */
+export const MD5_DIGEST = 16;
+export const MD5_ALIGNED = 20;
 /** RFC 7413 §4.1.1: a cookie has 4 to 16 octets, an even number. */
 export const FASTOPEN_COOKIE_MIN = 4;
 export const FASTOPEN_COOKIE_MAX = 16;
@@ -46,6 +49,10 @@ export class TcpOptions {
   accecnFields = 0;
   readonly accecnCounters = new Uint32Array(ACCECN_FIELDS_MAX);
 
+  /** Signed: the option is there, or room is kept for it. */
+  md5 = false;
+  /** Where the digest stands in the packet; -1: there is none. */
+  md5At = -1;
   /** Octets of a Fast Open cookie; 0: one is asked for; -1: the option is not there. */
   fastopenLength = -1;
   fastopenExp = false;
@@ -53,7 +60,8 @@ export class TcpOptions {
 
   clear(): void {
     this.mss = 0;
-    this.fastopenLength = -1;
+    this.fastopenLength = this.md5At = -1;
+    this.md5 = false;
     this.wscale = -1;
     this.sackPermitted = this.timestamps = false;
     this.tsval = this.tsecr = this.sackBlocks = this.accecn = this.accecnFields = 0;
@@ -123,6 +131,9 @@ export class TcpOptions {
         for (let i = 0, from = at + ACCECN_BASE; i < this.accecnFields; i++, from += ACCECN_FIELD) {
           this.accecnCounters[i] = (view.getUint8(from) << 16) | view.getUint16(from + 1);
         }
+        return;
+      case TCP_OPTION.MD5:
+        if (length === MD5_DIGEST + 2) this.md5At = at + 2;
         return;
       case TCP_OPTION.FASTOPEN:
         if (syn) this.takeCookie(view, at + FASTOPEN_BASE, length - FASTOPEN_BASE, false);
@@ -210,7 +221,7 @@ export function synOptionsSize(o: TcpOptions): number {
   else if (o.sackPermitted) size += 4;
   if (o.wscale >= 0) size += 4;
   const accecn = o.accecn === 0 ? 0 : accecnSize(o, o.accecnFields, true);
-  return size + accecn + o.fastopenSize;
+  return size + accecn + o.fastopenSize + (o.md5 ? MD5_ALIGNED : 0);
 }
 
 /** Kind 34, or 254 with its magic, and the cookie; two NOPs fill it up (tcp_options_write). */
@@ -225,12 +236,20 @@ function emitFastopen(view: DataView, at: number, o: TcpOptions): number {
   return at + o.fastopenSize;
 }
 
+/** Two NOPs and room for the digest, before all other options. */
+function emitMd5(view: DataView, at: number, o: TcpOptions): number {
+  view.setUint32(at, (0x0101 << 16) | (TCP_OPTION.MD5 << 8) | (MD5_DIGEST + 2));
+  o.md5At = at + MD5_ALIGNED - MD5_DIGEST;
+  for (let i = 0; i < MD5_DIGEST; i += 4) view.setUint32(o.md5At + i, 0);
+  return at + MD5_ALIGNED;
+}
+
 /**
  * `mss, sackOK, TS, nop, wscale`, or without timestamps `mss, nop, nop, sackOK, nop, wscale`; AccECN before what stands
  * behind NOPs, a Fast Open cookie last.
  */
 export function emitSynOptions(view: DataView, start: number, o: TcpOptions): number {
-  let at = start;
+  let at = o.md5 ? emitMd5(view, start, o) : start;
   if (o.mss > 0) {
     view.setUint32(at, (TCP_OPTION.MSS << 24) | (4 << 16) | o.mss);
     at += 4;
@@ -263,12 +282,12 @@ export function emitSynOptions(view: DataView, start: number, o: TcpOptions): nu
 export function optionsSize(o: TcpOptions): number {
   const sack = o.sackBlocks > 0 ? SACK_BASE_ALIGNED + o.sackBlocks * SACK_BLOCK : 0;
   const accecn = o.accecn === 0 ? 0 : accecnSize(o, o.accecnFields, false);
-  return (o.timestamps ? TIMESTAMPS_ALIGNED : 0) + accecn + sack;
+  return (o.timestamps ? TIMESTAMPS_ALIGNED : 0) + accecn + sack + (o.md5 ? MD5_ALIGNED : 0);
 }
 
 /** `nop, nop, TS`, AccECN and `nop, nop, sack`: the options of everything after the handshake. */
 export function emitOptions(view: DataView, start: number, o: TcpOptions): number {
-  let at = start;
+  let at = o.md5 ? emitMd5(view, start, o) : start;
   if (o.timestamps) {
     view.setUint32(at, TIMESTAMPS_WORD);
     view.setUint32(at + 4, o.tsval);

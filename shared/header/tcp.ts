@@ -28,6 +28,8 @@ export const TCP_OPTION = {
   SACK_PERMITTED: 4,
   SACK: 5,
   TIMESTAMPS: 8,
+  /** RFC 2385. */
+  MD5: 19,
   /** RFC 7413. */
   FASTOPEN: 34,
   /** RFC 6994: the first two octets say whose experiment. */

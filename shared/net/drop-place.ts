@@ -94,6 +94,9 @@ export const DROP_PLACES: Readonly<Record<DropReason, string>> = {
   tcp_syn_queue_full: 'tcp_conn_request',
   tcp_rcvbuf: 'tcp_data_queue',
   tcp_zero_window: 'tcp_data_queue',
+  tcp_md5_not_found: 'tcp_inbound_hash',
+  tcp_md5_unexpected: 'tcp_inbound_hash',
+  tcp_md5_failure: 'tcp_inbound_hash',
   tcp_fastopen: 'tcp_rcv_state_process',
   tcp_time_wait: 'tcp_timewait_state_process',
 };

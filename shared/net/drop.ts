@@ -92,6 +92,9 @@ export const DROP_REASONS = {
   tcp_syn_queue_full: 'The queue of half-open connections is full.',
   tcp_rcvbuf: 'The receive buffer is full, even after pruning.',
   tcp_zero_window: 'Data came while our window is closed.',
+  tcp_md5_not_found: 'A signature (RFC 2385) is expected from this peer, and there is none.',
+  tcp_md5_unexpected: 'A signature came that nobody asked for.',
+  tcp_md5_failure: 'The signature is wrong.',
   tcp_fastopen: 'A Fast Open connection whose SYN-ACK is not yet acknowledged cannot use it.',
   tcp_time_wait: 'The connection is in TIME-WAIT.',
 } as const;

@@ -196,7 +196,9 @@ export type SockoptValue =
   | number
   | Uint8Array
   | { readonly on: boolean; readonly seconds: number }
-  | { readonly text: string };
+  | { readonly text: string }
+  /** struct tcp_md5sig: whose segments are signed with which key. */
+  | { readonly md5: { address: Ipv4; prefix?: number; ifindex?: number; key: Uint8Array } };
 /** Strings are answered wrapped, so that an errno is never mistaken for one. */
 export type SockoptAnswer = number | Uint8Array | { readonly [field: string]: unknown };
 

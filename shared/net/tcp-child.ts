@@ -2,6 +2,7 @@
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import { ecnChild } from './tcp-ecn.ts';
 import type { RequestSock } from './tcp-listen.ts';
+import { md5KeyFor, md5OptionSize } from './tcp-md5.ts';
 import { reserveTimestamps, routeMtu, sndbufExpand, syncMss } from './tcp-mss.ts';
 import { initializeRcvMss, initReceiveSpace } from './tcp-rcvbuf.ts';
 import type { Segment } from './tcp-segment.ts';
@@ -87,6 +88,9 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
   child.tsRecent = request.tsRecent;
   child.tsRecentStamp = request.tstampOk ? request.tsRecentStamp : 0;
   child.tsOffset = request.tsOffset;
+  const key = md5KeyFor(listener, child.remoteAddress, listener.boundIfindex);
+  if (key !== undefined) child.md5Keys = [{ ...key, address: child.remoteAddress, prefix: 32 }];
+  child.tcpHeaderLength = 20 + md5OptionSize(child);
   if (request.tstampOk) reserveTimestamps(child);
   child.mssClamp = request.mss;
   child.advmss = request.advmss;

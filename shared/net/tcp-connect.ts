@@ -9,6 +9,7 @@ import type { SockAddress } from './sock.ts';
 import { setState } from './tcp-close.ts';
 import { deferConnect } from './tcp-fastopen-client.ts';
 import type { Tcp } from './tcp-host.ts';
+import { md5OptionSize } from './tcp-md5.ts';
 import { killTimeWait, mayReuse, TimeWaitSock } from './tcp-minisocks.ts';
 import { reserveTimestamps, syncMss } from './tcp-mss.ts';
 import { sendSyn } from './tcp-output.ts';
@@ -136,7 +137,7 @@ export function routeTo(sk: TcpSock, address: SockAddress): Result<Route> {
 function connectInit(sk: TcpSock, route: Route): void {
   const { tcp } = sk;
   const most = sk.userMss > 0 ? sk.userMss : 65_535;
-  sk.tcpHeaderLength = 20;
+  sk.tcpHeaderLength = 20 + md5OptionSize(sk);
   if (tcp.sysctl.timestamps.value !== 0) reserveTimestamps(sk);
   sk.mssClamp = most;
   sk.maxWindow = 0;
@@ -149,7 +150,7 @@ function connectInit(sk: TcpSock, route: Route): void {
   sk.windowClamp = initial.clamp;
   sk.rcvWscale = initial.scale;
   sk.rcvSsthresh = sk.rcvWnd;
-  sk.tcpHeaderLength = 20;
+  sk.tcpHeaderLength = 20 + md5OptionSize(sk);
   sk.error = undefined;
   sk.sndWnd = 0;
   sk.sndWl1 = 0;

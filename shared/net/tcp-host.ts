@@ -59,6 +59,8 @@ export class Tcp {
   readonly received = new TcpOptions();
   readonly sending = new TcpOptions();
   orphans = 0;
+  /** Somebody has set a key (tcp_md5_needed). */
+  md5Needed = false;
   readonly metrics = new TcpMetricsTable();
   readonly fastopenKeys: FastopenKeys;
   readonly fastopenBlackhole = new FastopenBlackhole();

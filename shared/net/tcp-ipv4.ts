@@ -15,6 +15,7 @@ import type { Tcp, TcpEntry } from './tcp-host.ts';
 import { rcvEstablished, rcvStateProcess } from './tcp-input.ts';
 import { checkRequest, connRequest, dropRequest, type RequestSock } from './tcp-listen.ts';
 import { markLost } from './tcp-loss.ts';
+import { md5Refuses } from './tcp-md5.ts';
 import { killTimeWait, type TimeWaitSock, timeWaitReceive } from './tcp-minisocks.ts';
 import { currentMss, routeMtu, syncMss } from './tcp-mss.ts';
 import { purgeWriteQueue } from './tcp-queue.ts';
@@ -64,11 +65,27 @@ function receive(tcp: Tcp, skb: SkBuff): void {
     entry !== undefined &&
     !(entry.state !== 'NEW_SYN_RECV' && entry.boundIfindex !== 0 && entry.boundIfindex !== skb.ifindex)
   ) {
+    if (
+      entry.state !== 'TIME_WAIT' &&
+      unsigned(tcp, skb, entry.state === 'NEW_SYN_RECV' ? (entry as RequestSock).listener : (entry as TcpSock))
+    )
+      return;
     return deliver(tcp, skb, segment, entry);
   }
   const listener = tcp.listener(target, port, skb.ifindex);
+  if (listener !== undefined && unsigned(tcp, skb, listener)) return;
   if (listener !== undefined) return listenReceive(tcp, listener, skb, segment, undefined);
   noSocket(tcp, skb);
+}
+
+/** A segment that is not signed as its socket wants is gone. */
+function unsigned(tcp: Tcp, skb: SkBuff, sk: TcpSock): boolean {
+  if (!tcp.md5Needed && tcp.received.md5At < 0) return false;
+  const { localAddress: target, remoteAddress: source } = endsOf(skb);
+  const reason = md5Refuses(sk, skb, { source, target });
+  if (reason === undefined) return false;
+  tcp.drop(skb, reason);
+  return true;
 }
 
 /** What the header says, for everybody after (tcp_v4_fill_cb). */
@@ -103,8 +120,8 @@ function traceReceive(tcp: Tcp, skb: SkBuff, segment: Segment, entry: TcpEntry |
 }
 
 /** Nobody is there. Consumes `skb`. */
-function noSocket(tcp: Tcp, skb: SkBuff): void {
-  sendResetFor(tcp, skb);
+function noSocket(tcp: Tcp, skb: SkBuff, listener?: TcpSock): void {
+  sendResetFor(tcp, skb, listener);
   tcp.drop(skb, 'no_socket', 'tcp_v4_rcv');
 }
 
@@ -125,7 +142,7 @@ function deliverSock(sk: TcpSock, skb: SkBuff): void {
   const route = sk.route as Route | undefined;
   if (sk.state === 'ESTABLISHED') rcvEstablished(sk, skb);
   else if (rcvStateProcess(sk, skb) === 'reset') {
-    sendResetFor(tcp, skb);
+    sendResetFor(tcp, skb, sk);
     tcp.drop(skb, 'tcp_invalid_ack', 'tcp_v4_do_rcv');
     if (sk.state === 'SYN_RECV' && sk.accept === undefined && !sk.destroyed) sk.tcp.wake(sk);
   }
@@ -187,7 +204,7 @@ function listenReceive(tcp: Tcp, listener: TcpSock, skb: SkBuff, segment: Segmen
   if ((flags & TCP_FLAG.RST) !== 0) return tcp.drop(skb, 'tcp_reset');
   if ((flags & TCP_FLAG.ACK) !== 0) {
     const child = (flags & TCP_FLAG.SYN) === 0 ? cookieCheck(listener, skb, endsOf(skb)) : undefined;
-    if (child === undefined) return noSocket(tcp, skb);
+    if (child === undefined) return noSocket(tcp, skb, listener);
     if (child === 'dropped') return tcp.drop(skb, 'tcp_listen_overflow', 'tcp_get_cookie_sock');
     return childProcess(listener, child, skb);
   }

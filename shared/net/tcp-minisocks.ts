@@ -9,6 +9,7 @@ import type { Timer } from '../platform.ts';
 import { JiffyTimer } from './jiffies.ts';
 import { setState, tcpDone } from './tcp-close.ts';
 import type { BindBucket, Tcp, TcpEntry } from './tcp-host.ts';
+import { type Md5Key, md5KeyFor } from './tcp-md5.ts';
 import type { Segment } from './tcp-segment.ts';
 import { receiveWindow, type TcpSock, TIMEWAIT_LEN } from './tcp-sock.ts';
 import { oowRateLimited, pawsReject } from './tcp-validate.ts';
@@ -43,6 +44,7 @@ export class TimeWaitSock {
   /** Lab time at which TIME-WAIT began, for tcp_tw_reuse. */
   enteredAt: number;
   cause: number;
+  readonly md5Key: Md5Key | undefined;
 
   constructor(sk: TcpSock, substate: 'FIN_WAIT2' | 'TIME_WAIT') {
     this.tcp = sk.tcp;
@@ -65,6 +67,7 @@ export class TimeWaitSock {
     this.tsRecentStamp = sk.tstampOk ? sk.tsRecentStamp : 0;
     this.enteredAt = sk.host.clock.now();
     this.cause = sk.cause;
+    this.md5Key = md5KeyFor(sk, sk.remoteAddress, sk.boundIfindex);
     this.timer = new JiffyTimer(sk.host, () => killTimeWait(this));
   }
 }

@@ -5,6 +5,7 @@ import { isErrno } from './errno.ts';
 import { dstMtu, type Route, routeOutput } from './route.ts';
 import { GSO_BYTES_MAX } from './skbuff.ts';
 import { accecnMode } from './tcp-ecn.ts';
+import { md5OptionSize } from './tcp-md5.ts';
 import { MSS_DEFAULT, packetsInFlight, type TcpSock } from './tcp-sock.ts';
 import { establishedOptions } from './tcp-transmit.ts';
 
@@ -62,6 +63,8 @@ export function currentMss(sk: TcpSock): number {
 
 /** Octets to gather in one sk_buff: a whole number of segments, as GSO takes (tcp_xmit_size_goal). */
 export function sizeGoal(sk: TcpSock, mss: number): number {
+  // A signature is of one segment: nothing may cut it up afterwards.
+  if (sk.md5Keys.length > 0) return mss;
   const size = boundToHalfWindow(sk, GSO_BYTES_MAX - GSO_RESERVE);
   const segments = Math.min(Math.max(1, Math.floor(size / mss)), GSO_SEGMENTS_MAX);
   return Math.max(segments * mss, mss);
@@ -74,6 +77,7 @@ function minRtt(sk: TcpSock): number {
 
 /** Segments of one TSO packet: about a millisecond at the pacing rate, more on a short path (tcp_tso_segs). */
 export function tsoSegments(sk: TcpSock, mss: number): number {
+  if (sk.md5Keys.length > 0) return 1;
   const { sysctl } = sk.tcp;
   const most = GSO_BYTES_MAX - GSO_RESERVE;
   let bytes = Math.floor(sk.pacingRate / 2 ** PACING_SHIFT);
@@ -99,7 +103,7 @@ export function shouldExpandSndbuf(sk: TcpSock): boolean {
 
 /** Timestamps were agreed on: every segment carries them from here on. */
 export function reserveTimestamps(sk: TcpSock): void {
-  sk.tcpHeaderLength = 20 + TIMESTAMPS_ALIGNED;
+  sk.tcpHeaderLength = 20 + TIMESTAMPS_ALIGNED + md5OptionSize(sk);
 }
 
 /** Half the largest window was written without a push (forced_push). */

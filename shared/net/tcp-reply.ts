@@ -24,9 +24,10 @@ import { ecnSynAckFlags } from './tcp-ecn.ts';
 import type { FastopenCookie } from './tcp-fastopen-cookie.ts';
 import type { Tcp } from './tcp-host.ts';
 import type { RequestSock } from './tcp-listen.ts';
+import { type Md5Key, md5KeyFor, resetKey, signSegment } from './tcp-md5.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
 import { segmentOf } from './tcp-segment.ts';
-import { type FourTuple, tsClock } from './tcp-sock.ts';
+import { type FourTuple, type TcpSock, tsClock } from './tcp-sock.ts';
 import { cookieTimestamp } from './tcp-syncookies.ts';
 import { flagText } from './tcp-transmit.ts';
 
@@ -41,13 +42,18 @@ interface Reply {
   readonly cause: number;
   readonly ifindex: number;
   readonly tos: number;
+  /** Sign it; `sending.md5` says so to the options. */
+  readonly key?: Md5Key | undefined;
 }
 
 /** Write a header and send it, DF set and ID 0 as a connection's segments without one. */
 function sendReply(tcp: Tcp, reply: Reply): void {
   const { host } = tcp;
   const o: TcpOptions = tcp.sending;
-  const options = reply.options === 'none' ? 0 : reply.options === 'syn' ? synOptionsSize(o) : optionsSize(o);
+  if (reply.options === 'none') o.clear();
+  o.md5 = reply.key !== undefined;
+  const options =
+    reply.options === 'none' ? optionsSize(o) : reply.options === 'syn' ? synOptionsSize(o) : optionsSize(o);
   const size = TCP.SIZE + options;
   const skb = host.skbs.alloc(HEADROOM + size);
   skb.reserve(HEADROOM);
@@ -62,11 +68,14 @@ function sendReply(tcp: Tcp, reply: Reply): void {
   view.setUint16(at + TCP.WINDOW, reply.window);
   view.setUint16(at + TCP.URGENT, 0);
   if (reply.options === 'syn') emitSynOptions(view, at + TCP.SIZE, o);
-  else if (reply.options === 'plain') emitOptions(view, at + TCP.SIZE, o);
+  else emitOptions(view, at + TCP.SIZE, o);
+  skb.transportHeader = at;
+  if (reply.key !== undefined) {
+    signSegment(skb, o, { source: ends.localAddress, target: ends.remoteAddress }, reply.key);
+  }
   const sum = pseudoHeaderSum(ends.localAddress, ends.remoteAddress, PROTOCOL.TCP, size);
   view.setUint16(at + TCP.CHECKSUM, fold(sum));
   skb.checksum = 'partial';
-  skb.transportHeader = at;
   skb.cause = reply.cause;
   host.snmp.TcpOutSegs++;
   if (host.trace.on) {
@@ -106,11 +115,16 @@ export function endsOf(skb: SkBuff): FourTuple {
  * RST for a segment that nobody wants (RFC 9293 §3.10.7.1): where it has an ACK, from that number and without ACK;
  * else from 0, acknowledging all of it. Never to a RST, never to a broadcast. The skb stays the caller's.
  */
-export function sendResetFor(tcp: Tcp, skb: SkBuff): void {
+export function sendResetFor(tcp: Tcp, skb: SkBuff, sk?: TcpSock): void {
   const segment = segmentOf(skb);
   if ((segment.flags & TCP_FLAG.RST) !== 0) return;
   const ends = endsOf(skb);
   if (addressType(tcp.host, ends.localAddress) !== 'local') return;
+  const key =
+    sk === undefined
+      ? resetKey(tcp, skb, { source: ends.remoteAddress, target: ends.localAddress })
+      : md5KeyFor(sk, ends.remoteAddress, skb.ifindex);
+  if (key === 'none') return;
   const acked = (segment.flags & TCP_FLAG.ACK) !== 0;
   tcp.host.snmp.TcpOutRsts++;
   sendReply(tcp, {
@@ -120,6 +134,7 @@ export function sendResetFor(tcp: Tcp, skb: SkBuff): void {
     flags: acked ? TCP_FLAG.RST : TCP_FLAG.RST | TCP_FLAG.ACK,
     window: 0,
     options: 'none',
+    key,
     cause: skb.cause,
     ifindex: 0,
     tos: 0,
@@ -141,6 +156,7 @@ export function sendTimeWaitAck(tw: TimeWaitSock, cause: number, outOfWindow: bo
     flags: TCP_FLAG.ACK,
     window: Math.min(tw.rcvWnd >>> tw.rcvWscale, 65_535),
     options: 'plain',
+    key: tw.md5Key,
     cause,
     ifindex: tw.boundIfindex,
     tos: outOfWindow ? tw.tos & ~ECN_MASK : tw.tos,
@@ -162,6 +178,7 @@ export function sendRequestAck(request: RequestSock, sndNxt = (request.sntIsn + 
     flags: TCP_FLAG.ACK,
     window: Math.min(request.rcvWnd >>> request.rcvWscale, 65_535),
     options: 'plain',
+    key: md5KeyFor(request.listener, request.remoteAddress),
     cause: request.cause,
     ifindex: request.listener.boundIfindex,
     tos: request.listener.tos & ~ECN_MASK,
@@ -172,7 +189,11 @@ export function sendRequestAck(request: RequestSock, sndNxt = (request.sntIsn + 
 export function sendSynAck(request: RequestSock, again: boolean, cookie?: FastopenCookie | 'cookie'): void {
   const { tcp } = request;
   const o = tcp.sending;
+  const key = md5KeyFor(request.listener, request.remoteAddress);
+  // Signed, SACK and timestamps do not fit together.
+  if (key !== undefined && cookie !== 'cookie' && request.sackOk) request.tstampOk = false;
   o.clear();
+  o.md5 = key !== undefined;
   o.mss = request.advmss;
   o.timestamps = request.tstampOk;
   if (request.tstampOk) {
@@ -200,6 +221,7 @@ export function sendSynAck(request: RequestSock, again: boolean, cookie?: Fastop
     flags: TCP_FLAG.SYN | TCP_FLAG.ACK | ecnSynAckFlags(request, again),
     window: Math.min(request.rcvWnd, 65_535),
     options: 'syn',
+    key,
     cause: request.cause,
     ifindex: request.listener.boundIfindex,
     tos: request.listener.tos,

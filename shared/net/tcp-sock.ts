@@ -16,6 +16,7 @@ import type { FastopenKeys } from './tcp-fastopen-cookie.ts';
 import { FastopenQueue, type FastopenRequest } from './tcp-fastopen-state.ts';
 import type { BindBucket, Tcp } from './tcp-host.ts';
 import type { AcceptQueue, RequestSock } from './tcp-listen.ts';
+import type { Md5Key } from './tcp-md5.ts';
 import { SegmentList, SentOrder } from './tcp-segment.ts';
 
 export type TcpState =
@@ -270,6 +271,9 @@ export class TcpSock extends Sock {
   sackCacheBlocks = 0;
   readonly sackCacheStart = new Uint32Array(4);
   readonly sackCacheEnd = new Uint32Array(4);
+
+  /** Keys by peer (TCP_MD5SIG). */
+  md5Keys: readonly Md5Key[] = [];
 
   // Fast Open (RFC 7413).
   /** TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE, and TCP_FASTOPEN_KEY of a listener. */

@@ -7,6 +7,7 @@ import { tuneFastopen } from './tcp-fastopen.ts';
 import { FASTOPEN_KEY_BYTES, FastopenKeys } from './tcp-fastopen-cookie.ts';
 import { TFO } from './tcp-fastopen-state.ts';
 import { tcpInfo } from './tcp-info.ts';
+import { setMd5Key } from './tcp-md5.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { cleanupRbuf } from './tcp-recvmsg.ts';
 import { NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock } from './tcp-sock.ts';
@@ -27,6 +28,7 @@ export function setTcpOption(sk: TcpSock, level: string, name: string, value: So
   if (level === 'SOL_SOCKET') return setSocketLevel(sk, name, value);
   if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
   if (name === 'TCP_CONGESTION') return setCongestion(sk, value);
+  if (name === 'TCP_MD5SIG' || name === 'TCP_MD5SIG_EXT') return setMd5(sk, name, value);
   if (name === 'TCP_FASTOPEN_KEY') return setFastopenKey(sk, value);
   if (typeof value !== 'number') return 'EINVAL';
   return setNumber(sk, name, value);
@@ -178,6 +180,14 @@ function setFastopen(sk: TcpSock, name: string, value: number): Errno | undefine
   if (sk.state !== 'CLOSE') return 'EINVAL';
   sk.fastopenConnect = value === 1;
   return undefined;
+}
+
+/** The extended form may be for a network, and for one interface. */
+function setMd5(sk: TcpSock, name: string, value: SockoptValue): Errno | undefined {
+  if (typeof value === 'number' || value instanceof Uint8Array || !('md5' in value)) return 'EINVAL';
+  const { address, prefix = 32, ifindex = 0, key } = value.md5;
+  const extended = name === 'TCP_MD5SIG_EXT';
+  return setMd5Key(sk, { address, prefix: extended ? prefix : 32, ifindex: extended ? ifindex : 0, key });
 }
 
 /** A key of a listener's own, or two: the second is still good for cookies made before. */

@@ -22,6 +22,7 @@ import { establishedOption, optionWritten, synAckOption } from './tcp-accecn.ts'
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { enterCwr } from './tcp-congestion.ts';
 import { accecnMode, ecnSend } from './tcp-ecn.ts';
+import { md5KeyFor, md5OptionSize, signSegment } from './tcp-md5.ts';
 import { routeMtu } from './tcp-mss.ts';
 import { paceAfterSend, stampDeparture } from './tcp-pacing.ts';
 import type { Segment } from './tcp-segment.ts';
@@ -36,6 +37,8 @@ export const TX_OVERHEAD = 1_280;
 
 /** Options of a segment after the handshake, into the shared record (tcp_established_options). Returns their octets. */
 export function establishedOptions(sk: TcpSock, o: TcpOptions): number {
+  const signature = md5OptionSize(sk);
+  o.md5 = signature > 0;
   o.timestamps = sk.tstampOk;
   if (sk.tstampOk) {
     // The packet's time is that of its departure.
@@ -45,8 +48,8 @@ export function establishedOptions(sk: TcpSock, o: TcpOptions): number {
   o.sackBlocks = 0;
   const blocks = sk.numSacks + (sk.dsack ? 1 : 0);
   if (blocks > 0) {
-    const room = TCP_OPTION_BYTES_MAX - (sk.tstampOk ? 12 : 0) - SACK_BASE_ALIGNED;
-    o.sackBlocks = Math.min(blocks, Math.floor(room / SACK_BLOCK));
+    const room = TCP_OPTION_BYTES_MAX - (sk.tstampOk ? 12 : 0) - signature - SACK_BASE_ALIGNED;
+    o.sackBlocks = Math.max(0, Math.min(blocks, Math.floor(room / SACK_BLOCK)));
   }
   o.accecn = 0;
   if (accecnMode(sk)) establishedOption(sk, o, TCP_OPTION_BYTES_MAX - optionsSize(o));
@@ -93,7 +96,9 @@ function synOptions(sk: TcpSock, o: TcpOptions, flags: number): number {
   advertiseMss(sk);
   o.mss = sk.advmss;
   const answering = sk.state === 'SYN_RECV';
-  o.timestamps = answering ? sk.tstampOk : sysctl.timestamps.value !== 0;
+  o.md5 = md5OptionSize(sk) > 0;
+  // With a signature there is no room for timestamps as well.
+  o.timestamps = answering ? sk.tstampOk : sysctl.timestamps.value !== 0 && !o.md5;
   if (o.timestamps) {
     o.tsval = tsClock(sk.host.clock.now(), sk.tsOffset);
     o.tsecr = sk.tsRecent;
@@ -149,6 +154,7 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
     if (o.sackBlocks > 0) fillSackBlocks(sk, o);
     emitOptions(view, at + TCP.SIZE, o);
   }
+  if (o.md5) sign(sk, skb, o);
   view.setUint16(at + TCP.CHECKSUM, fold(pseudoHeaderSum(sk.localAddress, sk.remoteAddress, PROTOCOL.TCP, skb.length)));
   skb.checksum = 'partial';
   if ((flags & TCP_FLAG.ACK) !== 0) eventAckSent(sk);
@@ -166,6 +172,11 @@ function sendDown(sk: TcpSock, skb: SkBuff, seq: number, flags: number, count: n
   // Congestion begins at home: our own device's queue (net_xmit_eval).
   enterCwr(sk);
   return error === 'NET_XMIT_CN' ? undefined : error;
+}
+
+function sign(sk: TcpSock, skb: SkBuff, o: TcpOptions): void {
+  const key = md5KeyFor(sk, sk.remoteAddress, sk.boundIfindex);
+  if (key !== undefined) signSegment(skb, o, { source: sk.localAddress, target: sk.remoteAddress }, key);
 }
 
 /** Where the urgent data ends, from here; 0 when there is none ahead, 65535 when it is farther than can be said. */

@@ -496,6 +496,8 @@ export class TcpScript {
       if (words[0] === 'nop') bytes.push(1);
       else if (words[0] === 'eol') bytes.push(0);
       else if (words[0] === 'mss') bytes.push(2, 4, n >> 8, n & 255);
+      // A digest that is right for nothing.
+      else if (words[0] === 'md5') bytes.push(19, 18, ...new Uint8Array(16));
       else if (words[0] === 'wscale') bytes.push(3, 3, n);
       else if (words[0] === 'sackOK') bytes.push(4, 2);
       else if (words[0] === 'TS') {

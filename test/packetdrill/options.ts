@@ -64,6 +64,9 @@ function emitOption(bytes: number[], { name, words }: TcpOptionText, flow: Flow,
       // The echo in a SYN answers nothing: it goes as it is.
       push32(bytes, opening ? Number(words[3]) : flow.liveStamp(Number(words[3])));
       return;
+    case 'md5':
+      emitHex(bytes, [KIND.md5], words[0]);
+      return;
     case 'FO':
       emitHex(bytes, [KIND.FO], words[0]);
       return;
@@ -140,6 +143,7 @@ function textOf(view: DataView, at: number, { kind, length }: { kind: number; le
     }
     return `sack ${blocks.join(' ')}`;
   }
+  if (kind === KIND.md5) return `md5${hex(2)}`;
   if (kind === KIND.FO) return `FO${hex(2)}`;
   if (kind === KIND.EXP && length >= 4 && view.getUint16(at + 2) === FASTOPEN_MAGIC) return `FOEXP${hex(4)}`;
   if (kind === KIND.ECN0 || kind === KIND.ECN1) {

@@ -3,6 +3,7 @@ import { PROTOCOL } from '../../../shared/header/ipv4.ts';
 import { TCP } from '../../../shared/header/tcp.ts';
 import { setSocketOption } from '../../../shared/net/socket.ts';
 import { receiveWindow, type TcpSock } from '../../../shared/net/tcp-sock.ts';
+import { ip } from '../cable.ts';
 import { type ScriptOptions, type TcpScript, tcpScript } from '../tcp.ts';
 import { DropBench, type DropRecipes, NO_COUNTER, nstat, type Watch } from './bench.ts';
 
@@ -44,6 +45,12 @@ function squeezed(watch: Watch): TcpScript {
   setSocketOption(sk, 'SOL_SOCKET', 'SO_RCVBUF', 0);
   t.inbound('P. 3001:4001(1000) ack 1 win 320');
   return t;
+}
+
+/** The listener expects signatures of the script's peer (RFC 2385). */
+function signedBy(listener: TcpSock): void {
+  const md5 = { address: ip('192.0.2.1'), key: Uint8Array.of(1, 2, 3) };
+  setSocketOption(listener, 'SOL_TCP', 'TCP_MD5SIG', { md5 });
 }
 
 export const TCP_DROPS: DropRecipes = {
@@ -208,6 +215,39 @@ export const TCP_DROPS: DropRecipes = {
           t.inbound('S 0:0(0) win 32792 <mss 1000>');
           t.nextPeer();
         }
+      },
+    },
+  ],
+  tcp_md5_not_found: [
+    {
+      when: 'a peer whose key is known does not sign',
+      counter: nstat('TcpExtTCPMD5NotFound'),
+      make: (watch) => {
+        const t = script(watch);
+        signedBy(t.listen());
+        t.inbound('S 0:0(0) win 32792 <mss 1000>');
+      },
+    },
+  ],
+  tcp_md5_unexpected: [
+    {
+      when: 'a peer signs that was not asked to',
+      counter: nstat('TcpExtTCPMD5Unexpected'),
+      make: (watch) => {
+        const t = script(watch);
+        t.listen();
+        t.inbound('S 0:0(0) win 32792 <mss 1000,nop,nop,md5>');
+      },
+    },
+  ],
+  tcp_md5_failure: [
+    {
+      when: 'a signature is wrong',
+      counter: nstat('TcpExtTCPMD5Failure'),
+      make: (watch) => {
+        const t = script(watch);
+        signedBy(t.listen());
+        t.inbound('S 0:0(0) win 32792 <mss 1000,nop,nop,md5>');
       },
     },
   ],
