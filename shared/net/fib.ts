@@ -19,6 +19,7 @@ import type { InetAddress } from './inet-address.ts';
 import type { NetDevice } from './netdev.ts';
 import type { RouteRecord, RouteType } from './netlink.ts';
 import { Route, type RouteException, type RouteSettings, registerRouteSysctls } from './route.ts';
+import type { RouteMetrics } from './route-metrics.ts';
 
 /** Routes per table: enough for any lab, a bound for a mistake. */
 export const ROUTES_MAX = 65_536;
@@ -42,8 +43,8 @@ export interface FibEntry {
   readonly metric: number;
   readonly scope: RouteScope;
   readonly protocol: RouteRecord['protocol'];
-  /** `mtu`, or 0. */
-  readonly mtu: number;
+  /** mtu, advmss, initcwnd … when any is set. */
+  readonly metrics: RouteMetrics | undefined;
   /** RTNH_F_LINKDOWN. */
   linkdown: boolean;
   /** What routeOutput and routeInput hand out for it; made anew when the generation changes. */
@@ -60,7 +61,7 @@ export interface RouteSpec {
   readonly dev?: NetDevice | undefined;
   readonly source?: Ipv4 | undefined;
   readonly metric?: number | undefined;
-  readonly mtu?: number | undefined;
+  readonly metrics?: RouteMetrics | undefined;
   readonly scope?: RouteScope | undefined;
   readonly protocol?: RouteRecord['protocol'] | undefined;
   readonly table?: 'local' | 'main';
@@ -158,6 +159,12 @@ export class Fib {
     });
   }
 
+  /** What ICMP taught is forgotten: `ip route flush cache` (rt_cache_flush). */
+  flushCache(): void {
+    for (const table of [this.local, this.main]) for (const entry of table.list()) entry.exceptions = undefined;
+    this.bump();
+  }
+
   /** Everything that was cached is out of date. */
   bump(): void {
     this.generation++;
@@ -221,14 +228,15 @@ export class Fib {
   }
 
   /** ip route add, replace. (Linux: fib_table_insert, fib_create_info) */
-  add(spec: RouteSpec, how: 'create' | 'replace' | 'append' = 'create'): Errno | undefined {
+  add(spec: RouteSpec, how: 'create' | 'replace' | 'change' | 'append' = 'create'): Errno | undefined {
     const entry = this.check(spec);
     if (typeof entry === 'string') return entry;
     const table = entry.table === 'local' ? this.local : this.main;
     const same = table.at(entry.target, entry.prefix)?.filter((other) => other.metric === entry.metric) ?? [];
     if (how === 'create' && same.length > 0) return 'EEXIST';
+    if (how === 'change' && same.length === 0) return 'ENOENT';
     if (table.size >= ROUTES_MAX) return 'ENOBUFS';
-    if (how === 'replace' && same[0] !== undefined) table.remove(same[0]);
+    if ((how === 'replace' || how === 'change') && same[0] !== undefined) table.remove(same[0]);
     table.insert(entry);
     this.bump();
     return undefined;
@@ -281,7 +289,7 @@ export class Fib {
       metric: spec.metric ?? 0,
       scope: spec.scope ?? (type === 'local' ? 'host' : viaGateway || rejecting ? 'global' : 'link'),
       protocol: spec.protocol ?? 'boot',
-      mtu: spec.mtu ?? 0,
+      metrics: spec.metrics,
       linkdown: dev !== undefined && type !== 'local' && !dev.carrier,
       route: undefined,
       exceptions: undefined,
@@ -345,7 +353,7 @@ export class Fib {
       metric: 0,
       scope,
       protocol: 'kernel',
-      mtu: 0,
+      metrics: undefined,
       linkdown: scope !== 'host' && !dev.carrier,
       route: undefined,
       exceptions: undefined,

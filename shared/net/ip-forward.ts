@@ -11,6 +11,7 @@ import { ipOutput } from './ip-output.ts';
 import type { NetDevice } from './netdev.ts';
 import { HOOK, nfHook } from './netfilter.ts';
 import type { Route } from './route.ts';
+import { dstMetric } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
 
 /** Pass on a packet that is not for us. Consumes `skb`. (Linux: ip_forward) */
@@ -49,7 +50,7 @@ export function ipForward(host: Host, skb: SkBuff, dev: NetDevice, route: Route)
 /** What others taught us of the path counts for our own packets alone, unless ip_forward_use_pmtu says otherwise. */
 function forwardMtu(host: Host, route: Route): number {
   if (host.forwardUsesPmtu.value !== 0) return route.mtu;
-  return route.entry !== undefined && route.entry.mtu > 0 ? route.mtu : Math.min(route.dev.mtu, 65_535);
+  return Math.min(dstMetric(route, 'mtu') || route.dev.mtu, 65_535);
 }
 
 /** One hop less; the checksum follows by the difference (RFC 1624). (Linux: ip_decrease_ttl) */

@@ -18,6 +18,7 @@ import { netifRx } from './netdev.ts';
 import { HOOK, nfHook } from './netfilter.ts';
 import { netXmitErrno, type XmitError } from './qdisc.ts';
 import { nextHop, type Route, routeOutput, routeValid } from './route.ts';
+import { dstMetric } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
 import type { Sock } from './sock.ts';
 
@@ -65,12 +66,12 @@ export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): XmitError | unde
   }
   skb.route = route;
   const { pmtuDiscovery } = sk;
-  const dontFragment = pmtuDiscovery === 'want' ? !route.mtuLocked : pmtuDiscovery !== 'dont';
+  const dontFragment = pmtuDiscovery === 'do' || (pmtuDiscovery === 'want' && !route.mtuLocked);
   pushHeader(host, skb, {
     source: sk.localAddress,
     target: sk.remoteAddress,
     protocol: sk.protocol,
-    ttl: selectTtl(host, sk, sk.remoteAddress),
+    ttl: selectTtl(host, sk, sk.remoteAddress, route),
     tos: sk.tos,
     dontFragment,
     sk,
@@ -119,7 +120,7 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
     source: options.source !== 0 ? options.source : route.source,
     target: target !== 0 ? target : route.source,
     protocol: options.protocol,
-    ttl: options.ttl ?? selectTtl(host, sk, target),
+    ttl: options.ttl ?? selectTtl(host, sk, target, route),
     tos: options.tos ?? sk?.tos ?? 0,
     dontFragment,
     sk,
@@ -132,9 +133,10 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
   return errno;
 }
 
-function selectTtl(host: Host, sk: Sock | undefined, target: Ipv4): number {
+/** The socket's, the route's hoplimit, else net.ipv4.ip_default_ttl (ip_select_ttl). */
+function selectTtl(host: Host, sk: Sock | undefined, target: Ipv4, route: Route): number {
   if (isMulticastIpv4(target)) return sk?.multicastTtl ?? 1;
-  return sk !== undefined && sk.ttl > 0 ? sk.ttl : host.defaultTtl.value;
+  return sk !== undefined && sk.ttl > 0 ? sk.ttl : dstMetric(route, 'hoplimit') || host.defaultTtl.value;
 }
 
 interface HeaderFields {

@@ -9,6 +9,7 @@ import type { Errno } from './errno.ts';
 import type { CardControls, DeviceKind, LinkCounters } from './netdev.ts';
 import type { QdiscOptions } from './qdisc.ts';
 import type { QdiscAnswer } from './qdisc-table.ts';
+import type { RouteMetrics } from './route-metrics.ts';
 
 export interface LinkRecord {
   ifindex: number;
@@ -51,7 +52,8 @@ export interface RouteRecord {
   scope: 'global' | 'link' | 'host';
   protocol: 'kernel' | 'boot' | 'static' | 'redirect';
   table: 'main' | 'local';
-  mtu: number | undefined;
+  /** mtu, advmss, initcwnd … */
+  metrics?: RouteMetrics | undefined;
   /** Link down: `linkdown`. */
   linkdown: boolean;
   /** Only in the answer to getroute for one address. */
@@ -216,8 +218,10 @@ export interface NetlinkTable {
       dev?: string;
       source?: Ipv4;
       metric?: number;
-      mtu?: number;
+      metrics?: RouteMetrics;
       replace?: boolean;
+      /** Replace, but do not create. */
+      change?: boolean;
     };
     answer: Errno | undefined;
   };

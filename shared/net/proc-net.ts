@@ -55,7 +55,9 @@ function routeText(host: Host): string {
       entry.metric,
       hexOf(maskOf(entry.prefix)),
     ];
-    lines.push([entry.dev.name, hexOf(entry.target), hexOf(entry.gateway), ...numbers, entry.mtu, 0, 0].join('\t'));
+    lines.push(
+      [entry.dev.name, hexOf(entry.target), hexOf(entry.gateway), ...numbers, entry.metrics?.mtu ?? 0, 0, 0].join('\t'),
+    );
   }
   return lines.map((line) => `${line.padEnd(ROUTE_LINE)}\n`).join('');
 }

@@ -1,7 +1,7 @@
 /**
  * Routing decisions (Linux: net/ipv4/route.c): what the tables say of a packet that leaves or came in, which source it
  * speaks from, and what ICMP taught since (path MTU, redirects). A `Route` belongs to a table entry, not to a target:
- * nothing is allocated per packet. Left out: multipath, per-route metrics other than mtu, source routing.
+ * nothing is allocated per packet. Left out: multipath, source routing.
  */
 import { formatIpv4, IPV4_ANY, IPV4_BROADCAST, IPV4_LOOPBACK, type Ipv4, isMulticastIpv4 } from '../header/address.ts';
 import { type Micros, SECOND } from '../platform.ts';
@@ -11,6 +11,7 @@ import type { Host } from './host.ts';
 import type { Neighbour } from './neighbour.ts';
 import type { NetDevice } from './netdev.ts';
 import type { RouteType } from './netlink.ts';
+import { ADVMSS_MIN, type RouteMetrics } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
 
 /** Linux: net.ipv4.route.{min_pmtu,mtu_expires,gc_timeout}: octets, seconds, seconds. */
@@ -29,13 +30,14 @@ export class Route {
   /** What to speak from when the sender does not care. */
   readonly source: Ipv4;
   readonly mtu: number;
-  /** The path is narrower than min_pmtu: DF is left off, and routers cut as they need (RTAX_MTU locked). */
+  /** `mtu lock`, or a path narrower than min_pmtu: DF is left off, and routers cut as they need (RTAX_MTU locked). */
   readonly mtuLocked: boolean;
   readonly scope: RouteScope;
   readonly generation: number;
   /** Lab time until which this holds; infinite unless ICMP taught it. */
   readonly expires: Micros;
   readonly entry: FibEntry | undefined;
+  readonly metrics: RouteMetrics | undefined;
   /** For a gateway: its neighbour entry, found once. */
   neighbour: Neighbour | undefined = undefined;
 
@@ -61,6 +63,7 @@ export class Route {
     this.generation = fields.generation;
     this.expires = fields.expires;
     this.entry = fields.entry;
+    this.metrics = fields.entry?.metrics;
   }
 
   get ifindex(): number {
@@ -87,7 +90,8 @@ export interface RouteQuery {
 
 /** The MTU of a route now: what the route or ICMP says, else the device's (dst_mtu). */
 export function dstMtu(route: Route): number {
-  return route.mtu;
+  const fixed = Number.isFinite(route.expires) || route.metrics?.mtu !== undefined;
+  return fixed ? route.mtu : Math.min(route.dev.mtu, 65_535);
 }
 
 /** Whether a route that was kept still holds (dst_check). */
@@ -156,14 +160,14 @@ function makeRoute(host: Host, entry: FibEntry, exception?: RouteException): Rou
     entry.source !== IPV4_ANY
       ? entry.source
       : host.inet.selectAddress(entry.dev, gateway, scope === 'host' ? 'host' : 'global');
-  const full = entry.mtu > 0 ? Math.min(entry.mtu, 65_535) : Math.min(dev.mtu, 65_535);
+  const full = Math.min(entry.metrics?.mtu || dev.mtu, 65_535);
   return new Route({
     type: entry.type,
     dev,
     gateway,
     source,
     mtu: exception !== undefined && exception.mtu > 0 ? Math.min(exception.mtu, full) : full,
-    mtuLocked: exception?.locked ?? false,
+    mtuLocked: (exception?.locked ?? false) || (entry.metrics?.locked?.includes('mtu') ?? false),
     scope,
     generation: host.routes.generation,
     expires: exception?.expires ?? Number.POSITIVE_INFINITY,
@@ -248,12 +252,15 @@ export interface RouteSettings {
   readonly pmtuMin: { value: number };
   readonly pmtuExpires: { value: number };
   readonly redirectExpires: { value: number };
+  readonly advmssMin: { value: number };
 }
 
 export function registerRouteSysctls(host: Host): RouteSettings {
+  host.sysctl.trigger('net.ipv4.route.flush', () => host.routes.flushCache());
   return {
     pmtuMin: host.sysctl.number('net.ipv4.route.min_pmtu', PMTU_MIN, { min: 68 }),
     pmtuExpires: host.sysctl.number('net.ipv4.route.mtu_expires', PMTU_EXPIRES_SECONDS, { min: 1 }),
+    advmssMin: host.sysctl.number('net.ipv4.route.min_adv_mss', ADVMSS_MIN, { min: 0 }),
     redirectExpires: host.sysctl.number('net.ipv4.route.gc_timeout', REDIRECT_EXPIRES_SECONDS, { min: 1 }),
   };
 }
@@ -263,7 +270,7 @@ export function ipUpdatePmtu(host: Host, target: Ipv4, mtu: number): void {
   const route = routeOutput(host, { target });
   if (isErrno(route) || route.entry === undefined || route.type !== 'unicast') return;
   const { pmtuMin, pmtuExpires } = host.routes.settings;
-  if (mtu >= route.mtu) return;
+  if (mtu >= route.mtu || route.mtuLocked) return;
   const locked = mtu < pmtuMin.value;
   learn(host, route.entry, target, {
     gateway: IPV4_ANY,

@@ -10,6 +10,7 @@ import type { NeighbourRecord, NetlinkTable, RouteRecord } from './netlink.ts';
 import { TX_QUEUE_PACKETS_MAX } from './qdisc.ts';
 import { localAddressOf, routeOutput } from './route.ts';
 import { listSnmp } from './snmp.ts';
+import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
 
 export function rtnetlinkInit(host: Host): void {
   const { netlink } = host;
@@ -99,9 +100,10 @@ function registerRoutes(host: Host): void {
   netlink.register('RTM_NEWROUTE', (query) => {
     const dev = deviceOf(host, query.dev);
     if (isErrno(dev)) return dev;
-    const { routeType, protocol, target, prefix, gateway, source, metric, mtu } = query;
-    const spec = { type: routeType, protocol, target, prefix, gateway, dev, source, metric, mtu };
-    return routes.add(spec, query.replace === true ? 'replace' : 'create');
+    const { routeType, protocol, target, prefix, gateway, source, metric, metrics } = query;
+    if (metrics?.congctl !== undefined && !CONGESTION_CONTROLS.has(metrics.congctl)) return 'EINVAL';
+    const spec = { type: routeType, protocol, target, prefix, gateway, dev, source, metric, metrics };
+    return routes.add(spec, query.change === true ? 'change' : query.replace === true ? 'replace' : 'create');
   });
   netlink.register('RTM_DELROUTE', (query) => {
     const dev = deviceOf(host, query.dev);
@@ -128,7 +130,7 @@ function recordOf(entry: FibEntry): RouteRecord {
     scope: entry.scope,
     protocol: entry.protocol,
     table: entry.table,
-    mtu: entry.mtu === 0 ? undefined : entry.mtu,
+    metrics: entry.metrics,
     linkdown: entry.linkdown,
   };
 }
@@ -151,7 +153,9 @@ function lookup(host: Host, query: { target: Ipv4; source?: Ipv4; dev?: string }
     scope: route.scope,
     protocol: 'boot',
     table: localAddressOf(host, query.target) ? 'local' : 'main',
-    mtu: learned ? route.mtu : undefined,
+    metrics: learned
+      ? { ...route.metrics, mtu: route.mtu, ...(route.mtuLocked ? { locked: ['mtu'] } : {}) }
+      : route.metrics,
     linkdown: route.entry?.linkdown ?? false,
     cacheExpires: learned ? Math.max(0, route.expires - host.clock.now()) : undefined,
   };

@@ -126,6 +126,18 @@ export class Sysctl {
     return entry;
   }
 
+  /** Writing anything does something; reading says 0 (proc_handler of net.ipv4.route.flush, mode 0200 in Linux). */
+  trigger(name: string, act: () => void): void {
+    this.entries.set(name, {
+      read: () => '0',
+      write: (text) => {
+        if (!/^\s*-?[0-9]+\s*$/.test(text)) return 'EINVAL';
+        act();
+        return undefined;
+      },
+    });
+  }
+
   /** What cannot be written: EPERM, as a file of mode 0444. */
   readOnly(name: string, read: () => string): void {
     this.entries.set(name, { read, write: () => 'EPERM' });

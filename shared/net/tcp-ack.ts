@@ -12,6 +12,7 @@ import { accecnMode, ecnMode } from './tcp-ecn.ts';
 import { chronoStop } from './tcp-info.ts';
 import { fastretransAlert, removeRenoSacks, xmitRecovery } from './tcp-loss.ts';
 import { shouldExpandSndbuf, sndbufExpand, syncMss } from './tcp-mss.ts';
+import { mtupProbeAcked } from './tcp-mtu-probe.ts';
 import { setCount, trimHead, unlinkSent } from './tcp-queue.ts';
 import { processTlpAck, rackAdvance, rackUpdateReoWnd, rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
 import { ackUpdateRtt } from './tcp-rtt.ts';
@@ -189,6 +190,7 @@ function cleanRtxQueue(sk: TcpSock, priorFack: number, priorSndUna: number, stat
   const updated = ackUpdateRtt(sk, state, seqRtt, sackRtt, caRtt);
   if ((state.flag & ACK_FLAG.ACKED) !== 0) {
     state.flag |= ACK_FLAG.SET_XMIT_TIMER;
+    mtupProbeAcked(sk);
     if (!sk.sackOk) {
       removeRenoSacks(sk, acked);
       // Without SACK it is not known which of the two arrived.

@@ -1,12 +1,15 @@
 /** The full sock that a finished handshake becomes, and what every connection does once it is established. */
+
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
+import { initCwnd } from './route-metrics.ts';
 import { ecnChild } from './tcp-ecn.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import { md5KeyFor, md5OptionSize } from './tcp-md5.ts';
 import { reserveTimestamps, routeMtu, sndbufExpand, syncMss } from './tcp-mss.ts';
+import { mtupInit } from './tcp-mtu-probe.ts';
 import { initializeRcvMss, initReceiveSpace } from './tcp-rcvbuf.ts';
 import type { Segment } from './tcp-segment.ts';
-import { INIT_CWND, type TcpSock } from './tcp-sock.ts';
+import type { TcpSock } from './tcp-sock.ts';
 import { keepaliveTimeWhen } from './tcp-timer.ts';
 
 /** inet_csk_clone_lock inherits what a program set on the listener. */
@@ -106,8 +109,9 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
 /** cwnd, buffers and timers of a connection that is now established (tcp_init_transfer, tcp_finish_connect). */
 export function initTransfer(sk: TcpSock): void {
   const now = sk.host.clock.now();
+  mtupInit(sk);
   // A SYN that was lost more than once is a sign of congestion (RFC 5681 §3.1).
-  sk.sndCwnd = sk.totalRetrans > 1 && sk.undoMarker !== 0 ? 1 : INIT_CWND;
+  sk.sndCwnd = sk.totalRetrans > 1 && sk.undoMarker !== 0 ? 1 : initCwnd(sk);
   sk.sndCwndStamp = now;
   sk.ca.init(sk);
   if (!sk.sndbufLocked) sndbufExpand(sk);

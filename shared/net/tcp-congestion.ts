@@ -5,6 +5,7 @@
 
 import { seqBefore } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
+import { initCwnd } from './route-metrics.ts';
 import { ECN } from './tcp-accecn-state.ts';
 import { ACK_FLAG } from './tcp-ack-state.ts';
 import { cubic } from './tcp-cubic.ts';
@@ -12,7 +13,6 @@ import { chronoStart } from './tcp-info.ts';
 import {
   type CaState,
   INFINITE_SSTHRESH,
-  INIT_CWND,
   inCwndReduction,
   inSlowStart,
   packetsInFlight,
@@ -126,7 +126,7 @@ export function cwndValidate(sk: TcpSock, isCwndLimited: boolean): void {
 /** RFC 2861: an application that does not fill cwnd does not keep it (tcp_cwnd_application_limited). */
 function applicationLimited(sk: TcpSock, now: Micros): void {
   if (sk.caState === 'Open' && !sk.dead && !sk.noSpace) {
-    const used = Math.max(sk.sndCwndUsed, INIT_CWND);
+    const used = Math.max(sk.sndCwndUsed, initCwnd(sk));
     if (used < sk.sndCwnd) {
       sk.sndSsthresh = currentSsthresh(sk);
       sk.sndCwnd = (sk.sndCwnd + used) >> 1;
@@ -141,7 +141,7 @@ export function slowStartAfterIdleCheck(sk: TcpSock): void {
   if (sk.tcp.sysctl.slowStartAfterIdle.value === 0 || sk.packetsOut > 0) return;
   let delta = sk.host.clock.now() - sk.lsndtime;
   if (delta <= sk.rto) return;
-  const restart = Math.min(INIT_CWND, sk.sndCwnd);
+  const restart = Math.min(initCwnd(sk), sk.sndCwnd);
   let cwnd = sk.sndCwnd;
   sk.sndSsthresh = currentSsthresh(sk);
   while ((delta -= sk.rto) > 0 && cwnd > restart) cwnd >>= 1;

@@ -5,6 +5,7 @@
 import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import { dstMtu, type Route, routeOutput } from './route.ts';
+import { dstAdvmss } from './route-metrics.ts';
 import type { SockAddress } from './sock.ts';
 import { setState } from './tcp-close.ts';
 import { deferConnect } from './tcp-fastopen-client.ts';
@@ -17,9 +18,6 @@ import { initializeRcvMss } from './tcp-rcvbuf.ts';
 import { secureIsn, securePortOffset, secureTsOffset } from './tcp-secure.ts';
 import { TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
 import { fullSpace, selectInitialWindow } from './tcp-window.ts';
-
-/** The smallest MSS that we advertise (ipv4 advmss's floor). */
-const ADVMSS_MIN = 256;
 
 /** Whether two owners of a port may share it: SO_REUSEADDR unless one listens, SO_REUSEPORT, or other addresses. */
 function conflicts(sk: TcpSock, other: TcpSock | TimeWaitSock, address: Ipv4): boolean {
@@ -143,9 +141,9 @@ function connectInit(sk: TcpSock, route: Route): void {
   sk.maxWindow = 0;
   sk.route = route;
   syncMss(sk, dstMtu(route));
-  sk.advmss = Math.min(Math.max(route.dev.mtu - 40, ADVMSS_MIN), most);
+  sk.advmss = Math.min(dstAdvmss(sk.host, route), most);
   const mss = sk.advmss - (sk.tsRecentStamp !== 0 ? sk.tcpHeaderLength - 20 : 0);
-  const initial = selectInitialWindow(sk, fullSpace(sk), mss, tcp.sysctl.windowScaling.value !== 0);
+  const initial = selectInitialWindow(sk, route, fullSpace(sk), mss, tcp.sysctl.windowScaling.value !== 0);
   sk.rcvWnd = initial.window;
   sk.windowClamp = initial.clamp;
   sk.rcvWscale = initial.scale;

@@ -3,6 +3,7 @@
  * RFC 3168: ECT(0) on new data, CE of the network echoed with ECE until the sender's CWR. Accurate ECN is in tcp-accecn.ts.
  */
 import { ACE_MASK, seqBefore, TCP_FLAG } from '../header/tcp.ts';
+import { dstMetric, FEATURE_ECN } from './route-metrics.ts';
 import {
   accecnRequested,
   aceFlags,
@@ -43,7 +44,10 @@ function setMode(sk: TcpSock, mode: number): void {
 
 /** Flags of our SYN (tcp_ecn_send_syn). */
 export function ecnSynFlags(sk: TcpSock): number {
-  const wish = sk.tcp.sysctl.ecn.value;
+  const routeAsks = (dstMetric(sk.route, 'features') & FEATURE_ECN) !== 0;
+  const set = sk.tcp.sysctl.ecn.value;
+  // `features ecn` on the route asks where the sysctl would not.
+  const wish = routeAsks && !ASKING.includes(set) ? 1 : set;
   sk.ecnFlags = 0;
   sk.accecn.reset();
   if (!ASKING.includes(wish)) return 0;
@@ -67,7 +71,7 @@ export function ecnClearSyn(sk: TcpSock, segment: Segment): void {
 }
 
 /** What a SYN asks of a listener (tcp_ecn_create_request). */
-export function ecnCreateRequest(request: RequestSock, segment: Segment): void {
+export function ecnCreateRequest(request: RequestSock, segment: Segment, routeAsks: boolean): void {
   const mode = request.tcp.sysctl.ecn.value;
   const { flags } = segment;
   if (accecnRequested(flags) && mode >= GIVING_ACCURATE) {
@@ -77,7 +81,7 @@ export function ecnCreateRequest(request: RequestSock, segment: Segment): void {
   }
   // RFC 3168 §6.1.1: asked for by both flags. A SYN that is marked itself means another ECN, unless it says which.
   const plain = (segment.tos & ECN_MASK) === 0 || (flags & TCP_FLAG.AE) !== 0;
-  request.ecnOk = (flags & BOTH) === BOTH && plain && mode !== 0;
+  request.ecnOk = (flags & BOTH) === BOTH && plain && (mode !== 0 || routeAsks);
 }
 
 /** Flags of a SYN-ACK; without any in the second repetition by the clock, to get through (tcp_ecn_make_synack). */

@@ -14,13 +14,12 @@ import { tcpDone } from './tcp-close.ts';
 import type { Tcp, TcpEntry } from './tcp-host.ts';
 import { rcvEstablished, rcvStateProcess } from './tcp-input.ts';
 import { checkRequest, connRequest, dropRequest, type RequestSock } from './tcp-listen.ts';
-import { markLost } from './tcp-loss.ts';
+import { simpleRetransmit } from './tcp-loss.ts';
 import { md5Refuses } from './tcp-md5.ts';
 import { killTimeWait, type TimeWaitSock, timeWaitReceive } from './tcp-minisocks.ts';
-import { currentMss, routeMtu, syncMss } from './tcp-mss.ts';
+import { routeMtu, syncMss } from './tcp-mss.ts';
 import { purgeWriteQueue } from './tcp-queue.ts';
 import { endsOf, sendResetFor, sendTimeWaitAck } from './tcp-reply.ts';
-import { nonCongestionLossRetransmit } from './tcp-retransmit.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
 import { cookieCheck } from './tcp-syncookies.ts';
@@ -291,16 +290,4 @@ function mtuReduced(sk: TcpSock, mtu: number): void {
   if (sk.pmtuCookie <= now) return;
   syncMss(sk, now);
   simpleRetransmit(sk);
-}
-
-/** What is too long for the new MSS is lost, but the network is not congested (tcp_simple_retransmit). */
-function simpleRetransmit(sk: TcpSock): void {
-  // A SYN with data stands in two segments: on a path too narrow for it both are lost.
-  const mss = sk.synData && sk.state === 'SYN_SENT' ? -1 : currentMss(sk);
-  for (let s = sk.rtxQueue.head; s !== undefined; s = s.next) {
-    if ((s.count > 1 ? s.mss : s.length) > mss) markLost(sk, s);
-  }
-  if (sk.lostOut === 0) return;
-  sk.retransmitHint = undefined;
-  nonCongestionLossRetransmit(sk, 'mtu');
 }

@@ -10,6 +10,7 @@ import { assert, type Micros, type Timer } from '../platform.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import { JiffyTimer } from './jiffies.ts';
 import { type Route, routeOutput } from './route.ts';
+import { dstAdvmss, dstMetric, FEATURE_ECN } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
 import { makeChild } from './tcp-child.ts';
 import { destroySock, setState, tcpDone, tcpReset } from './tcp-close.ts';
@@ -223,16 +224,16 @@ function fillRequest(request: RequestSock, segment: Segment, o: TcpOptions, rout
   request.mtu = route.mtu;
   const most = listener.userMss > 0 ? listener.userMss : 65_535;
   request.mss = Math.min(Math.max(o.mss > 0 ? o.mss : MSS_DEFAULT, PEER_MSS_MIN), most);
-  request.advmss = Math.min(Math.max(route.dev.mtu - 40, 256), most);
+  request.advmss = Math.min(dstAdvmss(tcp.host, route), most);
   request.tstampOk = o.timestamps && sysctl.timestamps.value !== 0;
   request.sackOk = o.sackPermitted && sysctl.sack.value !== 0;
   request.wscaleOk = o.wscale >= 0 && sysctl.windowScaling.value !== 0;
   request.sndWscale = request.wscaleOk ? Math.min(o.wscale, WINDOW_SCALE_MAX) : 0;
   request.tsRecent = o.timestamps ? o.tsval : 0;
   request.tsRecentStamp = o.timestamps ? Math.floor(now / 1_000_000) + 1 : 0;
-  ecnCreateRequest(request, segment);
+  ecnCreateRequest(request, segment, (dstMetric(route, 'features') & FEATURE_ECN) !== 0);
   const mss = request.advmss - (request.tstampOk ? TIMESTAMPS_ALIGNED : 0);
-  const initial = selectInitialWindow(listener, fullSpace(listener), mss, request.wscaleOk);
+  const initial = selectInitialWindow(listener, route, fullSpace(listener), mss, request.wscaleOk);
   request.rcvWnd = initial.window;
   request.rcvWscale = initial.scale;
   request.windowClamp = initial.clamp;
@@ -260,7 +261,7 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
     return tcp.drop(skb, 'tcp_listen_overflow', 'tcp_conn_request');
   }
   const { localAddress: source, remoteAddress: target } = ends;
-  const route = routeOutput(tcp.host, { target, source, ifindex: listener.boundIfindex });
+  const route = routeOutput(tcp.host, { target, source, ifindex: listener.boundIfindex, mark: listener.mark });
   if (isErrno(route)) {
     snmp.TcpExtListenDrops++;
     return tcp.drop(skb, 'ip_no_route', 'tcp_conn_request');

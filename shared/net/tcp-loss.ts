@@ -3,6 +3,7 @@
  * when it turns out that nothing was lost, F-RTO (RFC 5682), and NewReno (RFC 6582) for peers without SACK.
  * Left out: tcp_recovery=0 (RFC 6675's counting; RACK's duplicate threshold covers it), MTU probing.
  */
+
 import { seqAfter, seqBefore } from '../header/tcp.ts';
 import { ECN } from './tcp-accecn-state.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
@@ -15,10 +16,11 @@ import {
   setCaState,
 } from './tcp-congestion.ts';
 import { currentMss } from './tcp-mss.ts';
+import { mtupProbeLost } from './tcp-mtu-probe.ts';
 import { pushPending } from './tcp-output.ts';
 import { fragmentSegment } from './tcp-queue.ts';
 import { rackMarkLost, rackTimeLeft } from './tcp-recovery.ts';
-import { xmitRetransmitQueue } from './tcp-retransmit.ts';
+import { nonCongestionLossRetransmit, xmitRetransmitQueue } from './tcp-retransmit.ts';
 import { checkSackReordering } from './tcp-sack.ts';
 import { SACKED, type Segment } from './tcp-segment.ts';
 import { inCwndReduction, NAGLE, packetsInFlight, type TcpSock, windowEnd } from './tcp-sock.ts';
@@ -189,7 +191,8 @@ export function enterLoss(sk: TcpSock): void {
   sk.highSeq = sk.sndNxt;
   sk.tlpHighSeq = 0;
   ecnQueueCwr(sk);
-  sk.frto = sk.tcp.sysctl.frto.value !== 0 && (newRecovery || sk.retransmits > 0);
+  const probing = sk.mtup.probeSize > 0;
+  sk.frto = sk.tcp.sysctl.frto.value !== 0 && (newRecovery || sk.retransmits > 0) && !probing;
 }
 
 function timeoutMarkLost(sk: TcpSock): void {
@@ -355,6 +358,10 @@ function openOrRecover(sk: TcpSock, ack: AckState, dupacks: number, advanced: bo
     tryToOpen(sk, ack.flag);
     return false;
   }
+  if (mtupProbeLost(sk)) {
+    simpleRetransmit(sk);
+    return false;
+  }
   enterRecovery(sk, ece);
   return true;
 }
@@ -368,4 +375,16 @@ export function xmitRecovery(sk: TcpSock, ack: AckState): void {
     sk.frto = false;
   }
   xmitRetransmitQueue(sk);
+}
+
+/** What is too long for the new MSS is lost, but the network is not congested (tcp_simple_retransmit). */
+export function simpleRetransmit(sk: TcpSock): void {
+  // A SYN with data stands in two segments: on a path too narrow for it both are lost.
+  const mss = sk.synData && sk.state === 'SYN_SENT' ? -1 : currentMss(sk);
+  for (let s = sk.rtxQueue.head; s !== undefined; s = s.next) {
+    if ((s.count > 1 ? s.mss : s.length) > mss) markLost(sk, s);
+  }
+  if (sk.lostOut === 0) return;
+  sk.retransmitHint = undefined;
+  nonCongestionLossRetransmit(sk, 'mtu');
 }

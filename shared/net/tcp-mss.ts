@@ -42,9 +42,17 @@ function boundToHalfWindow(sk: TcpSock, size: number): number {
   return size;
 }
 
+/** The MTU that a segment of `mss` octets needs (tcp_mss_to_mtu). */
+export function mssToMtu(sk: TcpSock, mss: number): number {
+  return mss + sk.tcpHeaderLength + 20;
+}
+
 export function syncMss(sk: TcpSock, mtu: number): number {
+  const { mtup } = sk;
+  if (mtup.searchHigh > mtu) mtup.searchHigh = mtu;
   sk.pmtuCookie = mtu;
   sk.mssCache = boundToHalfWindow(sk, mtuToMss(sk, mtu));
+  if (mtup.enabled) sk.mssCache = Math.min(sk.mssCache, mtuToMss(sk, mtup.searchLow));
   return sk.mssCache;
 }
 

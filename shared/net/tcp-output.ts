@@ -12,6 +12,7 @@ import { sendSynData } from './tcp-fastopen-client.ts';
 import { chronoStart, chronoStop } from './tcp-info.ts';
 import { chargeQueued } from './tcp-memory.ts';
 import { currentMss, PACING_SHIFT, tsoSegments } from './tcp-mss.ts';
+import { mtuProbe } from './tcp-mtu-probe.ts';
 import { pacingCheck } from './tcp-pacing.ts';
 import { entail, fragmentSegment, newSegment, setCount } from './tcp-queue.ts';
 import { rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
@@ -133,6 +134,11 @@ export function writeXmit(sk: TcpSock, mss: number, nonagle: number, pushOne: nu
   const segmentsMax = tsoSegments(sk, mss);
   let sent = 0;
   limits.cwnd = limits.rwnd = false;
+  if (sk.mtup.enabled && pushOne === 0) {
+    const probed = mtuProbe(sk);
+    if (probed === 'wait') return false;
+    if (probed === 'sent') sent = 1;
+  }
   for (let segment = sk.writeQueue.head; segment !== undefined; segment = sk.writeQueue.head) {
     if (pacingCheck(sk)) break;
     setCount(segment, mss);

@@ -164,6 +164,18 @@ export function releaseFragPage(sk: TcpSock): void {
   sk.fragPage = undefined;
 }
 
+/** Nothing of either was sent: `next`, which follows in the write queue, becomes the end of `segment`. */
+export function joinNext(sk: TcpSock, segment: Segment, next: Segment): void {
+  const moved = next.length;
+  for (const frag of next.skb!.frags) segment.skb!.addFrag(frag.pages, frag.offset, frag.length);
+  segment.endSeq = next.endSeq;
+  segment.flags |= next.flags;
+  segment.endOfRecord = next.endOfRecord;
+  chargeQueued(sk, moved);
+  sk.writeQueue.remove(next);
+  freeSegment(sk, next);
+}
+
 /** Put the payload of `next` behind that of `segment` and free it: fewer, fuller retransmissions (tcp_collapse_retrans). */
 export function collapse(sk: TcpSock, segment: Segment, next: Segment): void {
   const skb = segment.skb!;

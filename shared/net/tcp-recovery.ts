@@ -1,6 +1,7 @@
 /** RACK: loss judged by time (RFC 8985 §6), and TLP: a probe instead of a long silence at the tail (§7). */
 import { seqAfter, seqBefore } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
+import { tcpRtoMin } from './route-metrics.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
 import { cwndReduction, endCwndReduction, initCwndReduction, setCaState } from './tcp-congestion.ts';
 import { enterRecovery, markLost, tryKeepOpen } from './tcp-loss.ts';
@@ -132,7 +133,7 @@ export function scheduleLossProbe(sk: TcpSock, advancingRto: boolean): boolean {
   if ((early !== 3 && early !== 4) || sk.packetsOut === 0 || !sk.sackOk) return false;
   if (sk.caState !== 'Open' && sk.caState !== 'CWR') return false;
   let timeout: Micros = TIMEOUT_INIT;
-  if (sk.srtt > 0) timeout = (sk.srtt >> 2) + (sk.packetsOut === 1 ? sk.rtoMin : TIMEOUT_MIN);
+  if (sk.srtt > 0) timeout = (sk.srtt >> 2) + (sk.packetsOut === 1 ? tcpRtoMin(sk) : TIMEOUT_MIN);
   const untilRto = advancingRto ? sk.rto : rtoDelta(sk);
   if (untilRto > 0) timeout = Math.min(timeout, untilRto);
   tcpResetXmitTimer(sk, 'loss-probe', timeout, sk.rtoMax);

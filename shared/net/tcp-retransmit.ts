@@ -4,6 +4,7 @@ import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { XmitError } from './qdisc.ts';
 import { ecnClearSyn } from './tcp-ecn.ts';
 import { currentMss, tsoSegments } from './tcp-mss.ts';
+import { mtupInconclusive } from './tcp-mtu-probe.ts';
 import { smallQueueCheck } from './tcp-output.ts';
 import { pacingCheck } from './tcp-pacing.ts';
 import { adjustCounts, collapse, fragmentSegment, setCount, trimHead } from './tcp-queue.ts';
@@ -31,6 +32,7 @@ function tryCollapse(sk: TcpSock, to: Segment, space: number): void {
 
 /** Send `segment` again, at most `segments` of its segments; cut or joined to fit the MSS and window of now. */
 export function resendSegment(sk: TcpSock, segment: Segment, segments: number, reason: string): XmitError | undefined {
+  mtupInconclusive(sk);
   if (seqBefore(segment.seq, sk.sndUna)) {
     if (seqBefore(segment.endSeq, sk.sndUna)) return 'EINVAL';
     const before = segment.count;

@@ -1,6 +1,7 @@
 /** Round trip time: srtt, mdev and RTO (RFC 6298 with Linux's floor on the variance), and the minimum of the last minutes. */
 import { seqAfter } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
+import { tcpRtoMin } from './route-metrics.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
 import type { TcpSock } from './tcp-sock.ts';
 
@@ -11,7 +12,7 @@ export function rttEstimator(sk: TcpSock, measured: Micros): void {
   if (srtt === 0) {
     srtt = m * 8;
     sk.mdev = m * 2;
-    sk.rttvar = Math.max(sk.mdev, sk.rtoMin);
+    sk.rttvar = Math.max(sk.mdev, tcpRtoMin(sk));
     sk.mdevMax = sk.rttvar;
     sk.rttSeq = sk.sndNxt;
   } else {
@@ -30,7 +31,7 @@ export function rttEstimator(sk: TcpSock, measured: Micros): void {
     if (seqAfter(sk.sndUna, sk.rttSeq)) {
       if (sk.mdevMax < sk.rttvar) sk.rttvar -= Math.floor((sk.rttvar - sk.mdevMax) / 4);
       sk.rttSeq = sk.sndNxt;
-      sk.mdevMax = sk.rtoMin;
+      sk.mdevMax = tcpRtoMin(sk);
     }
   }
   sk.srtt = Math.max(1, srtt);

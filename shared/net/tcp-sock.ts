@@ -17,6 +17,7 @@ import { FastopenQueue, type FastopenRequest } from './tcp-fastopen-state.ts';
 import type { BindBucket, Tcp } from './tcp-host.ts';
 import type { AcceptQueue, RequestSock } from './tcp-listen.ts';
 import type { Md5Key } from './tcp-md5.ts';
+import { MtuProbing } from './tcp-mtu-probe.ts';
 import { SegmentList, SentOrder } from './tcp-segment.ts';
 
 export type TcpState =
@@ -104,6 +105,7 @@ export class TcpSock extends Sock {
   userMss = 0;
   advmss = 0;
   pmtuCookie = 0;
+  readonly mtup = new MtuProbing();
   /** Octets of TCP header on a plain segment. */
   tcpHeaderLength = 20;
   readonly writeQueue = new SegmentList();

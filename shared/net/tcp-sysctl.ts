@@ -66,6 +66,10 @@ export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
     compSackDelayNs: number('tcp_comp_sack_delay_ns', 1_000_000),
     minSndMss: number('tcp_min_snd_mss', 48, 48, 65_535),
     mtuProbing: number('tcp_mtu_probing', 0, 0, 2),
+    baseMss: number('tcp_base_mss', 1_024),
+    mtuProbeFloor: number('tcp_mtu_probe_floor', 48),
+    probeThreshold: number('tcp_probe_threshold', 8),
+    probeInterval: number('tcp_probe_interval', 600, 0),
     rtoMinUs: number('tcp_rto_min_us', 200_000, 1),
     fastopen: number('tcp_fastopen', 1, -2_147_483_648),
     fastopenBlackholeTimeoutSec: sysctl.number('net.ipv4.tcp_fastopen_blackhole_timeout_sec', 0, {

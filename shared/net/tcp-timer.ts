@@ -2,14 +2,17 @@
  * What happens when nothing comes: retransmission time-out (RFC 6298), zero-window probes, delayed ACK, keepalive, and
  * how often before giving up (Linux: tcp_timer.c). One timer serves retransmission, probe, RACK and TLP (sk.pending).
  */
+
 import type { Micros } from '../platform.ts';
 import type { Route } from './route.ts';
+import { tcpRtoMin } from './route-metrics.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpDone, tcpWriteError } from './tcp-close.ts';
 import { fastopenSynackTimer } from './tcp-fastopen.ts';
 import { detectBlackhole } from './tcp-fastopen-client.ts';
 import { enterLoss } from './tcp-loss.ts';
 import { timeWait } from './tcp-minisocks.ts';
+import { blackHoleDetection } from './tcp-mtu-probe.ts';
 import { sendProbe, tsqHandler, writeWakeup } from './tcp-output.ts';
 import { pacingDelay } from './tcp-pacing.ts';
 import { rackReoTimeout, sendLossProbe } from './tcp-recovery.ts';
@@ -148,7 +151,10 @@ function writeTimeout(sk: TcpSock): boolean {
     expired = sk.retransmits >= most;
   } else {
     // R1 of RFC 1122 §4.2.3.5: perhaps it is the way there.
-    if (retransmitsTimedOut(sk, sysctl.retries1.value, 0)) negativeAdvice(sk);
+    if (retransmitsTimedOut(sk, sysctl.retries1.value, 0)) {
+      blackHoleDetection(sk);
+      negativeAdvice(sk);
+    }
     retryUntil = sysctl.retries2.value;
     if (sk.dead) {
       const alive = sk.rto < sk.rtoMax;
@@ -377,7 +383,7 @@ export function sendDelayedAck(sk: TcpSock): void {
   }
   // A shorter RTO of ours is likely a shorter one of the peer's, too (tcp_delack_max).
   const tick = sk.host.jiffies.tick;
-  ato = Math.min(ato, sk.delackMax, Math.max(sk.rtoMin, 2 * tick) - tick);
+  ato = Math.min(ato, sk.delackMax, Math.max(tcpRtoMin(sk), 2 * tick) - tick);
   let timeout = now + ato;
   if ((sk.ackPending & ACK_PENDING.TIMER) !== 0) {
     if (sk.ackTimeout <= now + (ato >> 2)) return sendAck(sk);

@@ -2,8 +2,10 @@
  * Whether a segment may be looked at at all: PAWS, window, RST, SYN (Linux: tcp_validate_incoming, in the order of
  * RFC 9293 §3.10.7.4 with RFC 5961's challenge ACKs and RFC 7323's PAWS before it), and when to answer with an ACK.
  */
+
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { DropReason } from './drop.ts';
+import { dstMetric } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
 import { noteSyn, spuriousRetransmission } from './tcp-accecn.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
@@ -199,7 +201,7 @@ export function ackSndCheck(sk: TcpSock, ofoPossible: boolean): void {
   if ((sk.ackPending & ACK_PENDING.SCHED) === 0) return;
   const unacked = (sk.rcvNxt - sk.rcvWup) >>> 0;
   const moved = unacked > sk.rcvMss && (((sk.rcvNxt - sk.copiedSeq) | 0) < sk.rcvlowat || freeWindow(sk) >= sk.rcvWnd);
-  const quick = sk.ackQuick > 0 && !inPingpongMode(sk);
+  const quick = (sk.ackQuick > 0 && !inPingpongMode(sk)) || dstMetric(sk.route, 'quickack') > 0;
   if (moved || quick || (sk.ackPending & ACK_PENDING.NOW) !== 0) return sendAck(sk);
   if (!ofoPossible || sk.ofoQueue.head === undefined) return sendDelayedAck(sk);
   const { sysctl } = sk.tcp;

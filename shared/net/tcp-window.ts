@@ -2,7 +2,10 @@
  * The receive window: what to offer at first (tcp_select_initial_window), what to offer now without shrinking or
  * silliness (__tcp_select_window, RFC 9293 §3.8.6.2.2), and the memory behind it.
  */
+
 import { WINDOW_SCALE_MAX } from '../header/tcp-options.ts';
+import type { Route } from './route.ts';
+import { dstMetric } from './route-metrics.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { underMemoryPressure } from './tcp-memory.ts';
 import { adjustRcvSsthresh } from './tcp-rcvbuf.ts';
@@ -37,14 +40,21 @@ export interface InitialWindow {
 }
 
 /** `space` from fullSpace of the sock or its listener, `mss` less the options of every segment. */
-export function selectInitialWindow(sk: TcpSock, space: number, mss: number, scaleOk: boolean): InitialWindow {
-  let clamp = sk.windowClamp;
+export function selectInitialWindow(
+  sk: TcpSock,
+  route: Route,
+  space: number,
+  mss: number,
+  scaleOk: boolean,
+): InitialWindow {
+  let clamp = sk.windowClamp || dstMetric(route, 'window');
   // A buffer that the program chose bounds the window for good.
   if (sk.rcvbufLocked && (clamp > space || clamp === 0)) clamp = space;
   if (clamp === 0) clamp = U16_MAX * 2 ** WINDOW_SCALE_MAX;
   space = Math.min(Math.max(space, 0), clamp);
   if (space > mss) space -= space % mss;
-  const window = Math.min(space, U16_MAX);
+  const first = dstMetric(route, 'initrwnd');
+  const window = Math.min(space, U16_MAX, first > 0 ? first * mss : U16_MAX);
   let scale = 0;
   if (scaleOk) {
     const most = Math.min(Math.max(space, sk.tcp.sysctl.rmem.values[2] ?? 0, sk.host.core.rmemMax.value), clamp);

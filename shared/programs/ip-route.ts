@@ -1,6 +1,6 @@
 /**
  * ip route: show, get, add, replace, change, append, del, flush (iproute2 ip/iproute.c). Left out: policy rules,
- * several next hops, metrics other than the MTU.
+ * several next hops.
  */
 import { formatIpv4, networkOf } from '../header/address.ts';
 import type { Errno } from '../net/errno.ts';
@@ -25,6 +25,7 @@ import {
   type Words,
 } from './ip-common.ts';
 import { hiddenByFilter, ipRouteFilter, type RouteFilter, routePasses } from './ip-route-filter.ts';
+import { metricsJson, metricWords, readMetric } from './ip-route-metrics.ts';
 import type { Json } from './json.ts';
 import { left } from './text.ts';
 
@@ -35,7 +36,11 @@ SELECTOR := [ root PREFIX ] [ match PREFIX ] [ exact PREFIX ]
             [ table TABLE_ID ] [ proto RTPROTO ]
             [ type TYPE ] [ scope SCOPE ] [ dev STRING ] [ via ADDRESS ]
 ROUTE := [ TYPE ] PREFIX [ via ADDRESS ] [ dev STRING ] [ src ADDRESS ]
-         [ metric METRIC ] [ mtu NUMBER ]
+         [ metric METRIC ] [ METRICS ]
+METRICS := [ mtu [ lock ] NUMBER ] [ advmss NUMBER ] [ window NUMBER ] [ rtt TIME ] [ rttvar TIME ]
+           [ ssthresh NUMBER ] [ cwnd NUMBER ] [ reordering NUMBER ] [ hoplimit NUMBER ] [ initcwnd NUMBER ]
+           [ initrwnd NUMBER ] [ features ecn ] [ rto_min TIME ] [ quickack BOOL ] [ congctl NAME ]
+           [ fastopen_no_cookie BOOL ]
 TYPE := { unicast | unreachable | prohibit | blackhole }
 TABLE_ID := [ local | main | all ]
 SCOPE := [ host | link | global ]
@@ -83,11 +88,12 @@ export async function ipRoute(ip: Ip, words: Words): Promise<number> {
     case 'add':
     case 'append':
     case 'prepend':
-      return addRoute(ip, words, false);
+      return addRoute(ip, words, 'add');
     case 'change':
     case 'chg':
+      return addRoute(ip, words, 'change');
     case 'replace':
-      return addRoute(ip, words, true);
+      return addRoute(ip, words, 'replace');
     case 'delete':
       return deleteRoute(ip, words);
     case 'list':
@@ -108,6 +114,7 @@ type NewRoute = NetlinkTable['RTM_NEWROUTE']['query'];
 function routeArguments(ip: Ip, words: Words): NewRoute {
   let target: Prefix | undefined;
   const route: Partial<NewRoute> = {};
+  const metrics: Parameters<typeof readMetric>[2] = {};
   for (let word = words.next(); word !== undefined; word = words.next()) {
     if (word === 'via') {
       const next = words.argument();
@@ -115,10 +122,9 @@ function routeArguments(ip: Ip, words: Words): NewRoute {
     } else if (word === 'dev' || word === 'oif') route.dev = requireLink(ip, words.argument()).name;
     else if (word === 'src') route.source = parseAddress(words.argument());
     else if (word === 'metric' || matches(word, 'preference')) route.metric = parseCount(words.argument(), 'metric');
-    else if (word === 'mtu') route.mtu = parseCount(mtuWord(words), 'mtu');
     else if (matches(word, 'protocol')) route.protocol = protocolArgument(words.argument());
     else if (word === 'scope' || word === 'table' || word === 'tos') words.argument();
-    else if (word === 'onlink') continue;
+    else if (word === 'onlink' || readMetric(word, words, metrics)) continue;
     else if (target === undefined) {
       const type = ROUTE_TYPES.find((known) => known === word);
       if (type !== undefined) route.routeType = type;
@@ -129,7 +135,8 @@ function routeArguments(ip: Ip, words: Words): NewRoute {
   if (networkOf(target.address, target.prefix) !== target.address) {
     throw new Failure(2, 'Error: Invalid prefix for given prefix length.');
   }
-  return { ...route, target: target.address, prefix: target.prefix };
+  const more = Object.keys(metrics).length > 0 ? { metrics } : {};
+  return { ...route, ...more, target: target.address, prefix: target.prefix };
 }
 
 function protocolArgument(text: string): RouteRecord['protocol'] {
@@ -137,18 +144,15 @@ function protocolArgument(text: string): RouteRecord['protocol'] {
   throw invalidArgument(text, '"protocol" value is invalid');
 }
 
-/** `mtu lock 1400` is read as `mtu 1400`. */
-function mtuWord(words: Words): string {
-  const word = words.argument();
-  return word === 'lock' ? words.argument() : word;
-}
-
-async function addRoute(ip: Ip, words: Words, replace: boolean): Promise<number> {
+async function addRoute(ip: Ip, words: Words, how: 'add' | 'replace' | 'change'): Promise<number> {
   const route = routeArguments(ip, words);
   const { routeType } = route;
   const unreal = routeType === 'unreachable' || routeType === 'blackhole' || routeType === 'prohibit';
   if (!unreal && route.gateway === undefined && route.dev === undefined) throw netlinkFailure('ENODEV');
-  failOn(ip.sys.netlink({ type: 'RTM_NEWROUTE', ...route, ...(replace ? { replace } : {}) }), ROUTE_SENTENCES);
+  failOn(
+    ip.sys.netlink({ type: 'RTM_NEWROUTE', ...route, ...(how === 'add' ? {} : { [how]: true }) }),
+    ROUTE_SENTENCES,
+  );
   return 0;
 }
 
@@ -188,7 +192,10 @@ async function showRoutes(ip: Ip, words: Words): Promise<number> {
 async function flushRoutes(ip: Ip, words: Words): Promise<number> {
   if (words.done) throw new Failure(1, '"ip route flush" requires arguments.');
   const filter = ipRouteFilter(ip, words);
-  if (filter.cached) return 0;
+  if (filter.cached) {
+    ip.sys.setSysctl('net.ipv4.route.flush', '-1');
+    return 0;
+  }
   for (const { target, prefix, gateway, dev, metric } of chosenRoutes(ip, filter)) {
     const device = dev === '' ? {} : { dev };
     failOn(
@@ -221,7 +228,7 @@ function routeParts(ip: Ip, route: RouteRecord, filter: RouteFilter) {
     source: route.source === undefined || hidden.source ? undefined : formatIpv4(route.source),
     metric: route.metric === 0 ? undefined : route.metric,
     flags: route.linkdown ? ['linkdown'] : [],
-    mtu: route.mtu,
+    metrics: route.metrics,
   };
 }
 
@@ -238,7 +245,7 @@ function routeText(ip: Ip, route: RouteRecord, filter: RouteFilter): string {
   if (parts.source !== undefined) words.push('src', parts.source);
   if (parts.metric !== undefined) words.push('metric', String(parts.metric));
   words.push(...parts.flags);
-  if (parts.mtu !== undefined) words.push('mtu', String(parts.mtu));
+  words.push(...metricWords(parts.metrics));
   return `${words.join(' ')} `;
 }
 
@@ -255,7 +262,7 @@ function routeJson(ip: Ip, route: RouteRecord, filter: RouteFilter): Json {
     prefsrc: parts.source,
     metric: parts.metric,
     flags: parts.flags,
-    metrics: parts.mtu === undefined ? undefined : [{ mtu: parts.mtu }],
+    metrics: metricsJson(parts.metrics),
   };
 }
 
@@ -315,7 +322,7 @@ function cacheText(ip: Ip, route: RouteRecord, target: string, from: string | un
   if (flags.length > 0) cache.push(`<${flags.join(',')}>`);
   const expires = secondsLeft(route);
   if (expires !== undefined) cache.push('expires', `${expires}sec`);
-  if (route.mtu !== undefined) cache.push('mtu', String(route.mtu));
+  cache.push(...metricWords(route.metrics));
   const end = ip.options.oneline ? '\\' : '\n';
   return `${words.join(' ')} ${end}${left('', 4)}${cache.join(' ')} \n`;
 }
@@ -332,6 +339,6 @@ function cacheJson(route: RouteRecord, target: string, from: string | undefined)
     uid: 0,
     cache: cacheFlags(route),
     expires: secondsLeft(route),
-    metrics: route.mtu === undefined ? undefined : [{ mtu: route.mtu }],
+    metrics: metricsJson(route.metrics),
   };
 }

@@ -208,7 +208,7 @@ class Ping {
     const route = this.sys.netlink({ type: 'RTM_LOOKUP', target: this.target });
     if (isErrno(route)) return 0;
     const link = this.sys.netlink({ type: 'RTM_GETLINK' }).find((one) => one.name === route.dev);
-    return route.mtu ?? link?.mtu ?? 0;
+    return route.metrics?.mtu ?? link?.mtu ?? 0;
   }
 
   /** After the last packet: as long as replies may take, judging by those that came. */

@@ -35,7 +35,7 @@ function routeLine(route: RouteRecord, style: RouteStyle, names: HostNames | und
   const iface = reject ? '-' : route.dev;
   // The kernel tells nobody how often a route is used; net-tools prints 0.
   const fib = `${flags}${left(route.metric, 6)} ${left(reject ? '-' : 0, 2)} ${right(0, 7)} `;
-  const mss = route.mtu === undefined ? 0 : route.mtu;
+  const mss = route.metrics?.mtu === undefined ? 0 : route.metrics?.mtu;
   switch (style) {
     case 'fib':
       return `${head} ${fib}${iface}`;

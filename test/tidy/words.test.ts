@@ -7,6 +7,10 @@ const LINES_MAX = 400;
 const LONG: Readonly<Record<string, string>> = {
   'shared/net/neighbour.ts': 'one state machine: splitting it would part states from their timers',
   'shared/net/skbuff.ts': 'one structure: its fields, its births and its deaths',
+  'shared/net/fib.ts': 'one structure: the tables, and what changes them',
+  'shared/net/tcp-sock.ts': 'one structure, a line and a sentence a field',
+  'shared/net/tcp-listen.ts': 'a handshake from the SYN to the accept queue',
+  'shared/net/tcp-timer.ts': 'one timer after another, each with when it gives up',
   'shared/net/iptables-match.ts': 'one match after another, each a few lines',
   'shared/programs/curl.ts': 'the transfer, told from start to end',
   'test/kit/rpl.ts': 'one language: its replay needs every kind of step in sight',

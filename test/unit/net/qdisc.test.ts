@@ -92,6 +92,7 @@ describe('pfifo and bfifo', () => {
     const answers = [1, 2, 3].map(() => devQueueXmit(host, packet(host), dev));
     expect(answers).toEqual([undefined, undefined, 'NET_XMIT_DROP']);
     expect([dev.qdisc.packets, dev.qdisc.bytes]).toEqual([2, 2_000]);
+    host.devices.setUp(dev, false);
   });
 
   test('a device that is down, or without carrier, tells its senders to slow down', () => {
@@ -204,6 +205,7 @@ describe('fq_codel', () => {
       devQueueXmit(host, packet(host, { tos, flow: 2, length: 60 }), dev);
       dev.stopped = true;
     }
+    host.devices.setUp(dev, false);
     return { dev, sent, host };
   }
 
@@ -232,6 +234,7 @@ describe('fq_codel', () => {
     expect([dev.qdisc.packets, dev.qdisc.drops]).toEqual([6, 5]);
     for (let n = 0; n < 4; n++) devQueueXmit(host, packet(host, { flow: 1 }), dev);
     expect(devQueueXmit(host, packet(host, { flow: 1 }), dev)).toBe('NET_XMIT_CN');
+    host.devices.setUp(dev, false);
   });
 });
 

@@ -38,7 +38,6 @@ const route = (over: Partial<RouteRecord>): RouteRecord => ({
   scope: 'global',
   protocol: 'boot',
   table: 'main',
-  mtu: undefined,
   linkdown: false,
   ...over,
 });
@@ -48,7 +47,7 @@ const routes: RouteRecord[] = [
   route({ target: ip4('10.0.0.0'), prefix: 24, protocol: 'kernel', scope: 'link', source: ip4('10.0.0.1') }),
   route({ target: ip4('10.5.0.0'), prefix: 16, gateway: ip4('10.0.0.254'), metric: 5 }),
   route({ type: 'unreachable', target: ip4('10.6.0.0'), prefix: 16, dev: '' }),
-  route({ target: ip4('10.9.0.0'), prefix: 16, scope: 'link', source: ip4('10.0.0.1'), mtu: 1400 }),
+  route({ target: ip4('10.9.0.0'), prefix: 16, scope: 'link', source: ip4('10.0.0.1'), metrics: { mtu: 1400 } }),
   route({
     type: 'local',
     target: ip4('10.0.0.1'),
@@ -235,7 +234,7 @@ unreachable 10.6.0.0/16
           prefix: 32,
           gateway: ip4('10.0.0.254'),
           source: ip4('10.0.0.1'),
-          mtu: 1000,
+          metrics: { mtu: 1000 },
           cacheExpires: 595_400_000,
         }),
     });

@@ -14,7 +14,6 @@ const route = (over: Partial<RouteRecord>): RouteRecord => ({
   scope: 'global',
   protocol: 'boot',
   table: 'main',
-  mtu: undefined,
   linkdown: false,
   ...over,
 });
