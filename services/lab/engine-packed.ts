@@ -7,6 +7,7 @@ import { DeviceClock } from '../../shared/device/device-clock.ts';
 import { nodePlatform } from '../../shared/device/platform.ts';
 import { seededRandom } from '../../shared/device/random.ts';
 import type { DeviceKind, DevicePlan, LabPlan } from '../../shared/lab/plan-types.ts';
+import type { Program } from '../../shared/net/syscalls.ts';
 import { assert, type Clock } from '../../shared/platform.ts';
 import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
 import { type MemoryWireEnd, memoryWire } from '../../shared/wire/memory-wire.ts';
@@ -28,6 +29,8 @@ export interface PackedOptions {
   readonly clock: Clock;
   /** What resident programs print. */
   readonly output?: (device: string, program: string, text: string) => void;
+  /** Programs beside the built-in ones. */
+  readonly programs?: ReadonlyMap<string, Program>;
 }
 
 const nameOf = (end: { readonly device: string; readonly port: string }): string => `${end.device}:${end.port}`;
@@ -146,6 +149,10 @@ export class PackedLab {
       wires,
       ...(output === undefined ? {} : { output: (program, text) => output(plan.name, program, text) }),
     };
-    this.devices.set(plan.name, BUILDERS[plan.kind](plan, parts));
+    const device = BUILDERS[plan.kind](plan, parts);
+    const { programs } = this.options;
+    if (programs !== undefined)
+      device.host.processes.programs = new Map([...device.host.processes.programs, ...programs]);
+    this.devices.set(plan.name, device);
   }
 }

@@ -3,6 +3,7 @@
  * `ps` does not wait for what `up` needs.
  */
 import { Command, CommanderError } from 'commander';
+import { chaosCommands } from './chaos-commands.ts';
 import { type Common, gateway, labOption, lifecycle, say } from './common.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { projectVersion } from './root.ts';
@@ -168,6 +169,7 @@ function build(): Command {
   labCommands(program);
   useCommands(program);
   troubleCommands(program);
+  chaosCommands(program);
   watchCommands(program);
   return program;
 }

@@ -1,5 +1,5 @@
 /** Faults on a lab of processes, made and ended with the command, as a person does it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPcapng } from '../kit/pcapng.ts';
@@ -121,4 +121,29 @@ test('a fault that a command holds ends with the command, even one that is kille
   await until(() => carrier('sw1:p1'), 2_000, 'carrier');
   expect(await good('unplug', 'alice:eth0', '--for', '200ms')).toContain('held for 0.2 s\nhealed\n');
   expect(await good('faults')).toBe('no fault is in force\n');
+});
+
+test('chaos run is status 0 when all holds, 1 when a check fails, 2 for a bad file; a sweep keeps what failed', async () => {
+  const write = (name: string, steps: string): string => {
+    const file = join(kit.folder, name);
+    writeFileSync(file, `lab: two-hosts\nengine: packed\nclock: virtual\nsteps:\n${steps}`);
+    return file;
+  };
+  const good = write(
+    'good.yaml',
+    '  - unplug: alice:eth0\n    for: 1s\n  - carrier: alice:eth0\n    is: down\n  - wait: 2s\n',
+  );
+  expect(await kit.run(['chaos', 'run', good])).toMatchObject({ status: 0, stderr: '' });
+  const bad = write('bad.yaml', '  - unplug: alice:eth0\n  - fetch: http://10.0.0.2/\n    on: alice\n');
+  const failed = await kit.run(['chaos', 'run', '--seed', '5', bad]);
+  expect(failed.status).toBe(1);
+  expect(failed.stderr).toContain(`bad.yaml:6: fetch: http://10.0.0.2/, on: alice`);
+  expect(failed.stderr).toContain(`repeat it with: wirelab chaos run --seed 5 ${bad}`);
+  const broken = await kit.run(['chaos', 'run', write('broken.yaml', '  - unplg: alice:eth0\n')]);
+  expect(broken).toMatchObject({ status: 2, stderr: expect.stringContaining('broken.yaml:5:5: unknown step "unplg"') });
+  const keep = join(kit.folder, 'keep');
+  const sweep = await kit.run(['chaos', 'sweep', '--seeds', '1..2', '--keep', keep, bad]);
+  expect(sweep).toMatchObject({ status: 1, stderr: expect.stringContaining('2 of 2 seeds failed') });
+  expect(existsSync(join(keep, 'seed-2', 'frames.pcapng'))).toBe(true);
+  expect((await kit.run(['chaos', 'sweep', '--seeds', '9..1', good])).status).toBe(2);
 });

@@ -1,13 +1,11 @@
 /** A lab in a test, packed, on virtual time: it repeats bit for bit, and waits for nothing. */
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { lab } from '../../services/lab/index.ts';
-
-const virtual = { engine: 'packed', clock: 'virtual' } as const;
+import { virtualLab } from '../kit/virtual-lab.ts';
 
 /** Everything that passed any wire while the page was fetched through trouble, as one hash. */
 async function story(seed: number): Promise<{ hash: string; frames: number; lost: number }> {
-  await using net = await lab('url-to-page', { ...virtual, seed });
+  await using net = await virtualLab('url-to-page', { seed });
   await using capture = await net.capture('all');
   await using _ = await net.wire('alice:eth0').impair({ delay: '3ms', jitter: '1ms', loss: '15%', duplicate: '5%' });
   const alice = net.host('alice');
@@ -30,7 +28,7 @@ test('the frames of built-in programs on all wires repeat bit for bit from a see
 });
 
 test('an hour of lab time passes in seconds', async () => {
-  await using net = await lab('two-hosts', virtual);
+  await using net = await virtualLab('two-hosts');
   const began = performance.now();
   const from = net.now();
   const pinging = net.host('alice').start('ping', '-i', '10', '10.0.0.2');
@@ -43,7 +41,7 @@ test('an hour of lab time passes in seconds', async () => {
 });
 
 test('waiting for what can never happen is an error, not a test that hangs', async () => {
-  await using net = await lab('two-hosts', virtual);
+  await using net = await virtualLab('two-hosts');
   await expect(net.wait.until(() => false, '2s', 'the moon')).rejects.toThrow('the moon did not come true within 2s');
   await expect(net.wait.carrier('alice:eth7')).rejects.toThrow('no wire or wired port is called alice:eth7');
   expect(() => net.host('alise').start('ping')).toThrow('did you mean alice?');
@@ -52,7 +50,7 @@ test('waiting for what can never happen is an error, not a test that hangs', asy
 });
 
 test('a device that was killed comes back new, and one that was frozen goes on where it stood', async () => {
-  await using net = await lab('two-hosts', virtual);
+  await using net = await virtualLab('two-hosts');
   const bob = net.host('bob');
   await bob.exec('ip', 'addr', 'add', '10.0.0.77/24', 'dev', 'eth0');
   {
@@ -72,7 +70,7 @@ test('a device that was killed comes back new, and one that was frozen goes on w
 });
 
 test('a flapping wire flaps on lab time; a partition parts and is healed', async () => {
-  await using net = await lab('two-hosts', virtual);
+  await using net = await virtualLab('two-hosts');
   {
     await using _ = await net.flap('alice:eth0', { period: '10s', duty: '50%' });
     const seen: boolean[] = [];

@@ -32,7 +32,7 @@ export function micros(time: string): number {
 
 export class LabNet implements Net {
   readonly wait: Wait;
-  private readonly driver: Driver;
+  readonly driver: Driver;
   private closing: Promise<void> | undefined;
 
   constructor(driver: Driver) {

@@ -25,14 +25,15 @@ export class PackedDriver implements Driver {
   readonly dashboard = undefined;
   readonly packed: PackedLab;
   private readonly plan: LabPlan;
-  private readonly time: LabTime;
+  readonly time: LabTime;
   private readonly lab: Lab;
   private readonly faults: Faults;
 
-  constructor(plan: LabPlan, time: LabTime, options: Pick<LabOptions, 'output'>) {
+  constructor(plan: LabPlan, time: LabTime, options: Pick<LabOptions, 'output' | 'programs'>) {
     this.plan = plan;
     this.time = time;
-    this.packed = new PackedLab(plan, { clock: time.clock, ...(options.output && { output: options.output }) });
+    const { output, programs } = options;
+    this.packed = new PackedLab(plan, { clock: time.clock, ...(output && { output }), ...(programs && { programs }) });
     const devices = plan.devices.map(({ name, kind, role, index, ports }) => ({
       name,
       kind,

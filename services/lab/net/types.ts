@@ -4,6 +4,7 @@
  */
 import type { DeviceState } from '../../../shared/device/state.ts';
 import type { Dissection } from '../../../shared/header/dissect.ts';
+import type { Program } from '../../../shared/net/syscalls.ts';
 import type { Verdict } from '../../../shared/wire/verdict.ts';
 import type { KnobOptions } from '../knobs.ts';
 
@@ -19,6 +20,8 @@ export interface LabOptions {
   readonly clock?: 'real' | 'virtual';
   /** Instead of the lab file's. */
   readonly seed?: number;
+  /** Packed only: programs of the test's own, beside the built-in ones. */
+  readonly programs?: ReadonlyMap<string, Program>;
   /** What resident programs print; packed only. */
   readonly output?: (device: string, program: string, text: string) => void;
 }
