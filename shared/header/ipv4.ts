@@ -115,3 +115,25 @@ export function sealIpv4(bytes: Uint8Array, view: DataView, at: number, headerLe
   view.setUint16(at + IPV4.CHECKSUM, 0);
   view.setUint16(at + IPV4.CHECKSUM, finish(sumBytes(bytes, at, at + headerLength)));
 }
+
+/** Options that route (RFC 791 §3.1): loose and strict source route. */
+const IPV4_LSRR = 131;
+const IPV4_SSRR = 137;
+
+/**
+ * Whom a packet is for in the end, which is what transport checksums are over: the last address of a source route that
+ * has not been gone to its end, else the header's target.
+ */
+export function finalTargetOf(view: DataView, at: number): Ipv4 {
+  const end = at + ipv4HeaderLength(view, at);
+  for (let option = at + IPV4.SIZE; option + 2 < end; ) {
+    const kind = view.getUint8(option);
+    if (kind === 0) break;
+    const length = kind === 1 ? 1 : view.getUint8(option + 1);
+    if (length === 0 || option + length > end) break;
+    const routes = (kind === IPV4_LSRR || kind === IPV4_SSRR) && length >= 7;
+    if (routes && view.getUint8(option + 2) <= length) return view.getUint32(option + length - 4) as Ipv4;
+    option += length;
+  }
+  return view.getUint32(at + IPV4.TARGET) as Ipv4;
+}

@@ -8,11 +8,13 @@
 import type { Ipv4 } from '../header/address.ts';
 import { finish, sumBytes } from '../header/checksum.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
-import { IPV4 } from '../header/ipv4.ts';
+import { IPV4, ipv4HeaderLength } from '../header/ipv4.ts';
 import type { Errno, Result } from './errno.ts';
 import { purgeErrors, queueError, queueLocalError, receiveError } from './error-queue.ts';
 import { icmpErrno } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
+import { echoOptions } from './ip-options-echo.ts';
+import { optionsUndo } from './ip-options-set.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
 import { ERROR_ORIGIN, MSG, POLL, type ReceivedMessage, type SendOptions, Sock, type SockAddress } from './sock.ts';
 import { markDatagram, SOF, timestampingOf } from './timestamping.ts';
@@ -98,12 +100,13 @@ export function receiveDatagram(
 export function addControl(sk: Sock, skb: SkBuff, message: ReceivedMessage): void {
   const at = skb.networkHeader;
   if (sk.receiveTtl) message.ttl = skb.view.getUint8(at + IPV4.TTL);
-  if (sk.receiveTos) message.tos = skb.view.getUint8(at + IPV4.TOS);
   if (sk.packetInfo) {
     message.target = skb.view.getUint32(at + IPV4.TARGET) as Ipv4;
     message.ifindex = skb.ifindex;
   }
   if (sk.receiveTos) message.tos = skb.view.getUint8(at + IPV4.TOS);
+  if (sk.receiveOptions) message.options = skb.bytes.slice(at + IPV4.SIZE, at + ipv4HeaderLength(skb.view, at));
+  if (sk.returnOptions) message.options = optionsUndo(echoOptions(sk.host, skb));
   if (sk.receiveOriginal) {
     // The ports of a transport header that has any stand at its start.
     const port = skb.transportHeader + 4 <= skb.tail ? skb.view.getUint16(skb.transportHeader + 2) : 0;

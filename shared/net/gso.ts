@@ -3,7 +3,7 @@
  * packet into segments (skb_gso_segment, tcp_gso_segment). Segments share the payload's pages; only headers are copied.
  */
 import { finish, fold, pseudoHeaderSum, sumBytes } from '../header/checksum.ts';
-import { IPV4, ipv4HeaderLength, PROTOCOL, sealIpv4 } from '../header/ipv4.ts';
+import { finalTargetOf, IPV4, ipv4HeaderLength, PROTOCOL, sealIpv4 } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
 import { UDP } from '../header/udp.ts';
 import { assert } from '../platform.ts';
@@ -52,7 +52,7 @@ export function completeChecksum(skb: SkBuff): void {
   const at = skb.transportHeader;
   view.setUint16(at + offset, 0);
   const length = skb.tail - at + skb.fragBytes;
-  const pseudo = pseudoHeaderSum(view.getUint32(ip + IPV4.SOURCE), view.getUint32(ip + IPV4.TARGET), protocol, length);
+  const pseudo = pseudoHeaderSum(view.getUint32(ip + IPV4.SOURCE), finalTargetOf(view, ip), protocol, length);
   const sum = finish(skbSum(skb, at) + pseudo);
   // UDP: a computed zero is sent as all ones, since zero means no checksum (RFC 768).
   view.setUint16(at + offset, sum === 0 && protocol === PROTOCOL.UDP ? 0xffff : sum);

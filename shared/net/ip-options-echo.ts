@@ -11,6 +11,8 @@ export interface OptionsToSend {
   readonly bytes: Uint8Array;
   /** The first stop of a source route, or 0. */
   readonly firstHop: Ipv4;
+  /** No router may lie between its stops. */
+  readonly strict: boolean;
   /** Offsets into `bytes`; -1 for none. */
   readonly record: number;
   readonly sourceRoute: number;
@@ -32,6 +34,7 @@ export function echoOptions(host: Host, skb: SkBuff): OptionsToSend | undefined 
   return {
     bytes: Uint8Array.from(out),
     firstHop: back.firstHop,
+    strict: options.strict,
     record,
     sourceRoute: back.at,
     timestamp: stamps.at,

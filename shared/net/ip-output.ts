@@ -14,6 +14,7 @@ import { gsoPacketLength } from './ip-forward.ts';
 import { ipFragment } from './ip-fragment.ts';
 import { traceIp } from './ip-input.ts';
 import { buildOptions, type OptionsToSend } from './ip-options-echo.ts';
+import { firstHopOf } from './ip-options-set.ts';
 import { netifRx } from './netdev.ts';
 import { HOOK, nfHook } from './netfilter.ts';
 import { netXmitErrno, type XmitError } from './qdisc.ts';
@@ -52,7 +53,7 @@ export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): XmitError | unde
   let route = sk.route as Route | undefined;
   if (route === undefined || !routeValid(host, route)) {
     const found = routeOutput(host, {
-      target: sk.remoteAddress,
+      target: firstHopOf(sk.ipOptions, sk.remoteAddress),
       source: sk.localAddress,
       ifindex: sk.boundIfindex,
       mark: sk.mark,
@@ -63,6 +64,11 @@ export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): XmitError | unde
       return 'EHOSTUNREACH';
     }
     sk.route = route = found;
+  }
+  if (sk.ipOptions?.strict === true && route.gateway !== 0) {
+    host.snmp.IpOutNoRoutes++;
+    host.skbs.drop(skb, 'ip_no_route', '__ip_queue_xmit');
+    return 'EHOSTUNREACH';
   }
   skb.route = route;
   const { pmtuDiscovery } = sk;
@@ -75,6 +81,7 @@ export function ipQueueXmit(host: Host, sk: Sock, skb: SkBuff): XmitError | unde
     tos: sk.tos,
     dontFragment,
     sk,
+    ipOptions: sk.ipOptions,
   });
   if (skb.mark === 0) skb.mark = sk.mark;
   return ipLocalOut(host, skb);

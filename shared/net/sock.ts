@@ -7,6 +7,7 @@ import type { Ipv4 } from '../header/address.ts';
 import type { Errno, Result } from './errno.ts';
 import type { QueuedError } from './error-queue.ts';
 import type { Host } from './host.ts';
+import type { OptionsToSend } from './ip-options-echo.ts';
 import type { PacketType, SkBuff } from './skbuff.ts';
 
 /** IP_PMTUDISC_*. */
@@ -77,6 +78,8 @@ export interface ReceivedMessage {
   flags: number;
   ttl?: number;
   tos?: number;
+  /** IP options as they came (IP_RECVOPTS), or to be given for the way back (IP_RETOPTS). */
+  options?: Uint8Array;
   /** The address the packet was sent to, and the interface (IP_PKTINFO). */
   target?: Ipv4;
   ifindex?: number;
@@ -263,6 +266,11 @@ export class Sock {
   /** IP_RECVTOS, IP_RECVORIGDSTADDR. */
   receiveTos = false;
   receiveOriginal = false;
+  /** IP_RECVOPTS, IP_RETOPTS. */
+  receiveOptions = false;
+  returnOptions = false;
+  /** IP_OPTIONS, in every header of this socket (inet_opt). */
+  ipOptions: OptionsToSend | undefined = undefined;
   /** No descriptor refers to it any more (SOCK_DEAD): nobody is to hear of anything. */
   dead = false;
   /** SO_TIMESTAMP, SO_TIMESTAMPNS. */

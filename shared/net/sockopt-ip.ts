@@ -1,9 +1,10 @@
 /**
  * Options of level SOL_IP (Linux: do_ip_setsockopt, do_ip_getsockopt in net/ipv4/ip_sockglue.c). IP_HDRINCL is the raw
- * socket's own. Left out: IP_OPTIONS, source routes, multicast membership and its filters, IPsec policies.
+ * socket's own. Left out: multicast membership and its filters, IPsec policies.
  */
 import type { Errno } from './errno.ts';
 import { purgeErrors } from './error-queue.ts';
+import { optionsGet, optionsUndo } from './ip-options-set.ts';
 import { dstMtu, Route } from './route.ts';
 import type { PmtuMode, Sock, SockoptAnswer, SockoptValue } from './sock.ts';
 
@@ -18,8 +19,6 @@ const PLAIN: ReadonlyMap<string, readonly [initial: number, max: number]> = new 
 ]);
 /** The same, on or off. */
 const FLAGS: ReadonlyMap<string, number> = new Map([
-  ['IP_RECVOPTS', 0],
-  ['IP_RETOPTS', 0],
   ['IP_PASSSEC', 0],
   ['IP_CHECKSUM', 0],
   ['IP_FREEBIND', 0],
@@ -33,6 +32,7 @@ const TOS_PRIORITY = [0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4] as const;
 
 /** ENOPROTOOPT: none of ours. */
 export function setAtIpLevel(sk: Sock, name: string, value: SockoptValue): Errno | undefined {
+  if (name === 'IP_OPTIONS') return setOptions(sk, value);
   if (typeof value !== 'number') return 'ENOPROTOOPT';
   const plain = PLAIN.get(name);
   if (plain !== undefined) {
@@ -47,6 +47,17 @@ export function setAtIpLevel(sk: Sock, name: string, value: SockoptValue): Errno
   return setFlag(sk, name, value !== 0) ? undefined : setNumber(sk, name, value);
 }
 
+/** Options of every packet from here on: the way may be another, and a segment has less room. */
+function setOptions(sk: Sock, value: SockoptValue): Errno | undefined {
+  if (!(value instanceof Uint8Array)) return 'EINVAL';
+  const options = optionsGet(value);
+  if (options === 'EINVAL') return options;
+  sk.ipOptions = options;
+  sk.route = undefined;
+  sk.proto.setsockopt(sk, 'SOL_IP', 'IP_OPTIONS', value);
+  return undefined;
+}
+
 /** True when it was one that is on or off. */
 function setFlag(sk: Sock, name: string, on: boolean): boolean {
   switch (name) {
@@ -55,6 +66,12 @@ function setFlag(sk: Sock, name: string, on: boolean): boolean {
       return true;
     case 'IP_RECVTOS':
       sk.receiveTos = on;
+      return true;
+    case 'IP_RECVOPTS':
+      sk.receiveOptions = on;
+      return true;
+    case 'IP_RETOPTS':
+      sk.returnOptions = on;
       return true;
     case 'IP_RECVORIGDSTADDR':
     case 'IP_ORIGDSTADDR':
@@ -110,6 +127,12 @@ export function getAtIpLevel(sk: Sock, name: string): SockoptAnswer | Errno | un
       return sk.tos;
     case 'IP_RECVTTL':
       return Number(sk.receiveTtl);
+    case 'IP_OPTIONS':
+      return optionsUndo(sk.ipOptions);
+    case 'IP_RECVOPTS':
+      return Number(sk.receiveOptions);
+    case 'IP_RETOPTS':
+      return Number(sk.returnOptions);
     case 'IP_RECVTOS':
       return Number(sk.receiveTos);
     case 'IP_RECVORIGDSTADDR':

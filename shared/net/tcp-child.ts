@@ -94,6 +94,7 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
   const key = md5KeyFor(listener, child.remoteAddress, listener.boundIfindex);
   if (key !== undefined) child.md5Keys = [{ ...key, address: child.remoteAddress, prefix: 32 }];
   child.tcpHeaderLength = 20 + md5OptionSize(child);
+  child.ipOptions = request.ipOptions;
   if (request.tstampOk) reserveTimestamps(child);
   child.mssClamp = request.mss;
   child.advmss = request.advmss;

@@ -4,6 +4,7 @@
  */
 import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
+import { firstHopOf } from './ip-options-set.ts';
 import { dstMtu, type Route, routeOutput } from './route.ts';
 import { dstAdvmss } from './route-metrics.ts';
 import type { SockAddress } from './sock.ts';
@@ -122,7 +123,7 @@ function connectPortFree(sk: TcpSock, port: number): boolean {
 /** Where to, by the routes of now; broadcasts are not connected to. */
 export function routeTo(sk: TcpSock, address: SockAddress): Result<Route> {
   const route = routeOutput(sk.host, {
-    target: address.address,
+    target: firstHopOf(sk.ipOptions, address.address),
     source: sk.addressLocked ? sk.localAddress : IPV4_ANY,
     ifindex: sk.boundIfindex,
     mark: sk.mark,

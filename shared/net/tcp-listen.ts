@@ -8,6 +8,8 @@ import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
 import { type TcpOptions, TIMESTAMPS_ALIGNED, WINDOW_SCALE_MAX } from '../header/tcp-options.ts';
 import { assert, type Micros, type Timer } from '../platform.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
+import { echoOptions, type OptionsToSend } from './ip-options-echo.ts';
+import { firstHopOf } from './ip-options-set.ts';
 import { JiffyTimer } from './jiffies.ts';
 import { type Route, routeOutput } from './route.ts';
 import { dstAdvmss, dstMetric, FEATURE_ECN } from './route-metrics.ts';
@@ -41,6 +43,8 @@ export class RequestSock {
   readonly remoteAddress: Ipv4;
   readonly remotePort: number;
   readonly timer: Timer;
+  /** A source route back, when the SYN came by one (ireq_opt). */
+  ipOptions: OptionsToSend | undefined = undefined;
   hash = 0;
   hashNext: TcpEntry | undefined = undefined;
   hashed = false;
@@ -260,7 +264,9 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
     snmp.TcpExtListenDrops++;
     return tcp.drop(skb, 'tcp_listen_overflow', 'tcp_conn_request');
   }
-  const { localAddress: source, remoteAddress: target } = ends;
+  const { localAddress: source } = ends;
+  const ipOptions = echoOptions(tcp.host, skb);
+  const target = firstHopOf(ipOptions, ends.remoteAddress);
   const route = routeOutput(tcp.host, { target, source, ifindex: listener.boundIfindex, mark: listener.mark });
   if (isErrno(route)) {
     snmp.TcpExtListenDrops++;
@@ -274,6 +280,7 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
     snmp.TcpExtListenDrops++;
     return tcp.drop(skb, 'tcp_syn_queue_full', 'tcp_conn_request');
   }
+  request.ipOptions = ipOptions;
   request.cause = skb.cause;
   request.sentAt = tcp.host.clock.now();
   if (wantCookie) {

@@ -2,6 +2,7 @@
 import { seqAfter } from '../header/tcp.ts';
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import { isErrno } from './errno.ts';
+import { firstHopOf, optionsLength } from './ip-options-set.ts';
 import { dstMtu, type Route, routeOutput } from './route.ts';
 import { GSO_BYTES_MAX } from './skbuff.ts';
 import { accecnMode } from './tcp-ecn.ts';
@@ -19,7 +20,7 @@ export const PACING_SHIFT = 10;
 /** Look the route to the peer up anew and keep it; its MTU, or the cookie when there is none (inet_csk_rebuild_route). */
 export function routeMtu(sk: TcpSock): number {
   const route = routeOutput(sk.host, {
-    target: sk.remoteAddress,
+    target: firstHopOf(sk.ipOptions, sk.remoteAddress),
     source: sk.localAddress,
     ifindex: sk.boundIfindex,
     mark: sk.mark,
@@ -31,7 +32,7 @@ export function routeMtu(sk: TcpSock): number {
 
 /** MSS of an MTU, without the room that options of every segment take (__tcp_mtu_to_mss). */
 export function mtuToMss(sk: TcpSock, mtu: number): number {
-  const mss = Math.min(mtu - IP_TCP_HEADERS, sk.mssClamp);
+  const mss = Math.min(mtu - IP_TCP_HEADERS - optionsLength(sk.ipOptions), sk.mssClamp);
   return Math.max(mss, sk.tcp.sysctl.minSndMss.value) - (sk.tcpHeaderLength - 20);
 }
 

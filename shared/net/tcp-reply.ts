@@ -2,7 +2,6 @@
  * Segments that no full sock sends: RST to a segment that nobody wants (tcp_v4_send_reset), ACKs of TIME-WAIT and of
  * half-open connections (tcp_v4_send_ack), SYN-ACKs (tcp_v4_send_synack).
  */
-
 import type { Ipv4 } from '../header/address.ts';
 import { fold, pseudoHeaderSum } from '../header/checksum.ts';
 import { IPV4, PROTOCOL } from '../header/ipv4.ts';
@@ -15,6 +14,7 @@ import {
   TCP_OPTION_BYTES_MAX,
   type TcpOptions,
 } from '../header/tcp-options.ts';
+import type { OptionsToSend } from './ip-options-echo.ts';
 import { ipSendSkb } from './ip-output.ts';
 import { addressType } from './route.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
@@ -44,6 +44,7 @@ interface Reply {
   readonly tos: number;
   /** Sign it; `sending.md5` says so to the options. */
   readonly key?: Md5Key | undefined;
+  readonly ipOptions?: OptionsToSend | undefined;
 }
 
 /** Write a header and send it, DF set and ID 0 as a connection's segments without one. */
@@ -97,6 +98,7 @@ function sendReply(tcp: Tcp, reply: Reply): void {
     dontFragment: true,
     tos: reply.tos,
     ifindex: reply.ifindex,
+    ipOptions: reply.ipOptions,
   });
 }
 
@@ -173,6 +175,7 @@ export function sendRequestAck(request: RequestSock, sndNxt = (request.sntIsn + 
   o.tsecr = request.tsRecent;
   sendReply(tcp, {
     ends: request,
+    ipOptions: request.ipOptions,
     seq: sndNxt,
     ack: request.rcvNxt,
     flags: TCP_FLAG.ACK,
@@ -216,6 +219,7 @@ export function sendSynAck(request: RequestSock, again: boolean, cookie?: Fastop
   }
   sendReply(tcp, {
     ends: request,
+    ipOptions: request.ipOptions,
     seq: request.sntIsn,
     ack: request.rcvNxt,
     flags: TCP_FLAG.SYN | TCP_FLAG.ACK | ecnSynAckFlags(request, again),

@@ -8,6 +8,7 @@ import { FASTOPEN_KEY_BYTES, FastopenKeys } from './tcp-fastopen-cookie.ts';
 import { TFO } from './tcp-fastopen-state.ts';
 import { tcpInfo } from './tcp-info.ts';
 import { setMd5Key } from './tcp-md5.ts';
+import { syncMss } from './tcp-mss.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { cleanupRbuf } from './tcp-recvmsg.ts';
 import { NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock } from './tcp-sock.ts';
@@ -26,6 +27,11 @@ const RCVBUF_MIN = 2_304;
 
 export function setTcpOption(sk: TcpSock, level: string, name: string, value: SockoptValue): Errno | undefined {
   if (level === 'SOL_SOCKET') return setSocketLevel(sk, name, value);
+  if (level === 'SOL_IP' && name === 'IP_OPTIONS') {
+    // Each header takes more or less room now.
+    if (!stateIs(sk, 'CLOSE', 'LISTEN')) syncMss(sk, sk.pmtuCookie);
+    return undefined;
+  }
   if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
   if (name === 'TCP_CONGESTION') return setCongestion(sk, value);
   if (name === 'TCP_MD5SIG' || name === 'TCP_MD5SIG_EXT') return setMd5(sk, name, value);

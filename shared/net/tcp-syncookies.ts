@@ -7,6 +7,8 @@ import type { TcpOptions } from '../header/tcp-options.ts';
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import type { Micros } from '../platform.ts';
 import { isErrno } from './errno.ts';
+import { echoOptions } from './ip-options-echo.ts';
+import { firstHopOf } from './ip-options-set.ts';
 import { routeOutput } from './route.ts';
 import { dstAdvmss } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
@@ -119,6 +121,7 @@ export function cookieCheck(listener: TcpSock, skb: SkBuff, ends: Ends): TcpSock
   const o = tcp.received;
   request.tsOffset = o.timestamps && o.tsecr !== 0 ? secureTsOffset(tcp, request) : 0;
   if (!decodeTimestamp(request, o)) return undefined;
+  request.ipOptions = echoOptions(tcp.host, skb);
   if (!openWindow(request, o)) return 'dropped';
   if (accept.full) {
     snmp.TcpExtListenOverflows++;
@@ -134,7 +137,8 @@ export function cookieCheck(listener: TcpSock, skb: SkBuff, ends: Ends): TcpSock
 /** What the SYN-ACK must have offered. False: there is no way back to the peer. */
 function openWindow(request: RequestSock, o: TcpOptions): boolean {
   const { listener, tcp } = request;
-  const { localAddress: source, remoteAddress: target } = request;
+  const { localAddress: source } = request;
+  const target = firstHopOf(request.ipOptions, request.remoteAddress);
   const route = routeOutput(tcp.host, { target, source, ifindex: listener.boundIfindex });
   if (isErrno(route)) return false;
   const most = listener.userMss > 0 ? listener.userMss : 65_535;

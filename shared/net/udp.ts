@@ -27,6 +27,7 @@ import {
 } from './datagram.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
+import { firstHopOf, optionsLength } from './ip-options-set.ts';
 import { ipSendSkb } from './ip-output.ts';
 import { localAddressOf, mayBindTo, type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
@@ -162,12 +163,12 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
     sk.corked.push(bytes.slice());
     return bytes.length;
   }
-  const route = routeFor(sk, to.address);
+  const route = routeFor(sk, firstHopOf(sk.ipOptions, to.address));
   if (isErrno(route)) return route;
   if (route.type === 'broadcast' && !sk.broadcast) return 'EACCES';
   const payload = uncork(sk, bytes);
   if (payload.length > MESSAGE_BYTES_MAX) return 'EMSGSIZE';
-  const packetBytes = IPV4.SIZE + UDP.SIZE + payload.length;
+  const packetBytes = IPV4.SIZE + optionsLength(sk.ipOptions) + UDP.SIZE + payload.length;
   if (packetBytes > route.mtu && (sk.pmtuDiscovery === 'do' || sk.pmtuDiscovery === 'probe')) {
     return tooLong(sk, to, route.mtu);
   }
@@ -190,6 +191,7 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
     source,
     target,
     protocol: PROTOCOL.UDP,
+    ipOptions: sk.ipOptions,
     ttl: options.ttl,
     tos: options.tos,
     sk,

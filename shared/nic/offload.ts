@@ -5,7 +5,15 @@
  */
 import { finish, fold, pseudoHeaderSum, sumView } from '../header/checksum.ts';
 import { ETHERNET, ETHERTYPE, FRAME_SIZE_MIN } from '../header/ethernet.ts';
-import { IPV4, IPV4_MF, IPV4_OFFSET_MASK, ipv4HeaderLength, PROTOCOL, sealIpv4 } from '../header/ipv4.ts';
+import {
+  finalTargetOf,
+  IPV4,
+  IPV4_MF,
+  IPV4_OFFSET_MASK,
+  ipv4HeaderLength,
+  PROTOCOL,
+  sealIpv4,
+} from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
 import { UDP } from '../header/udp.ts';
 import type { SkBuff } from '../net/skbuff.ts';
@@ -106,7 +114,7 @@ function fillChecksum(batch: FrameBatch, ip: number, transport: number, end: num
 }
 
 function pseudoSum(view: DataView, ip: number, protocol: number, length: number): number {
-  return pseudoHeaderSum(view.getUint32(ip + IPV4.SOURCE), view.getUint32(ip + IPV4.TARGET), protocol, length);
+  return pseudoHeaderSum(view.getUint32(ip + IPV4.SOURCE), finalTargetOf(view, ip), protocol, length);
 }
 
 /** What the card can say of a received frame's transport checksum; `unknown` is left to the stack. */
