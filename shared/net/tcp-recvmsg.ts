@@ -68,7 +68,7 @@ function inqHint(sk: TcpSock): number {
 const read = {
   seq: 0,
   copied: 0,
-  /** There was data, or the end of the stream, whether or not it was wanted. */
+  /** Data that was not asked for, or the end of the stream: nothing to wait for. */
   found: false,
   /** When the last packet of it arrived. */
   timestamp: 0,
@@ -78,10 +78,12 @@ const read = {
 function readPacket(sk: TcpSock, skb: SkBuff, into: Uint8Array, flags: number): boolean {
   const { seq: start } = segmentOf(skb);
   for (let offset = (read.seq - start) | 0; offset < skb.length; offset = (read.seq - start) | 0) {
-    read.found = true;
     const urgent = sk.urgData === URG.NONE ? -1 : (sk.urgSeq - read.seq) | 0;
     // What is urgent ends what is read at once.
-    if (read.copied === into.length || (read.copied > 0 && urgent === 0)) return false;
+    if (read.copied === into.length || (read.copied > 0 && urgent === 0)) {
+      read.found = true;
+      return false;
+    }
     let count = Math.min(skb.length - offset, into.length - read.copied);
     let skip = 0;
     if (urgent > 0 && urgent < count) count = urgent;

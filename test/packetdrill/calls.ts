@@ -4,11 +4,11 @@
  */
 import type { Ipv4 } from '../../shared/header/address.ts';
 import { SyscallError } from '../../shared/net/errno.ts';
-import type { EpollOperation } from '../../shared/net/eventpoll.ts';
-import { MSG, type SendOptions, type SockAddress, type SocketType, type SockoptValue } from '../../shared/net/sock.ts';
+import { MSG, type SendOptions, type SockAddress, type SocketType } from '../../shared/net/sock.ts';
 import { BAD_ADDRESS, type Fd, type Syscalls } from '../../shared/net/syscalls.ts';
-import { settlePromises } from '../kit/clock.ts';
+import { epollControl, epollWait } from './epoll-calls.ts';
 import { addressOf, compareMessage, type Epoch, lengthOf, must, partsOf, sendOptionsOf } from './message.ts';
+import { optionValue } from './option-value.ts';
 import { type CallEvent, type Expression, ParseError, Unsupported } from './script.ts';
 import { listOf, numberOf, structOf, wordOf } from './values.ts';
 
@@ -25,6 +25,8 @@ export interface Watcher {
   /** A connection is being opened from this port; its SYN may have been sent already, `maybe` long ago. */
   connecting(fd: Fd, maybe?: boolean): void;
   accepted(fd: Fd): void;
+  /** A socket for datagrams, from here on the one under test. */
+  datagrams(fd: Fd): void;
 }
 
 export class Calls {
@@ -34,6 +36,8 @@ export class Calls {
   private readonly watcher: Watcher;
   private readonly fds = new Map<number, Fd>();
   private readonly flags = new Map<Fd, number>();
+  private readonly types = new Map<Fd, SocketType>();
+  private readonly connected = new Set<Fd>();
   /** When the script began, for the times in control messages. */
   epoch: Epoch = { zero: 0, tolerance: 0 };
 
@@ -125,9 +129,9 @@ export class Calls {
       case 'tee':
         return this.sys.tee(this.fd(args[0]), this.fd(args[1]), this.int(args[2]), this.int(args[3]));
       case 'epoll_ctl':
-        return this.epollControl(args);
+        return epollControl(this.sys, args, (it) => this.fd(it));
       case 'epoll_wait':
-        return this.epollWait(args);
+        return epollWait(this.sys, args, (it) => this.fd(it));
       default:
         throw new Unsupported(`system call ${name}`);
     }
@@ -170,6 +174,8 @@ export class Calls {
     if (kind === undefined) throw new Unsupported(`socket type ${bits & 15}`);
     const nonblock = (bits & O_NONBLOCK) !== 0;
     const fd = this.sys.socket('inet', kind, protocol === undefined ? 0 : this.int(protocol), { nonblock });
+    this.types.set(fd, kind);
+    if (kind === 'dgram') this.watcher.datagrams(fd);
     return this.define(event, fd, O_RDWR | (nonblock ? O_NONBLOCK : 0));
   }
 
@@ -180,15 +186,20 @@ export class Calls {
     return this.define(event, fd, O_RDWR | (nonblock ? O_NONBLOCK : 0));
   }
 
+  private get remoteService(): SockAddress {
+    return { address: this.remote, port: SERVICE_PORT };
+  }
+
   private async connect(args: readonly Expression[]): Promise<number> {
     const fd = this.fd(args[0]);
+    this.connected.add(fd);
     const family = args[1];
     if (family?.kind === 'word' && family.text === 'AF_UNSPEC') {
       this.sys.disconnect(fd);
       return 0;
     }
     const outcome = this.sys.connect(fd, this.address(args[1], this.remote));
-    this.watcher.connecting(fd);
+    if (this.types.get(fd) !== 'dgram') this.watcher.connecting(fd);
     await outcome;
     return 0;
   }
@@ -213,6 +224,9 @@ export class Calls {
   }
 
   private sendBytes(fd: Expression | undefined, length: number, options: SendOptions): Promise<number> {
+    if (options.to === undefined && this.types.get(this.fd(fd)) === 'dgram' && !this.connected.has(this.fd(fd))) {
+      return this.sys.send(this.fd(fd), new Uint8Array(length), { ...options, to: this.remoteService });
+    }
     if (((options.flags ?? 0) & MSG.FASTOPEN) !== 0) {
       return this.sendOpening(fd, new Uint8Array(length), options);
     }
@@ -337,40 +351,6 @@ export class Calls {
     }
     return ready;
   }
-
-  private epollControl(args: readonly Expression[]): number {
-    const command = wordOf(args[1]);
-    const operation = OPERATIONS.get(command);
-    if (operation === undefined) throw new ParseError(`${command}: EPOLL_CTL_ADD, _MOD or _DEL was expected`);
-    const struct = args[3]?.kind === 'struct' ? args[3] : undefined;
-    const events = struct?.fields.get('events');
-    const data = EPOLL_DATA.map((name) => struct?.fields.get(name)).find((it) => it !== undefined);
-    this.sys.epollCtl(this.fd(args[0]), operation, this.fd(args[2]), {
-      events: events === undefined ? 0 : numberOf(events),
-      data: data === undefined ? 0 : numberOf(data),
-    });
-    return 0;
-  }
-
-  private async epollWait(args: readonly Expression[]): Promise<number> {
-    await settlePromises();
-    const timeout = this.int(args[3]);
-    const found = await this.sys.epollWait(
-      this.fd(args[0]),
-      this.int(args[2]),
-      timeout < 0 ? undefined : timeout * 1_000,
-    );
-    const wanted = args[1]?.kind === 'list' ? args[1].items : args[1]?.kind === 'struct' ? [args[1]] : [];
-    for (const [i, want] of wanted.entries()) {
-      const { fields } = structOf(want);
-      const events = fields.get('events');
-      if (events !== undefined) must('events', numberOf(events), found[i]?.events ?? 0);
-      const data = EPOLL_DATA.map((name) => fields.get(name)).find((it) => it !== undefined);
-      const got = found[i];
-      if (data !== undefined && data.kind !== 'ellipsis' && got !== undefined) must('data', numberOf(data), got.data);
-    }
-    return found.length;
-  }
 }
 
 const SOCKET_TYPES: ReadonlyMap<number, SocketType> = new Map([
@@ -378,37 +358,6 @@ const SOCKET_TYPES: ReadonlyMap<number, SocketType> = new Map([
   [2, 'dgram'],
   [3, 'raw'],
 ]);
-const EPOLL_DATA = ['fd', 'ptr', 'u32', 'u64'] as const;
-const OPERATIONS: ReadonlyMap<string, EpollOperation> = new Map([
-  ['EPOLL_CTL_ADD', 'add'],
-  ['EPOLL_CTL_MOD', 'mod'],
-  ['EPOLL_CTL_DEL', 'del'],
-]);
-
 function isNull(expression: Expression | undefined): boolean {
   return expression?.kind === 'word' && expression.text === 'NULL';
-}
-
-/** Octets of a text such as "\\xa1\\xb2"; undefined for one without escapes. */
-function escapedBytes(text: string): Uint8Array | undefined {
-  if (!text.includes('\\x')) return undefined;
-  const octets = text.match(/\\x[0-9a-fA-F]{2}|./gs) ?? [];
-  return Uint8Array.from(octets, (octet) => (octet.length > 1 ? Number(`0x${octet.slice(2)}`) : octet.charCodeAt(0)));
-}
-
-function optionValue(expression: Expression | undefined): SockoptValue {
-  if (expression?.kind === 'list' && expression.items.length === 1) return optionValue(expression.items[0]);
-  if (expression?.kind === 'text') {
-    const bytes = escapedBytes(expression.text);
-    return bytes ?? { text: expression.text };
-  }
-  if (expression?.kind === 'number' || expression?.kind === 'word' || expression?.kind === 'or') {
-    return numberOf(expression) | 0;
-  }
-  if (expression?.kind === 'struct') {
-    const on = expression.fields.get('onoff') ?? expression.fields.get('l_onoff');
-    const seconds = expression.fields.get('linger') ?? expression.fields.get('l_linger');
-    if (on !== undefined) return { on: numberOf(on) !== 0, seconds: seconds === undefined ? 0 : numberOf(seconds) };
-  }
-  throw new Unsupported('a socket option of this shape');
 }

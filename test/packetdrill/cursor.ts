@@ -1,5 +1,5 @@
 /** A place in the text of a script: white space and comments are passed over, tokens taken by pattern. */
-import { ParseError } from './script.ts';
+import { ParseError, type Place } from './script.ts';
 
 export class Cursor {
   readonly text: string;
@@ -14,6 +14,15 @@ export class Cursor {
     let line = 1;
     for (let i = 0; i < this.at; i++) if (this.text.charCodeAt(i) === 10) line++;
     return line;
+  }
+
+  /** The column that we are in, from 1. */
+  get column(): number {
+    return this.at - this.text.lastIndexOf('\n', this.at - 1);
+  }
+
+  get place(): Place {
+    return { line: this.line, column: this.column };
   }
 
   skip(): void {
@@ -82,6 +91,8 @@ export class Cursor {
 
   error(message: string): ParseError {
     const near = this.text.slice(this.at, this.at + 30).split('\n')[0];
-    return new ParseError(`line ${this.line}: ${message} at "${near}"`);
+    const error = new ParseError(`line ${this.line}: ${message} at "${near}"`);
+    error.place = this.place;
+    return error;
   }
 }

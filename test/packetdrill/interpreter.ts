@@ -7,25 +7,30 @@ import type { Fd, Syscalls } from '../../shared/net/syscalls.ts';
 import type { Micros } from '../../shared/platform.ts';
 import { ip } from '../kit/cable.ts';
 import { ManualClock, settlePromises } from '../kit/clock.ts';
+import { type Blocked, checkOutcome, processOf, timing } from './blocked.ts';
 import { Calls, SERVICE_PORT } from './calls.ts';
 import { compareSegment, describe } from './compare.ts';
 import { Flow } from './flow.ts';
+import { buildIcmp } from './icmp.ts';
 import { parseScript } from './parser.ts';
 import { Python } from './python.ts';
+import { samplerOf } from './sampler.ts';
 import {
   type CallEvent,
   type IcmpLine,
   Mismatch,
   ParseError,
+  type Place,
   type Script,
   type ScriptEvent,
   type TcpLine,
+  type UdpLine,
   Unsupported,
 } from './script.ts';
 import { Shell } from './shell.ts';
-import { buildIcmp, buildSegment, isSyn, readSegment, type Segment } from './tcp-packet.ts';
+import { buildSegment, isSyn, readSegment, type Segment } from './tcp-packet.ts';
 import { Tun } from './tun.ts';
-import { INFO_CONSTANTS, isErrnoError, numberOf } from './values.ts';
+import { buildDatagram, compareDatagram, Datagrams } from './udp.ts';
 
 /** packetdrill's own: what a time may be off by, at least and as a part of the wait. */
 const TOLERANCE: Micros = 4_000;
@@ -57,14 +62,11 @@ const OPTIONS_KNOWN = new Set([
   'non_fatal',
 ]);
 
-interface Blocked {
-  readonly event: ScriptEvent;
-  readonly call: CallEvent;
-  readonly due: Micros;
-  readonly slack: Micros;
-  outcome: number | string | undefined;
-  error: unknown;
-  doneAt: Micros | undefined;
+/** When a packet is to leave: not before `from`, not after `to`; `since` is when waiting for it began. */
+interface Expected {
+  readonly from: Micros;
+  readonly to: Micros;
+  readonly since: Micros;
 }
 
 export class Interpreter {
@@ -82,6 +84,7 @@ export class Interpreter {
   private listening = false;
   private peers = 0;
   private underTest: Fd | undefined = undefined;
+  private readonly datagrams: Datagrams;
   private blocked: Blocked | undefined = undefined;
 
   constructor(script: Script, hz: number) {
@@ -111,6 +114,9 @@ export class Interpreter {
       {
         listening: () => void (this.listening = true),
         accepted: (fd) => void (this.underTest = fd),
+        datagrams: (fd) => {
+          this.datagrams.fd = this.underTest = fd;
+        },
         connecting: (fd, maybe) => {
           const { port } = this.sys.getsockname(fd);
           if (port === 0 || (maybe === true && fd === this.underTest && port === this.flow?.localPort)) return;
@@ -125,6 +131,7 @@ export class Interpreter {
       },
     );
     this.ends = { local, remote };
+    this.datagrams = new Datagrams(this.sys, this.tun.sent, this.ends);
     this.began = this.clock.now();
   }
   private readonly ends;
@@ -154,20 +161,28 @@ export class Interpreter {
   private located(error: unknown, event: ScriptEvent): unknown {
     const at = ((this.clock.now() - this.began) / 1e6).toFixed(6);
     const where = `line ${event.line}, ${at} s: ${event.source}`;
-    if (error instanceof Mismatch) return new Mismatch(`${where}: ${error.message}`);
-    if (error instanceof Unsupported) return new Unsupported(`line ${event.line}: ${error.message}`);
-    if (error instanceof ParseError) return new ParseError(`line ${event.line}: ${error.message}`);
-    return new Mismatch(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    const text = error instanceof Error ? error.message : String(error);
+    const placed =
+      error instanceof Unsupported
+        ? new Unsupported(`line ${event.line}: ${text}`)
+        : error instanceof ParseError
+          ? new ParseError(`line ${event.line}: ${text}`)
+          : new Mismatch(`${where}: ${error instanceof Mismatch ? text : ((error as Error).stack ?? text)}`);
+    placed.place = { line: event.line, column: event.column };
+    return placed;
   }
 
   private async step({ when, action, ...event }: ScriptEvent, zero: Micros): Promise<void> {
     const now = this.clock.now();
     const base = when.kind === 'absolute' ? zero : now;
     if (action.kind === 'out') {
-      if (action.packet.kind === 'icmp') throw new Unsupported('ICMP that is sent');
-      if (when.kind === 'any') return this.outbound(action.packet, undefined);
+      const { packet } = action;
+      if (packet.kind === 'icmp') throw new Unsupported('ICMP that is sent');
+      const take = (expected?: Expected) =>
+        packet.kind === 'udp' ? this.outboundUdp(packet, expected) : this.outbound(packet, expected);
+      if (when.kind === 'any') return take();
       const from = base + when.at;
-      return this.outbound(action.packet, {
+      return take({
         from,
         to: when.until === undefined ? from : base + when.until,
         since: now,
@@ -179,7 +194,7 @@ export class Interpreter {
     await this.clock.runAsync(Math.max(now, target) + EVENT_COST);
     if (action.kind === 'in') return this.inbound(action.packet);
     if (action.kind === 'shell') return this.shell.run(action.text);
-    if (action.kind === 'python') return this.python.run(action.text, this.sampler());
+    if (action.kind === 'python') return this.python.run(action.text, samplerOf(this.sys, this.underTest));
     if (action.kind === 'call') return this.call({ when, action, ...event }, action, base);
     throw new ParseError('a packet of no direction');
   }
@@ -226,35 +241,14 @@ export class Interpreter {
     if (Math.abs(off) > state.slack) throw new Mismatch(timing('the call ended', off));
   }
 
-  // Asserts.
-
-  private sampler(): (name: string) => number | undefined {
-    let info: Record<string, unknown> | undefined;
-    return (name) => {
-      const constant = INFO_CONSTANTS.get(name);
-      if (constant !== undefined) return constant;
-      if (!name.startsWith('tcpi_') || this.underTest === undefined) return undefined;
-      info ??= this.tcpInfo(this.underTest);
-      const value = info[name.slice('tcpi_'.length)];
-      if (typeof value !== 'number') throw new Unsupported(`tcp_info field ${name}`);
-      return value;
-    };
-  }
-
-  private tcpInfo(fd: Fd): Record<string, unknown> {
-    try {
-      return this.sys.getsockopt(fd, 'SOL_TCP', 'TCP_INFO') as Record<string, unknown>;
-    } catch (error) {
-      throw new Mismatch(`TCP_INFO: ${isErrnoError(error)}`);
-    }
-  }
-
   // Packets.
 
-  private async inbound(line: TcpLine | IcmpLine): Promise<void> {
-    if (line.kind === 'icmp') {
-      if (this.flow === undefined) throw new ParseError('ICMP before there is a connection');
-      this.tun.receive(buildIcmp(line, this.flow), 0, 0);
+  private async inbound(line: TcpLine | IcmpLine | UdpLine): Promise<void> {
+    if (line.kind === 'udp') this.tun.receive(buildDatagram(line, this.datagrams.flow()), 0, 0);
+    else if (line.kind === 'icmp') {
+      const flow = this.datagrams.fd === undefined ? this.flow : this.datagrams.flow();
+      if (flow === undefined) throw new ParseError('ICMP before there is a connection');
+      this.tun.receive(buildIcmp(line, flow), 0, 0);
     } else {
       if (line.ports !== undefined) throw new Unsupported('ports in packets');
       const flow = this.flowFor(line);
@@ -266,6 +260,24 @@ export class Interpreter {
       this.tun.receive(bytes, this.gsoSize, line.end - line.start);
     }
     await this.clock.runAsync(this.clock.now());
+  }
+
+  private async outboundUdp(line: UdpLine, expected: Expected | undefined): Promise<void> {
+    const last = expected === undefined ? this.clock.now() + WAIT_MAX : expected.to + LATE_MAX;
+    await this.clock.until(() => this.datagrams.next() !== undefined, Math.max(0, last - this.clock.now()));
+    const datagram = this.datagrams.take();
+    if (datagram === undefined) throw new Mismatch('nothing was sent');
+    this.checkTime(datagram.at, expected, () => `udp (${datagram.length})`);
+    compareDatagram(datagram, line, this.datagrams.flow());
+  }
+
+  /** Sent when the script says, within what a time may be off by. */
+  private checkTime(at: Micros, expected: Expected | undefined, text: () => string): void {
+    if (expected === undefined) return;
+    const { from, to, since } = expected;
+    const slack = Math.max(this.tolerance, (from - since) * TOLERANCE_PART);
+    const off = at < from ? at - from : Math.max(0, at - to);
+    if (Math.abs(off) > slack) throw new Mismatch(`${timing('it was sent', off)}: ${text()}`);
   }
 
   /** A SYN to a listener begins the connection under test. */
@@ -301,22 +313,15 @@ export class Interpreter {
     return undefined;
   }
 
-  private async outbound(
-    line: TcpLine,
-    expected: { from: Micros; to: Micros; since: Micros } | undefined,
-  ): Promise<void> {
+  private async outbound(line: TcpLine, expected: Expected | undefined): Promise<void> {
     if (line.ports !== undefined) throw new Unsupported('ports in packets');
     const last = expected === undefined ? this.clock.now() + WAIT_MAX : expected.to + LATE_MAX;
     await this.clock.until(() => this.peek() !== undefined, Math.max(0, last - this.clock.now()));
     const first = this.peek();
     if (first === undefined || this.flow === undefined) throw new Mismatch('nothing was sent');
     this.tun.sent.shift();
-    if (expected !== undefined) {
-      const { from, to, since } = expected;
-      const slack = Math.max(this.tolerance, (from - since) * TOLERANCE_PART);
-      const off = first.at < from ? first.at - from : Math.max(0, first.at - to);
-      if (Math.abs(off) > slack) throw new Mismatch(`${timing('it was sent', off)}: ${describe(first, this.flow)}`);
-    }
+    const { flow } = this;
+    this.checkTime(first.at, expected, () => describe(first, flow));
     const segment = await this.joined(first, (line.end - line.start) >>> 0);
     const tick = this.script.options.get('tcp_ts_tick_usecs');
     const rule = { tick: tick === undefined ? undefined : Number(tick), tolerance: this.tolerance };
@@ -348,51 +353,26 @@ export class Interpreter {
   }
 }
 
-function timing(what: string, off: Micros): string {
-  return `${what} ${Math.abs(off)} us too ${off < 0 ? 'early' : 'late'}`;
-}
-
-function checkOutcome(state: Blocked): void {
-  if (state.error !== undefined) throw state.error;
-  if (state.doneAt === undefined) throw new Mismatch('the call blocks');
-  const { result, errno } = state.call;
-  const { outcome } = state;
-  if (result === undefined || result.kind === 'ellipsis') return;
-  const expected = errno ?? numberOf(result);
-  if (expected === -1 && typeof outcome === 'string') return;
-  if (expected !== outcome) throw new Mismatch(`expected ${expected}, got ${outcome}`);
-}
-
-/** The process that makes the script's calls; it lives as long as the host. */
-function processOf(tun: Tun): Syscalls {
-  let sys: Syscalls | undefined;
-  tun.host.processes.spawn(
-    (context) => {
-      sys = context.sys;
-      return new Promise(() => {});
-    },
-    ['packetdrill'],
-  );
-  if (sys === undefined) throw new Error('a program runs up to its first wait when it is started');
-  return sys;
-}
-
 export interface Verdict {
   readonly outcome: 'pass' | 'fail' | 'unsupported';
   readonly message: string;
+  /** Where in the script, when it is about a line of it. */
+  readonly place?: Place | undefined;
   /** Only a kernel that ticks so passes. */
   readonly hz?: number;
 }
 
 /** Parse and run the text of a script on a kernel that ticks `hz` times a second. */
-export async function runScript(text: string, hz = 1_000): Promise<Verdict> {
+export async function runScript(text: string, hz = 1_000, defines?: ReadonlyMap<string, string>): Promise<Verdict> {
   try {
-    await new Interpreter(parseScript(text), hz).run();
+    await new Interpreter(parseScript(text, defines), hz).run();
     return { outcome: 'pass', message: '' };
   } catch (error) {
-    if (error instanceof Mismatch) return { outcome: 'fail', message: error.message };
-    if (error instanceof Unsupported) return { outcome: 'unsupported', message: error.message };
-    if (error instanceof ParseError) return { outcome: 'unsupported', message: `cannot parse: ${error.message}` };
+    if (error instanceof Mismatch) return { outcome: 'fail', message: error.message, place: error.place };
+    if (error instanceof Unsupported) return { outcome: 'unsupported', message: error.message, place: error.place };
+    if (error instanceof ParseError) {
+      return { outcome: 'unsupported', message: `cannot parse: ${error.message}`, place: error.place };
+    }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { outcome: 'fail', message: text };
   }

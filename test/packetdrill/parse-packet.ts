@@ -1,8 +1,8 @@
 /** Packets of a script: `< [ect0] FP. 1:101(100) ack 1 win 257 urg 5 <nop,nop,TS val 100 ecr 200>`, `< icmp unreachable …`. */
 import type { Cursor } from './cursor.ts';
-import { FLAG_LETTERS, type IcmpLine, type TcpLine, type TcpOptionText, Unsupported } from './script.ts';
+import { FLAG_LETTERS, type IcmpLine, type TcpLine, type TcpOptionText, type UdpLine, Unsupported } from './script.ts';
 
-export function parsePacket(cursor: Cursor, direction: 'in' | 'out'): TcpLine | IcmpLine {
+export function parsePacket(cursor: Cursor, direction: 'in' | 'out'): TcpLine | IcmpLine | UdpLine {
   const ip: string[] = [];
   if (cursor.peek('[') || cursor.peek('(')) {
     const end = cursor.peek('[') ? ']' : ')';
@@ -14,7 +14,10 @@ export function parsePacket(cursor: Cursor, direction: 'in' | 'out'): TcpLine | 
         .map((word) => word.trim()),
     );
   }
-  const other = cursor.match(/(udp|gre|mpls|ipv4|ipv6|encap|raw)\b/);
+  const datagram = cursor.match(/udp\s*\(\s*(\d+)\s*\)/);
+  if (datagram !== undefined) return { kind: 'udp', ip, length: Number(datagram[1]) };
+  if (cursor.peek('udp')) throw cursor.error('expected udp (LENGTH)');
+  const other = cursor.match(/(gre|mpls|ipv4|ipv6|encap|raw)\b/);
   if (other !== undefined) throw new Unsupported(`${other[1]} packets`);
   if (cursor.match(/icmp\b/) !== undefined) return parseIcmp(cursor);
   const ports = cursor.match(/(\d+)\s*>\s*(\d+)\s/);
@@ -68,17 +71,24 @@ function parseOptions(cursor: Cursor): readonly TcpOptionText[] | 'any' {
 
 function parseIcmp(cursor: Cursor): IcmpLine {
   const type = cursor.must(/\w+/, 'an ICMP type')[0];
-  const code = cursor.match(/(?!mtu\b|id\b)[A-Za-z_]+/)?.[0] ?? '';
+  const code = cursor.match(/(?!mtu\b|id\b)(?:[A-Za-z_]+|\d+(?!\.))(?=\s|$)/)?.[0] ?? '';
   const mtu = cursor.match(/mtu\s+(\d+)/);
-  if (cursor.match(/id\s+\d+/) !== undefined) throw new Unsupported('ICMP id');
-  const quoted = cursor.match(/\[\s*(\d+):(\d+)\((\d+)\)\s*\]/);
-  if (quoted === undefined && cursor.peek('[')) throw new Unsupported('ICMP about another protocol');
+  const id = cursor.match(/id\s+(\d+)/);
   return {
     kind: 'icmp',
     type,
     code,
     mtu: Number(mtu?.[1] ?? 0),
-    start: quoted === undefined ? undefined : Number(quoted[1]),
-    end: quoted === undefined ? undefined : Number(quoted[2]),
+    id: id === undefined ? undefined : Number(id[1]),
+    quoted: parseQuoted(cursor),
   };
+}
+
+/** `[1:1001(1000)]`, `[udp (100)]`, `[raw (100)]`; none is the segment with the first sequence number. */
+function parseQuoted(cursor: Cursor): IcmpLine['quoted'] {
+  if (!cursor.peek('[')) return { protocol: 'tcp', start: 0, length: 0 };
+  const other = cursor.match(/\[\s*(udp|raw)\s*\(\s*(\d+)\s*\)\s*\]/);
+  if (other !== undefined) return { protocol: other[1] as 'udp' | 'raw', start: 0, length: Number(other[2]) };
+  const range = cursor.must(/\[\s*(\d+):(\d+)\((\d+)\)\s*\]/, '[START:END(LENGTH)], [udp (LENGTH)] or [raw (LENGTH)]');
+  return { protocol: 'tcp', start: Number(range[1]), length: Number(range[3]) };
 }

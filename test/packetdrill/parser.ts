@@ -39,9 +39,10 @@ function substitute(text: string, defines: ReadonlyMap<string, string>): string 
   return out;
 }
 
-export function parseScript(text: string, defines: ReadonlyMap<string, string> = DEFINES_DEFAULT): Script {
+/** `defines`: words of whoever runs it, beside those of the testers. */
+export function parseScript(text: string, defines: ReadonlyMap<string, string> = new Map()): Script {
   const options = new Map<string, string>();
-  const own = new Map(defines);
+  const own = new Map([...DEFINES_DEFAULT, ...defines]);
   takeOptions(new Cursor(text), options, own);
   const cursor = new Cursor(substitute(text, own));
   takeOptions(cursor, options, own);
@@ -75,7 +76,7 @@ function takeWhen(cursor: Cursor): When {
 
 function parseEvent(cursor: Cursor): ScriptEvent {
   cursor.skip();
-  const line = cursor.line;
+  const { line, column } = cursor.place;
   const start = cursor.at;
   const when = takeWhen(cursor);
   const blocksUntil = cursor.take('...') ? takeTime(cursor) : undefined;
@@ -83,7 +84,7 @@ function parseEvent(cursor: Cursor): ScriptEvent {
   const source = cursor.text.slice(start, cursor.at).replace(/\s+/g, ' ').trim();
   const ranged = when.kind === 'any' || when.until !== undefined;
   if (ranged && action.kind !== 'out') throw cursor.error('only what is sent may have a range of times');
-  return { when, action, line, source };
+  return { when, action, line, column, source };
 }
 
 function parseAction(cursor: Cursor, blocksUntil: { relative: boolean; at: Micros } | undefined): Action {

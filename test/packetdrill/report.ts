@@ -31,12 +31,12 @@ function isFolder(path: string): boolean {
 const SLOWER_HZ: readonly number[] = [250, 100];
 
 /** The verdict of a kernel with HZ=1000, as the tests want it; one that only its timers' ticks fail may pass on another. */
-export async function runFile(path: string): Promise<Result> {
+export async function runFile(path: string, defines?: ReadonlyMap<string, string>): Promise<Result> {
   const text = readFileSync(path, 'utf8');
-  let verdict = await runScript(text);
+  let verdict = await runScript(text, undefined, defines);
   if (verdict.outcome === 'fail' && / us too (early|late)/.test(verdict.message)) {
     for (const hz of SLOWER_HZ) {
-      const { outcome, message } = await runScript(text, hz);
+      const { outcome, message } = await runScript(text, hz, defines);
       if (outcome !== 'pass') continue;
       verdict = { outcome, message, hz };
       break;
@@ -49,8 +49,9 @@ export function lineOf(result: Result, verbose: boolean): string {
   if (result.outcome === 'pass') {
     return `pass         ${result.name}${result.hz === undefined ? '' : ` (with wirelab.hz=${result.hz})`}`;
   }
+  const at = result.place === undefined ? '' : `:${result.place.line}:${result.place.column}`;
   const message = verbose ? result.message : (result.message.split('\n')[0] ?? '');
-  return `${result.outcome === 'fail' ? 'FAIL       ' : 'unsupported'}  ${result.name}: ${message}`;
+  return `${result.outcome === 'fail' ? 'FAIL       ' : 'unsupported'}  ${result.name}${at}: ${message}`;
 }
 
 /** Folder, scripts, passed, failed, unsupported. */

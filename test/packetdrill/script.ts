@@ -1,12 +1,24 @@
 /** What a packetdrill script is once it has been read: options, commands, events. Times are microseconds. */
 import type { Micros } from '../../shared/platform.ts';
 
+/** Where in the script, from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** The script uses something that this runner, or the stack, does not have: said by name, never counted as a pass. */
-export class Unsupported extends Error {}
+export class Unsupported extends Error {
+  place: Place | undefined = undefined;
+}
 /** The text is no script. */
-export class ParseError extends Error {}
+export class ParseError extends Error {
+  place: Place | undefined = undefined;
+}
 /** The stack did something else than the script says. */
-export class Mismatch extends Error {}
+export class Mismatch extends Error {
+  place: Place | undefined = undefined;
+}
 
 export type Expression =
   | { readonly kind: 'ellipsis' }
@@ -52,9 +64,17 @@ export interface IcmpLine {
   readonly type: string;
   readonly code: string;
   readonly mtu: number;
-  /** Where the quoted segment begins, if the script says. */
-  readonly start: number | undefined;
-  readonly end: number | undefined;
+  /** Of an echo. */
+  readonly id: number | undefined;
+  /** What it is about: a segment by its range, a datagram by its length; or so many octets of anything. */
+  readonly quoted: { readonly protocol: 'tcp' | 'udp' | 'raw'; readonly start: number; readonly length: number };
+}
+
+export interface UdpLine {
+  readonly kind: 'udp';
+  readonly ip: readonly string[];
+  /** Octets of payload. */
+  readonly length: number;
 }
 
 export interface CallEvent {
@@ -68,7 +88,7 @@ export interface CallEvent {
 }
 
 export type Action =
-  | { readonly kind: 'in' | 'out'; readonly packet: TcpLine | IcmpLine }
+  | { readonly kind: 'in' | 'out'; readonly packet: TcpLine | IcmpLine | UdpLine }
   | CallEvent
   | { readonly kind: 'shell'; readonly text: string }
   | { readonly kind: 'python'; readonly text: string };
@@ -77,6 +97,7 @@ export interface ScriptEvent {
   readonly when: When;
   readonly action: Action;
   readonly line: number;
+  readonly column: number;
   /** As the script has it, in one line, for messages. */
   readonly source: string;
 }

@@ -5,7 +5,7 @@ import { TCP, tcpHeaderLength } from '../../shared/header/tcp.ts';
 import type { Micros } from '../../shared/platform.ts';
 import type { Flow } from './flow.ts';
 import { optionBytes } from './options.ts';
-import { FLAG_LETTERS, type IcmpLine, type TcpLine, Unsupported } from './script.ts';
+import { FLAG_LETTERS, type TcpLine, Unsupported } from './script.ts';
 import type { SentPacket } from './tun.ts';
 
 const TTL = 64;
@@ -122,48 +122,6 @@ export function buildSegment(line: TcpLine, flow: Flow, ports: { source: number;
   bytes.set(options, at + TCP.SIZE);
   const pseudo = pseudoHeaderSum(flow.remoteAddress, flow.localAddress, PROTOCOL.TCP, size);
   view.setUint16(at + TCP.CHECKSUM, finish(sumBytes(bytes, at, bytes.length) + pseudo));
-  return bytes;
-}
-
-const ICMP_UNREACHABLE = 3;
-const ICMP_CODES: ReadonlyMap<string, number> = new Map([
-  ['', 0],
-  ['net_unreachable', 0],
-  ['host_unreachable', 1],
-  ['protocol_unreachable', 2],
-  ['port_unreachable', 3],
-  ['frag_needed', 4],
-  ['source_route_failed', 5],
-  ['net_unknown', 6],
-  ['host_unknown', 7],
-  ['source_host_isolated', 8],
-  ['net_prohibited', 9],
-  ['host_prohibited', 10],
-  ['pkt_filtered', 13],
-]);
-
-/** An ICMP error about a segment of ours; without a range in the script, about sequence number 0. */
-export function buildIcmp(line: IcmpLine, flow: Flow): Uint8Array {
-  const code = ICMP_CODES.get(line.code);
-  if (line.type !== 'unreachable' || code === undefined) throw new Unsupported(`icmp ${line.type} ${line.code}`);
-  const quoted = IPV4.SIZE + 8;
-  const bytes = new Uint8Array(IPV4.SIZE + 8 + quoted);
-  const view = new DataView(bytes.buffer);
-  const common = { tos: 0, id: 0, fragment: IPV4_DF, ttl: TTL };
-  const { remoteAddress, localAddress } = flow;
-  const totalLength = bytes.length;
-  emitIpv4(bytes, view, 0, { ...common, totalLength, protocol: 1, source: remoteAddress, target: localAddress });
-  const at = IPV4.SIZE;
-  view.setUint16(at, (ICMP_UNREACHABLE << 8) | code);
-  view.setUint16(at + 6, line.mtu);
-  const length = IPV4.SIZE + TCP.SIZE + (line.end ?? 0) - (line.start ?? 0);
-  const inner = { ...common, totalLength: length, protocol: PROTOCOL.TCP };
-  emitIpv4(bytes, view, at + 8, { ...inner, source: localAddress, target: remoteAddress });
-  const th = at + 8 + IPV4.SIZE;
-  view.setUint16(th + TCP.SOURCE_PORT, flow.localPort);
-  view.setUint16(th + TCP.TARGET_PORT, flow.remotePort);
-  view.setUint32(th + TCP.SEQUENCE, flow.toLiveLocal(line.start ?? 0));
-  view.setUint16(at + 2, finish(sumBytes(bytes, at, bytes.length)));
   return bytes;
 }
 
