@@ -1,6 +1,6 @@
 /**
- * IPv4 out (Linux: net/ipv4/ip_output.c): header, LOCAL_OUT, route, POST_ROUTING, fragments, neighbour. Left out: IP
- * options of TCP, multicast routing.
+ * IPv4 out (Linux: net/ipv4/ip_output.c): header, LOCAL_OUT, route, POST_ROUTING, fragments, neighbour. Left out:
+ * multicast routing.
  */
 import { type Ipv4, isMulticastIpv4 } from '../header/address.ts';
 import { ETHERTYPE } from '../header/ethernet.ts';

@@ -208,3 +208,14 @@ test('[1122-3.2.1.8d, 1122-3.4e, 1122-4.1.3.2a] options that came are passed up:
   setSocketOption(sk, 'SOL_IP', 'IP_RETOPTS', 1);
   expect(await send()).toMatchObject({ options: BY_TWO });
 });
+
+test('[SHLD-24] a source route that comes later does not replace the one that the connection began with', async () => {
+  const { link, synAck, ack, ends, child } = await openedBySourceRoute();
+  const ipOptions = '83 07 08 0a000009 00';
+  link.send(tcpSegment({ ...ends, ipOptions, sequence: 1, ack, flags: TCP_FLAG.ACK, window: 60_000, payload: 10 }));
+  await link.wait(WAIT);
+  tcpProto.sendmsg(child, new Uint8Array(10), {});
+  await link.wait(WAIT);
+  const last = readSegment(link.arrived.at(-1)!.packet, 0)!;
+  expect([last.length, last.ipOptions]).toEqual([10, synAck.ipOptions]);
+});

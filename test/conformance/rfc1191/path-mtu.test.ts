@@ -4,7 +4,7 @@ import { tcpScript } from '../../kit/tcp.ts';
 
 const SYN = 'S 0:0(0) win 65535 <mss 1460,sackOK,nop,nop,nop,wscale 8>';
 
-test('[1191-3a] what was too long goes out again at once in smaller segments, and later connections begin with them', () => {
+test('[1191-3a, SHLD-6] what was too long goes out again at once in smaller segments, and later connections begin with them', () => {
   const t = tcpScript({ tso: false });
   const sk = t.established({ syn: SYN, ack: '. 1:1(0) ack 1 win 257' });
   t.write(sk, 1_460);
@@ -46,7 +46,7 @@ test('host unreachable ends a connection attempt with EHOSTUNREACH', () => {
   expect(sk.state).toBe('CLOSE');
 });
 
-test('host unreachable does not end an established connection, but is the reason given when it dies (RFC 1122 §4.2.3.9)', () => {
+test('[SHLD-20] host unreachable does not end an established connection, but is the reason given when it dies (RFC 1122 §4.2.3.9)', () => {
   const t = tcpScript();
   const sk = t.established({ syn: SYN, ack: '. 1:1(0) ack 1 win 257' });
   sk.userTimeout = 2_000_000;

@@ -29,7 +29,7 @@ assert tcpi_delivered_ce == 1, tcpi_delivered_ce
 +0 > [ect0] P. 17521:18981(1460) ack 1`);
 });
 
-test('§6.1.3: a mark is echoed with ECE on every ACK until CWR comes', async () => {
+test('[SHLD-8] §6.1.3: a mark is echoed with ECE on every ACK until CWR comes', async () => {
   await expectScript(`${SERVER}
 +0 < [ce] P. 1:1001(1000) ack 1 win 264
 +0 > [noecn] E. 1:1(0) ack 1001

@@ -42,7 +42,7 @@ test('§4.2: a SYN on an established connection gets a challenge ACK, wherever i
   expect(t.host.snmp.TcpExtTCPSYNChallenge).toBe(2);
 });
 
-test('§5.2: an ACK of what was never sent gets a challenge ACK, and its data is not taken', () => {
+test('[MAY-12] §5.2: an ACK of what was never sent gets a challenge ACK, and its data is not taken', () => {
   const t = tcpScript();
   const sk = t.established();
   t.inbound('P. 1:101(100) ack 5000 win 320');

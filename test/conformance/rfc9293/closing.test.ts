@@ -88,7 +88,7 @@ test('[MAY-2] a SYN beyond the old numbers takes the place of a TIME-WAIT', () =
   expect(leftovers(t.host)['timeWaits']).toBe(0);
 });
 
-test('[SHLD-3] close with data unread is a RST (RFC 2525 §2.17)', () => {
+test('[SHLD-3, MAY-1] close with data unread is a RST (RFC 2525 §2.17)', () => {
   const t = tcpScript();
   const sk = t.established();
   t.inbound('P. 1:101(100) ack 1 win 320');
@@ -140,4 +140,22 @@ test('[MUST-12] a RST tells the program ECONNRESET once, then the end', () => {
   expect(tcpProto.sendmsg(sk, new Uint8Array(1), {})).toBe('EPIPE');
   t.close(sk);
   expect(leftovers(t.host)).toEqual(NOTHING_LEFT);
+});
+
+test('[SHLD-4] a SYN with a newer timestamp takes the place of a TIME-WAIT although its number is old', () => {
+  const t = tcpScript();
+  const options = 'mss 1460,sackOK,TS val 1000 ecr 0,nop,wscale 7';
+  const sk = t.established({
+    syn: `S 0:0(0) win 65535 <${options}>`,
+    ack: '. 1:1(0) ack 1 win 257 <nop,nop,TS val 1001 ecr 0>',
+  });
+  t.close(sk);
+  t.outbound('F. 1:1(0) ack 1');
+  t.inbound('F. 1:1(0) ack 2 win 257 <nop,nop,TS val 1002 ecr 0>');
+  t.outbound('. 2:2(0) ack 2');
+  t.wait(2);
+  t.listen();
+  // Before what was received: without timestamps an old duplicate.
+  t.inbound('S 0:0(0) win 65535 <mss 1460,sackOK,TS val 4000 ecr 0,nop,wscale 7>');
+  t.outbound('S. 0:0(0) ack 1');
 });

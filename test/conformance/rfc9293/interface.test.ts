@@ -220,3 +220,24 @@ test('[MUST-47] what went wrong is told once by SO_ERROR and to who reads; of wh
   expect(sk.takeError()).toBe('ECONNRESET');
   expect(sk.takeError()).toBeUndefined();
 });
+
+test('[SHLD-26] unreachable 2 to 4 do not end an established connection either', () => {
+  for (const [code, error] of [
+    [2, 'ENOPROTOOPT'],
+    [3, 'ECONNREFUSED'],
+  ] as const) {
+    const t = tcpScript();
+    const sk = t.established({ syn: SYN, ack: '. 1:1(0) ack 1 win 257' });
+    t.write(sk, 100);
+    t.outbound('P. 1:101(100) ack 1');
+    t.icmp(3, code, 0);
+    expect(sk.state).toBe('ESTABLISHED');
+    expect(sk.softError).toBe(error);
+  }
+  // In SYN-SENT they do.
+  const t = tcpScript();
+  const sk = t.connect();
+  t.outbound('S 0:0(0)');
+  t.icmp(3, 3, 0, 0);
+  expect(sk.takeError()).toBe('ECONNREFUSED');
+});

@@ -5,7 +5,7 @@ import { tcpScript } from '../../kit/tcp.ts';
 
 const SYN = 'S 0:0(0) win 65535 <mss 1460,sackOK,TS val 900 ecr 0,nop,wscale 7>';
 
-test('§3.7.1: a SYN offers MSS, SACK, timestamps and a window scale, in that order and with a window of 44 segments', () => {
+test('[SHLD-5, MAY-3] §3.7.1: a SYN offers MSS, SACK, timestamps and a window scale, in that order and with a window of 44 segments', () => {
   const t = tcpScript();
   t.connect();
   t.outbound('S 0:0(0) win 64240 <mss 1460,sackOK,TS val 0 ecr 0,nop,wscale 7>');

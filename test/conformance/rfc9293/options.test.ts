@@ -81,7 +81,7 @@ test('[MUST-64] options are read wherever they stand, in step with words or not'
   expect(synAck?.options).toMatch(/^020405b40402080a.{8}0000038401030307$/);
 });
 
-test('[MUST-14, MUST-67] the MSS that we offer is the MTU less 40, the one that we get is not exceeded', () => {
+test('[MUST-14, MUST-67, SHLD-28] the MSS that we offer is the MTU less 40, the one that we get is not exceeded', () => {
   const t = tcpScript({ mtu: 1_000, tso: false });
   const sk = t.established({ syn: 'S 0:0(0) win 65535 <mss 500>', synAck: 'S. 0:0(0) ack 1 <mss 960>', ack: ACK });
   t.write(sk, 1_200);

@@ -12,7 +12,7 @@ test('[MUST-1] a window of 40000 is a window, not a negative number', () => {
   t.outbound('P. 1:5001(5000) ack 1');
 });
 
-test('[MUST-34, SHLD-16] a window that shrinks below what was sent stops new data, and repairs go on inside of it', () => {
+test('[MUST-34, SHLD-16, SHLD-15] a window that shrinks below what was sent stops new data, and repairs go on inside of it', () => {
   const t = tcpScript({ tso: false });
   const sk = t.established({ ...PLAIN, ack: '. 1:1(0) ack 1 win 8000' });
   t.write(sk, 6_000);
@@ -114,7 +114,7 @@ test('[MUST-66] a RST and an urgent pointer count although the window is shut', 
   }
 });
 
-test('[SHLD-7, MUST-17] a small segment waits while one is in flight (Nagle), and with TCP_NODELAY does not', () => {
+test('[SHLD-7, MUST-17, MAY-16] a small segment waits while one is in flight (Nagle), and with TCP_NODELAY does not', () => {
   const t = tcpScript();
   const sk = t.established();
   t.write(sk, 10);
@@ -128,4 +128,37 @@ test('[SHLD-7, MUST-17] a small segment waits while one is in flight (Nagle), an
   t.outbound('P. 21:31(10) ack 1');
   t.write(sk, 10);
   t.outbound('P. 31:41(10) ack 1');
+});
+
+test('[REC-1] windows are numbers of 32 bits: with a scale 2 MB are used', () => {
+  const t = tcpScript({ sysctls: { 'net.ipv4.tcp_wmem': '4096 4000000 8000000' } });
+  const sk = t.established({
+    syn: 'S 0:0(0) win 65535 <mss 1460,sackOK,nop,nop,nop,wscale 14>',
+    ack: '. 1:1(0) ack 1 win 128',
+  });
+  sk.sndCwnd = 10_000;
+  const written = Number(t.write(sk, 3_000_000));
+  t.wait(0.05);
+  const flight = (sk.sndNxt - sk.sndUna) | 0;
+  expect(written).toBeGreaterThan(1_000_000);
+  expect(flight).toBeGreaterThan(65_535);
+  expect(flight).toBeLessThanOrEqual(128 * 16_384);
+});
+
+test('[SHLD-17] data that was sent before the window shrank does not end the connection while the peer answers', () => {
+  const t = tcpScript({ tso: false });
+  const sk = t.established({ ...PLAIN, ack: '. 1:1(0) ack 1 win 8000' });
+  t.write(sk, 6_000);
+  t.outbound('P. 1:6001(6000) ack 1');
+  t.wait(0.1);
+  t.inbound('. 1:1(0) ack 1001 win 0');
+  // Twice as long as a silent peer is borne.
+  for (let n = 0; n < 200; n++) {
+    t.wait(10);
+    t.drain();
+    t.inbound('. 1:1(0) ack 1001 win 0');
+  }
+  expect(sk.state).toBe('ESTABLISHED');
+  t.inbound('. 1:1(0) ack 6001 win 8000');
+  expect(sk.packetsOut).toBe(0);
 });

@@ -31,7 +31,7 @@ test('§3.8.6.2.1: less than the window is never exceeded, and the rest follows 
   t.outbound('P. 2001:5001(3000) ack 1');
 });
 
-test('a reader that does not read shuts the window to nothing, never takes back what was offered, and opens it again', () => {
+test('[MAY-8] a reader that does not read shuts the window to nothing, never takes back what was offered, and opens it again', () => {
   const t = tcpScript({ mss: 1_000 });
   const sk = t.established();
   let at = 1;
