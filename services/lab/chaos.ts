@@ -65,7 +65,8 @@ export async function play(
   say: (line: string) => void,
 ): Promise<ChaosResult> {
   const engine = options.engine ?? scenario.engine ?? 'processes';
-  const clock = options.clock ?? scenario.clock;
+  // Another engine than the file's has its own time.
+  const clock = options.clock ?? (engine === (scenario.engine ?? engine) ? scenario.clock : undefined);
   const seed = options.seed ?? scenario.seed;
   if (clock === 'virtual' && engine !== 'packed') throw new CommandError(TEXT.virtualNeedsPacked, EXIT.BAD_USE);
   const open = options.open ?? lab;

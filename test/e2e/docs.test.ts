@@ -63,7 +63,7 @@ function trials(document: string): { title: string; text: string; sample: string
 describe.each(DOCUMENTS)('%s', (document) => {
   const cwd = join(folder, document.replaceAll('/', '-'));
   mkdirSync(cwd);
-  symlinkSync(join(ROOT, 'labs'), join(cwd, 'labs'));
+  for (const name of ['labs', 'examples']) symlinkSync(join(ROOT, name), join(cwd, name));
   afterAll(() => commands.run(['down']));
 
   test.each(trials(document).map((trial) => [trial.title, trial] as const))('%s', async (_, { text, sample }) => {
