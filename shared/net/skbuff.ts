@@ -382,7 +382,8 @@ export class SkBuffs {
   private reset(skb: SkBuff): void {
     skb.alive = skb.gsoAccecn = false;
     skb.data = skb.tail = skb.fragBytes = skb.macHeader = skb.networkHeader = skb.transportHeader = 0;
-    skb.frags.length = 0;
+    // Setting a length is a call into the runtime even when it stays.
+    if (skb.frags.length > 0) skb.frags.length = 0;
     skb.protocol = skb.ifindex = skb.gsoSize = skb.gsoSegments = 0;
     skb.timestamp = skb.mark = skb.truesize = skb.deliveryTime = skb.txFlags = skb.timestampKey = 0;
     skb.traceDevice = skb.traceNumber = skb.parent = skb.cause = 0;

@@ -6,6 +6,15 @@ export interface Figure {
   readonly ours: readonly number[];
   readonly against: string;
   readonly theirs: readonly number[];
+  /** The ratio is the median of each pair's, not that of the medians: for differences smaller than the machine's moods. */
+  readonly paired?: boolean;
+}
+
+function ratioOf({ ours, theirs, paired }: Figure): number {
+  if (paired !== true) return spread(ours).median / spread(theirs).median;
+  const ratios = ours.map((one, i) => one / (theirs[i] ?? Number.NaN)).sort((a, b) => a - b);
+  const middle = ratios.length / 2;
+  return ((ratios[Math.ceil(middle) - 1] ?? Number.NaN) + (ratios[Math.floor(middle)] ?? Number.NaN)) / 2;
 }
 
 export interface Spread {
@@ -39,23 +48,24 @@ const digits = (n: number): string => (n >= 100 ? n.toFixed(0) : n >= 10 ? n.toF
 
 /** Markdown, as it stands in the README. */
 export function table(figures: readonly Figure[]): string {
-  const rows = figures.map(({ name, unit, ours, against, theirs }) => {
+  const rows = figures.map((figure) => {
+    const { name, unit, ours, against, theirs, paired } = figure;
     const a = spread(ours);
     const b = spread(theirs);
     const range = ({ median, min, max }: Spread): string => `${digits(median)} (${digits(min)} to ${digits(max)})`;
-    return `| ${name}, ${unit} | ${range(a)} | ${against} | ${range(b)} | ${digits(a.median / b.median)} |`;
+    return `| ${name}, ${unit} | ${range(a)} | ${against} | ${range(b)} | ${paired === true ? ratioOf(figure).toFixed(3) : digits(ratioOf(figure))} |`;
   });
   const head = '| | wirelab: median (min to max) | compared with | median (min to max) | ratio |';
   return [head, '|---|---|---|---|---|', ...rows].join('\n');
 }
 
 export function json(figures: readonly Figure[], machine: string): string {
-  const rows = figures.map(({ name, unit, ours, against, theirs }) => ({
-    name,
-    unit,
-    ours: { ...spread(ours), values: ours },
-    against: { name: against, ...spread(theirs), values: theirs },
-    ratio: spread(ours).median / spread(theirs).median,
+  const rows = figures.map((figure) => ({
+    name: figure.name,
+    unit: figure.unit,
+    ours: { ...spread(figure.ours), values: figure.ours },
+    against: { name: figure.against, ...spread(figure.theirs), values: figure.theirs },
+    ratio: ratioOf(figure),
   }));
   return JSON.stringify({ machine, figures: rows }, null, 2);
 }

@@ -2,7 +2,7 @@
  * The bench: each figure beside what it is compared with, measured in turn in the same run, as a table and as JSON.
  *
  *   npm run bench              all of it
- *   npm run bench -- goodput   only what is named: goodput, ping, boot
+ *   npm run bench -- goodput   only what is named: goodput, ping, boot, stack, trace
  *   … --json FILE              the JSON there instead of on standard output
  *   … --readme                 the table into README.md, between its marks
  */
@@ -12,6 +12,7 @@ import { bootFigures } from './boot.ts';
 import { type Figure, json, pairs, table } from './harness.ts';
 import { machineName } from './machine.ts';
 import { Relay } from './relay.ts';
+import { stackFigures, traceFigure } from './stack.ts';
 
 const ROUNDS = 5;
 const BLAST_SECONDS = 2;
@@ -78,6 +79,8 @@ async function main(argv: readonly string[]): Promise<void> {
       await Promise.all([lab.stop(), relay.stop()]);
     }
   }
+  if (wanted('stack')) figures.push(...(await stackFigures()));
+  if (wanted('trace')) figures.push(await traceFigure());
   if (wanted('boot')) figures.push(...(await bootFigures(3)));
   const machine = machineName();
   process.stdout.write(`\n${machine}\n\n${table(figures)}\n\n`);
