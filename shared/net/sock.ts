@@ -181,6 +181,8 @@ export interface Proto {
   handshaking?(sk: Sock): boolean;
   /** The last descriptor is gone. */
   close(sk: Sock): void;
+  /** Closed, and something is still to be sent or acknowledged: what SO_LINGER waits for. */
+  lingers?(sk: Sock): boolean;
   /** POLL bits in force now. */
   poll(sk: Sock): number;
   setsockopt(sk: Sock, level: string, name: string, value: SockoptValue): Errno | undefined;

@@ -24,7 +24,7 @@ import * as files from './syscall-file.ts';
 import { pollFiles, watchFile } from './syscall-poll.ts';
 import * as sockets from './syscall-socket.ts';
 import * as splices from './syscall-splice.ts';
-import { blockOn, must, neverReturns, sleepOn } from './syscall-wait.ts';
+import { blockOn, lingerOn, must, neverReturns, sleepOn } from './syscall-wait.ts';
 import type {
   FcntlFlags,
   Fd,
@@ -138,6 +138,11 @@ export class ProcessCalls implements Syscalls {
   }
   close(fd: Fd): void {
     if (!this.process.close(fd)) throw new SyscallError('close', 'EBADF');
+  }
+  async closeLingering(fd: Fd): Promise<void> {
+    const { sk, references } = this.file('close', fd);
+    this.close(fd);
+    if (sk !== undefined && references === 1) await lingerOn(this.process, sk);
   }
   open(path: string, flags: FileFlags = {}): Fd {
     return files.openFile(this.process, path, flags);

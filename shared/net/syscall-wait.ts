@@ -8,7 +8,7 @@ import type { Micros } from '../platform.ts';
 import { type Errno, isErrno, type Result, SyscallError } from './errno.ts';
 import type { OpenFile } from './file.ts';
 import type { Process, Sleeper } from './process.ts';
-import type { WaitQueue } from './sock.ts';
+import type { Sock, WaitQueue } from './sock.ts';
 import type { Fd } from './syscalls.ts';
 
 export type Woken = 'woken' | 'interrupted' | 'timeout';
@@ -66,6 +66,15 @@ export async function blockOn<T>(process: Process, options: BlockOptions, attemp
     if (left !== undefined && left <= 0) throw new SyscallError(syscall, 'EAGAIN');
     const why = await sleepOn(process, [file.wait], left);
     if (why === 'interrupted') throw new SyscallError(syscall, 'EINTR');
+  }
+}
+
+/** Sleep while a socket that was closed still has something to send, at most its linger (sk_stream_wait_close). */
+export async function lingerOn(process: Process, sk: Sock): Promise<void> {
+  const { clock } = process.host;
+  const deadline = clock.now() + (sk.linger.on ? sk.linger.seconds * 1_000_000 : 0);
+  while (sk.proto.lingers?.(sk) === true && clock.now() < deadline) {
+    if ((await sleepOn(process, [sk.wait], deadline - clock.now())) === 'interrupted') return;
   }
 }
 

@@ -81,6 +81,8 @@ export interface Syscalls {
   read(fd: Fd, into: Uint8Array): Promise<number>;
   write(fd: Fd, bytes: Uint8Array): Promise<number>;
   close(fd: Fd): void;
+  /** The same, but it waits as SO_LINGER asks: until what is left and the FIN are acknowledged, or the seconds are over. */
+  closeLingering(fd: Fd): Promise<void>;
   /** A file by its path; `truncate` and `create` as O_TRUNC and O_CREAT. */
   open(path: string, flags?: FileFlags): Fd;
   unlink(path: string): void;

@@ -30,6 +30,8 @@ export function setState(sk: TcpSock, state: TcpState): void {
     if (from === 'ESTABLISHED') snmp.TcpCurrEstab--;
   }
   sk.state = state;
+  // Somebody who closed it may wait for this (SO_LINGER).
+  if (sk.dead && sk.wait.size > 0) sk.tcp.wake(sk);
   if (state === 'CLOSE') {
     sk.tcp.remove(sk);
     sk.tcp.removeListener(sk);

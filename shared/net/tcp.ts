@@ -194,6 +194,7 @@ export const tcpProto: Proto = {
   writeConnects: (sk, flags) => (flags & MSG.FASTOPEN) !== 0 || (sk as TcpSock).deferConnect,
   handshaking: (sk) => stateIs(sk as TcpSock, 'SYN_SENT', 'SYN_RECV') && (sk as TcpSock).connecting,
   shutdown: (sk, how) => inKernel(sk as TcpSock, () => shutdown(sk as TcpSock, how)),
+  lingers: (sk) => stateIs(sk as TcpSock, 'FIN_WAIT1', 'CLOSING', 'LAST_ACK'),
   close: (sk) => inKernel(sk as TcpSock, () => tcpClose(sk as TcpSock)),
   poll: (sk) => poll(sk as TcpSock),
   setsockopt: (sk, level, name, value) =>

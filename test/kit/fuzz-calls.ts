@@ -142,6 +142,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   tryRecv: (sys, random, fd) => sys.tryRecv(fd, buffer(random), pick(random, FLAGS)),
   read: (sys, random, fd) => sys.read(fd, buffer(random)),
   write: (sys, random, fd) => sys.write(fd, data(random)),
+  closeLingering: (sys, _random, fd) => sys.closeLingering(fd),
   close: (sys, _random, fd) => sys.close(fd),
   fcntl: (sys, random, fd) => sys.fcntl(fd, { nonblock: random.below(2) === 0 }),
   ioctl: (sys, random, fd) =>

@@ -291,11 +291,11 @@ export class Calls {
     return this.sys.sendfile(this.fd(args[0]), this.fd(args[1]), at, this.int(args[3]));
   }
 
-  private close(args: readonly Expression[]): number {
+  private async close(args: readonly Expression[]): Promise<number> {
     const number = this.int(args[0]);
     const fd = this.fd(args[0]);
-    this.sys.close(fd);
     this.fds.delete(number);
+    await this.sys.closeLingering(fd);
     return 0;
   }
 

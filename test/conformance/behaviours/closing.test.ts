@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { TcpSock } from '../../../shared/net/tcp-sock.ts';
 import { type TcpScript, tcpScript } from '../../kit/tcp.ts';
 import { leftovers, NOTHING_LEFT } from '../../kit/tcp-pair.ts';
+import { expectScript } from '../../packetdrill/inline.ts';
 
 /** Our FIN is out and acknowledged; a program still holds the socket. */
 function finWait2(t: TcpScript): TcpSock {
@@ -149,7 +150,29 @@ test('[gvisor.linger-off] close without linger sends what is left, then FIN', ()
   t.outbound('F. 1001:1001(0) ack 1');
 });
 
-test('[gvisor.linger-nonzero, gvisor.linger-nonzero-data] on the wire a linger of seconds is as none: what is left, FIN, and no RST when they are over', () => {
+const ACCEPTED = `
+  0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+ +0 bind(3, ..., ...) = 0
+ +0 listen(3, 1) = 0
+ +0 < S 0:0(0) win 32792 <mss 1000,nop,wscale 7>
+ +0 > S. 0:0(0) ack 1 <...>
++.1 < . 1:1(0) ack 1 win 320
+ +0 accept(3, ..., ...) = 4`;
+
+test('[gvisor.linger-nonzero] with a linger of seconds close waits until the FIN is acknowledged, or the seconds are over', async () => {
+  await expectScript(`${ACCEPTED}
+ +0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=5}, 8) = 0
+ +0...0.1 close(4) = 0
+ +0 > F. 1:1(0) ack 1
++.1 < . 1:1(0) ack 2 win 320`);
+  await expectScript(`${ACCEPTED}
+ +0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=1}, 8) = 0
+ +0...1 close(4) = 0
+ +0 > F. 1:1(0) ack 1
++.3~+.4 > F. 1:1(0) ack 1`);
+});
+
+test('[gvisor.linger-nonzero-data] and sends what is left first; there is no RST when the seconds are over', () => {
   const t = tcpScript();
   const sk = t.established();
   sk.linger = { on: true, seconds: 1 };
