@@ -110,6 +110,11 @@ export function ecnRequestOption(request: RequestSock): void {
   if (request.sawAccecnOption === OPTION_SEEN.FAIL) request.accecnFailMode |= ACCECN_FAIL.OPT_RECV;
 }
 
+/** A SYN cookie keeps that ECN was agreed on; that it was the accurate kind shows in the ACK (RFC 9768 §5.1). */
+export function ecnFromCookie(request: RequestSock, segment: Segment): void {
+  request.accecnOk = request.ecnOk && aceOf(segment.flags) > 1;
+}
+
 /** What a child has of its request; `payload` octets came with the segment that made it (tcp_ecn_openreq_child). */
 export function ecnChild(child: TcpSock, request: RequestSock, segment: Segment, payload: number): void {
   if (!request.accecnOk) return setMode(child, request.ecnOk ? ECN.RFC3168 : 0);

@@ -1,10 +1,9 @@
 /**
  * Listening: half-open connections as request socks in the connection table, SYN-ACKs and their repetition, the accept
- * queue (Linux: inet_csk_listen_start, tcp_conn_request, tcp_check_req, reqsk_timer_handler).
+ * queue (Linux: inet_csk_listen_start, tcp_conn_request, reqsk_timer_handler). What answers them is in tcp-check-req.ts.
  * Left out: tcp_migrate_req.
  */
 import type { Ipv4 } from '../header/address.ts';
-import { seqAfter, TCP_FLAG } from '../header/tcp.ts';
 import { type TcpOptions, TIMESTAMPS_ALIGNED, WINDOW_SCALE_MAX } from '../header/tcp-options.ts';
 import { assert, type Micros, type Timer } from '../platform.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
@@ -14,20 +13,17 @@ import { JiffyTimer } from './jiffies.ts';
 import { type Route, routeOutput } from './route.ts';
 import { dstAdvmss, dstMetric, FEATURE_ECN } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
-import { makeChild } from './tcp-child.ts';
-import { destroySock, setState, tcpDone, tcpReset } from './tcp-close.ts';
-import { ecnCreateRequest, ecnRequestOption, ecnSynAckAgain, ecnSynAgain } from './tcp-ecn.ts';
+import { destroySock, setState, tcpDone } from './tcp-close.ts';
+import { ecnCreateRequest, ecnSynAckAgain } from './tcp-ecn.ts';
 import { listenFastopen, removeFastopen, tryFastopen } from './tcp-fastopen.ts';
 import { FastopenCookie } from './tcp-fastopen-cookie.ts';
 import type { Tcp, TcpEntry } from './tcp-host.ts';
-import { inWindow } from './tcp-minisocks.ts';
-import { sendRequestAck, sendResetFor, sendSynAck } from './tcp-reply.ts';
+import { sendSynAck } from './tcp-reply.ts';
 import { secureIsn, secureTsOffset } from './tcp-secure.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import { MSS_DEFAULT, type TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
 import { cookieInitSequence } from './tcp-syncookies.ts';
 import { sendActiveReset } from './tcp-transmit.ts';
-import { oowRateLimited, pawsReject } from './tcp-validate.ts';
 import { fullSpace, selectInitialWindow } from './tcp-window.ts';
 
 /** Smallest MSS worth talking with (tcp_min_snd_mss). */
@@ -177,7 +173,7 @@ export function acceptNext(sk: TcpSock): Result<TcpSock> {
 }
 
 /** How long the next answer to a SYN-ACK is waited for (tcp_reqsk_timeout). */
-function requestTimeout(request: RequestSock): Micros {
+export function requestTimeout(request: RequestSock): Micros {
   return Math.min(TIMEOUT_INIT * 2 ** request.timeouts, request.listener.rtoMax);
 }
 
@@ -338,86 +334,4 @@ export interface Ends {
   readonly localPort: number;
   readonly remoteAddress: Ipv4;
   readonly remotePort: number;
-}
-
-/** What became of a segment for a half-open connection. */
-export type RequestAnswer = TcpSock | 'dropped' | 'reset';
-
-/**
- * A segment for a half-open connection: its SYN again, the ACK that makes it a connection, or trouble. Answers the child
- * that is to go on with `skb`; otherwise the skb stays the caller's to drop. `fastopen` is the child that a Fast Open SYN
- * made already. (Linux: tcp_check_req)
- */
-export function checkRequest(request: RequestSock, skb: SkBuff, fastopen?: TcpSock): RequestAnswer {
-  const { tcp, listener } = request;
-  const { snmp, clock } = tcp.host;
-  const o = tcp.received;
-  const segment = segmentOf(skb);
-  const { seq, endSeq } = segment;
-  let flags = segment.flags & (TCP_FLAG.RST | TCP_FLAG.SYN | TCP_FLAG.ACK);
-  const rst = (flags & TCP_FLAG.RST) !== 0;
-  const stamped = o.timestamps && request.tstampOk;
-  const paws = stamped && pawsReject(request.tsRecent, request.tsRecentStamp, o.tsval, clock.now(), rst);
-  if (seq === request.rcvIsn && flags === TCP_FLAG.SYN && !paws) {
-    // The SYN again: our answer may have been lost.
-    if (!oowRateLimited(request, segment)) {
-      ecnSynAgain(request, segment);
-      resendSynAck(request);
-      if (fastopen === undefined) request.timer.arm(requestTimeout(request));
-      else fastopen.totalRetrans++;
-    }
-    return 'dropped';
-  }
-  const acked = (flags & TCP_FLAG.ACK) !== 0;
-  if (acked && fastopen === undefined && segment.ack !== (request.sntIsn + 1) >>> 0) return 'reset';
-  if (paws || !inWindow(seq, endSeq, request.rcvNxt, (request.rcvNxt + request.rcvWnd) >>> 0)) {
-    if (!rst && !oowRateLimited(request, segment)) sendRequestAck(request, fastopen?.sndNxt);
-    if (paws) snmp.TcpExtPAWSEstab++;
-    return 'dropped';
-  }
-  if (stamped && !seqAfter(seq, request.rcvNxt)) request.tsRecent = o.tsval;
-  // The SYN in front of the window is cut off.
-  if (seq === request.rcvIsn) flags &= ~TCP_FLAG.SYN;
-  if ((flags & (TCP_FLAG.RST | TCP_FLAG.SYN)) !== 0) {
-    if (rst && seq !== request.rcvNxt) {
-      // Not exact: it may be forged (RFC 5961 §3.2).
-      if (!oowRateLimited(request, segment)) sendRequestAck(request, fastopen?.sndNxt);
-      return 'dropped';
-    }
-    snmp.TcpAttemptFails++;
-    if (!rst) sendResetFor(tcp, skb);
-    if (fastopen !== undefined) {
-      if (rst) {
-        removeFastopen(fastopen, true);
-        tcpReset(fastopen);
-      }
-      return 'dropped';
-    }
-    dropRequest(request);
-    snmp.TcpExtEmbryonicRsts++;
-    return 'dropped';
-  }
-  if (!acked) return 'dropped';
-  ecnRequestOption(request);
-  if (fastopen !== undefined) return fastopen;
-  if (request.timeouts < listener.deferAccept && endSeq === (request.rcvIsn + 1) >>> 0) {
-    request.acked = true;
-    snmp.TcpExtTCPDeferAcceptDrop++;
-    return 'dropped';
-  }
-  const { accept } = listener;
-  if (accept === undefined || accept.full) {
-    snmp.TcpExtListenOverflows++;
-    snmp.TcpExtListenDrops++;
-    if (tcp.sysctl.abortOnOverflow.value !== 0) {
-      sendResetFor(tcp, skb);
-      dropRequest(request);
-    } else request.acked = true;
-    return 'dropped';
-  }
-  const child = makeChild(request, segment, skb.length - segment.headerLength);
-  dropRequest(request);
-  tcp.insert(child);
-  accept.ready.push(child);
-  return child;
 }

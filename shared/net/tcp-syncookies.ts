@@ -3,6 +3,7 @@
  * sequence number says when and with which of four MSSs, the low bits of the timestamp what else was agreed; an ACK that
  * brings it back makes the connection. Good for two minutes. Left out: the kernel's log line, which a trace mark stands for.
  */
+
 import type { TcpOptions } from '../header/tcp-options.ts';
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import type { Micros } from '../platform.ts';
@@ -13,6 +14,7 @@ import { routeOutput } from './route.ts';
 import { dstAdvmss } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
 import { makeChild } from './tcp-child.ts';
+import { ecnFromCookie } from './tcp-ecn.ts';
 import type { Tcp } from './tcp-host.ts';
 import { type Ends, RequestSock } from './tcp-listen.ts';
 import { secureTsOffset } from './tcp-secure.ts';
@@ -122,6 +124,7 @@ export function cookieCheck(listener: TcpSock, skb: SkBuff, ends: Ends): TcpSock
   request.tsOffset = o.timestamps && o.tsecr !== 0 ? secureTsOffset(tcp, request) : 0;
   if (!decodeTimestamp(request, o)) return undefined;
   request.ipOptions = echoOptions(tcp.host, skb);
+  ecnFromCookie(request, segment);
   if (!openWindow(request, o)) return 'dropped';
   if (accept.full) {
     snmp.TcpExtListenOverflows++;

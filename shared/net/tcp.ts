@@ -2,7 +2,7 @@
  * TCP (RFC 9293): the operations of its sockets. Read next, along the path of a segment:
  *
  *   tcp.ts           socket operations: bind, connect, send, receive, poll, close   tcp-sockopt.ts  their options
- *   tcp-connect.ts   active open, ports      tcp-listen.ts, tcp-child.ts  passive open    tcp-syn-sent.ts  SYN-SENT
+ *   tcp-connect.ts   active open, ports      tcp-listen.ts, tcp-check-req.ts, tcp-child.ts  passive open    tcp-syn-sent.ts  SYN-SENT
  *   tcp-syncookies.ts  handshakes that are not remembered                                 tcp-md5.ts  RFC 2385
  *   tcp-output.ts    what may be sent        tcp-transmit.ts  one segment to IP           tcp-queue.ts  cutting, freeing
  *   tcp-ipv4.ts      in from IP, ICMP        tcp-validate.ts, tcp-input.ts  the states    tcp-receive.ts  data, SACK out

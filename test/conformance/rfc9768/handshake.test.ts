@@ -116,6 +116,19 @@ assert tcpi_received_e0_bytes == 100, tcpi_received_e0_bytes
  +0 > [ect0] P.5 1:101(100) ack 101`);
   });
 
+  test('knows from the last ACK that a SYN cookie was given with accurate ECN (§5.1)', async () => {
+    await expectScript(
+      `${sysctl('tcp_ecn=3', 'tcp_syncookies=2')}${LISTEN}
++0 < SEWA 0:0(0) win 32792 <mss 1460,sackOK,TS val 5 ecr 0,nop,wscale 8>
++0 > SW. 0:0(0) ack 1 <mss 1460,sackOK,TS val 100 ecr 5,ECN e1b 1 ceb 0 e0b 1,nop,nop,wscale 8>
++.01 < [ect0] W. 1:1(0) ack 1 win 320 <nop,nop,TS val 6 ecr 100>
++0 accept(3, ..., ...) = 4
++0 %{ assert tcpi_ecn_mode == 2, tcpi_ecn_mode }%
++0 write(4, ..., 100) = 100
++0 > [ect0] P.5 1:101(100) ack 1 <...>`,
+    );
+  });
+
   test('answers an out-of-window segment for a half-open connection without ECT', async () => {
     await expectScript(`${sysctl('tcp_ecn=3')}${LISTEN}
 +0 < SEWA 0:0(0) win 32792 ${OFFER}
