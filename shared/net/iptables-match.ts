@@ -5,6 +5,18 @@ import { PROTOCOL } from '../header/ipv4.ts';
 import { SECOND } from '../platform.ts';
 import { conntrackEnable, flowOf, UNTRACKED } from './conntrack.ts';
 import type { Host } from './host.ts';
+import { addrtypeModule, iprangeModule } from './iptables-match-address.ts';
+import { connlimitModule, connmarkModule, hashlimitModule, recentModule } from './iptables-match-flow.ts';
+import {
+  dscpModule,
+  lengthModule,
+  macModule,
+  pkttypeModule,
+  statisticModule,
+  tcpmssModule,
+  tosModule,
+  ttlMatchModule,
+} from './iptables-match-packet.ts';
 import { formatNetwork, type Match, type RulePacket } from './iptables-table.ts';
 import { badParameter, badUse, parseNumber, parsePorts, type Words } from './iptables-words.ts';
 
@@ -429,7 +441,27 @@ export function matchModule(name: string, protocol: number | undefined): MatchMo
       return commentModule();
     case 'mark':
       return markModule();
+    case 'tcpmss':
+      if (protocol !== PROTOCOL.TCP) throw badUse('unknown option "-m tcpmss" without -p tcp');
+      return tcpmssModule();
     default:
-      return undefined;
+      return MORE.get(name)?.();
   }
 }
+
+/** Modules in files of their own. */
+const MORE: ReadonlyMap<string, () => MatchModule> = new Map([
+  ['addrtype', addrtypeModule],
+  ['connlimit', connlimitModule],
+  ['connmark', connmarkModule],
+  ['dscp', dscpModule],
+  ['hashlimit', hashlimitModule],
+  ['iprange', iprangeModule],
+  ['length', lengthModule],
+  ['mac', macModule],
+  ['pkttype', pkttypeModule],
+  ['recent', recentModule],
+  ['statistic', statisticModule],
+  ['tos', tosModule],
+  ['ttl', ttlMatchModule],
+]);

@@ -12,7 +12,7 @@ import {
 } from './iptables-match.ts';
 import type { Chain, Match, Rule, Table, Target } from './iptables-table.ts';
 import { type TargetModule, targetModule } from './iptables-target.ts';
-import { badParameter, badUse, refused, type Words } from './iptables-words.ts';
+import { badUse, kernelRefused, type Words } from './iptables-words.ts';
 
 /** What stands before the modules, gathered option by option. */
 class RuleBuilder {
@@ -95,7 +95,7 @@ function protocolOf(builder: RuleBuilder): number | undefined {
 function loadMatch(builder: RuleBuilder, name: string): void {
   if (builder.modules.some((module) => module.name === name) && name !== 'comment') return;
   const module = matchModule(name, protocolOf(builder));
-  if (module === undefined) throw badParameter(`Couldn't load match \`${name}':No such file or directory\n`);
+  if (module === undefined) throw badUse(`Couldn't load match \`${name}':No such file or directory\n`);
   builder.modules.push(module);
 }
 
@@ -107,7 +107,7 @@ function loadTarget(table: Table, builder: RuleBuilder, name: string, goto: bool
     return;
   }
   const module = goto ? undefined : targetModule(name, protocolOf(builder));
-  if (module === undefined) throw badParameter(`Couldn't load target \`${name}':No such file or directory\n`);
+  if (module === undefined) throw badUse(`Chain '${name}' does not exist`);
   builder.target = module;
 }
 
@@ -142,8 +142,8 @@ function checkPlace(table: Table, chain: string, { target }: RuleBuilder): void 
   const builtIn = table.chains.get(chain)?.policy !== undefined;
   const wrongTable = target.tables.length > 0 && !target.tables.includes(table.name);
   const wrongChain = builtIn && target.hooks.length > 0 && !target.hooks.some((hook) => hook === chain);
-  // The kernel's word for both.
-  if (wrongTable || wrongChain) throw refused("Invalid argument. Run `dmesg' for more information.");
+  // The kernel's word for all of it.
+  if (wrongTable || wrongChain || target.misplaced?.() === true) throw kernelRefused(chain);
 }
 
 function build(host: Host, builder: RuleBuilder, source: string | undefined, target: string | undefined): Rule {
@@ -169,7 +169,7 @@ function build(host: Host, builder: RuleBuilder, source: string | undefined, tar
   for (const module of builder.modules) matches.push(module.finish(host));
   return {
     matches,
-    target: finishTarget(builder),
+    target: finishTarget(host, builder),
     protocol: `${protocol?.negated === true ? '!' : ''}${protocolName(protocol?.number ?? 0)}`,
     source: from,
     destination: to,
@@ -180,9 +180,19 @@ function build(host: Host, builder: RuleBuilder, source: string | undefined, tar
   };
 }
 
-function finishTarget({ target, jump }: RuleBuilder): Target | undefined {
-  if (jump === undefined) return target?.finish();
-  return { name: jump.chain.name, save: '', list: '', chain: jump.chain, goto: jump.goto, run: () => 'continue' };
+function finishTarget(host: Host, { target, jump }: RuleBuilder): Target | undefined {
+  if (jump === undefined) return target?.finish(host);
+  const { chain, goto } = jump;
+  return {
+    get name() {
+      return chain.name;
+    },
+    save: '',
+    list: '',
+    chain,
+    goto,
+    run: () => 'continue',
+  };
 }
 
 /** As iptables-save writes it, without -A CHAIN. */

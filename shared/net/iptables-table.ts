@@ -113,7 +113,7 @@ export interface Rule {
 }
 
 export class Chain {
-  readonly name: string;
+  name: string;
   readonly table: Table;
   /** Built-in chains alone have one. */
   policy: 'ACCEPT' | 'DROP' | undefined;

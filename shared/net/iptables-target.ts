@@ -1,8 +1,7 @@
 /** The targets of iptables rules (iptables-extensions(8)). */
-import { formatIpv4, IPV4_LOOPBACK, type Ipv4, parseIpv4 } from '../header/address.ts';
-import { updateChecksum } from '../header/checksum.ts';
+import { IPV4_LOOPBACK, type Ipv4, parseIpv4 } from '../header/address.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
-import { IPV4, PROTOCOL } from '../header/ipv4.ts';
+import { PROTOCOL } from '../header/ipv4.ts';
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
 import { flowOf } from './conntrack.ts';
 import { isErrno } from './errno.ts';
@@ -10,9 +9,20 @@ import type { Host } from './host.ts';
 import { icmpSend } from './icmp.ts';
 import { ipSendSkb } from './ip-output.ts';
 import type { RulePacket, TableName, Target, Verdict } from './iptables-table.ts';
-import { badParameter, badUse, parseNumber, parsePort, type Words } from './iptables-words.ts';
+import { logTarget } from './iptables-target-log.ts';
+import {
+  connmarkTarget,
+  dscpTarget,
+  markTarget,
+  netmapTarget,
+  notrackTarget,
+  tcpmssTarget,
+  tosTarget,
+  ttlTarget,
+} from './iptables-target-more.ts';
+import { badParameter, badUse, parsePort, type Words } from './iptables-words.ts';
 import { type Manip, type NatRange, natMasquerade, natSetup } from './nat.ts';
-import { HOOK, HOOK_NAMES, type HookName } from './netfilter.ts';
+import { HOOK, type HookName } from './netfilter.ts';
 import { routeOutput } from './route.ts';
 import { HEADROOM } from './skbuff.ts';
 
@@ -23,12 +33,14 @@ export interface TargetModule {
   readonly tables: readonly TableName[];
   readonly hooks: readonly HookName[];
   option(option: string, words: Words): boolean;
-  finish(): Target;
+  /** More that the kernel asks of its place. */
+  misplaced?(): boolean;
+  finish(host: Host): Target;
 }
 
-const ANY: Pick<TargetModule, 'tables' | 'hooks'> = { tables: [], hooks: [] };
+export const ANY_PLACE: Pick<TargetModule, 'tables' | 'hooks'> = { tables: [], hooks: [] };
 const noOption = (): boolean => false;
-const plain = (name: string, run: Target['run']): Target => ({
+export const plainTarget = (name: string, run: Target['run']): Target => ({
   name,
   save: '',
   list: '',
@@ -38,7 +50,7 @@ const plain = (name: string, run: Target['run']): Target => ({
 });
 
 function verdictModule(name: string, verdict: Verdict): TargetModule {
-  return { name, ...ANY, option: noOption, finish: () => plain(name, () => verdict) };
+  return { name, ...ANY_PLACE, option: noOption, finish: () => plainTarget(name, () => verdict) };
 }
 
 const REJECTIONS = new Map<string, number>([
@@ -67,7 +79,7 @@ function rejectModule(protocol: number | undefined): TargetModule {
       return true;
     },
     finish: () => ({
-      ...plain('REJECT', (host, packet) => {
+      ...plainTarget('REJECT', (host, packet) => {
         if (packet.skb !== undefined) {
           if (how === 'tcp-reset') sendReset(host, packet);
           else icmpSend(host, packet.skb, ICMP_TYPE.UNREACHABLE, REJECTIONS.get(how) ?? UNREACHABLE.PORT, 0);
@@ -118,45 +130,6 @@ function sendReset(host: Host, { skb, source, target, fragment }: RulePacket): v
   });
 }
 
-/** Says what it sees at the trace point nf_log; there is no kernel log here. */
-function logModule(): TargetModule {
-  let prefix = '';
-  let level = 4;
-  return {
-    name: 'LOG',
-    ...ANY,
-    option: (option, words) => {
-      if (option === '--log-prefix') prefix = words.value(option).slice(0, 29);
-      else if (option === '--log-level') level = parseNumber(words.value(option), option, 7);
-      else return false;
-      return true;
-    },
-    finish: () => ({
-      ...plain('LOG', (host, packet) => {
-        if (host.trace.on) {
-          const { input, output, protocol, sourcePort, targetPort, hook } = packet;
-          host.trace.point('nf_log', packet.skb, {
-            prefix,
-            hook: HOOK_NAMES[hook],
-            in: input?.name ?? '',
-            out: output?.name ?? '',
-            source: formatIpv4(packet.source as Ipv4),
-            target: formatIpv4(packet.target as Ipv4),
-            protocol,
-            sourcePort,
-            targetPort,
-          });
-        }
-        return 'continue';
-      }),
-      save: [prefix === '' ? '' : `--log-prefix "${prefix}"`, level === 4 ? '' : `--log-level ${level}`]
-        .join(' ')
-        .trim(),
-      list: `LOG flags 0 level ${level}${prefix === '' ? '' : ` prefix "${prefix}"`}`,
-    }),
-  };
-}
-
 /** `1.2.3.4`, `1.2.3.4-1.2.3.9`, `1.2.3.4:80-90`, `:80`. */
 function parseRange(text: string, random: boolean): NatRange {
   const [addresses = '', ports] = text.split(':');
@@ -199,7 +172,7 @@ function natModule(name: 'SNAT' | 'DNAT', protocol: number | undefined): TargetM
       if (to === undefined) throw badUse(`${name}: option "${option}" must be specified`);
       const range = parseRange(to, random);
       return {
-        ...plain(name, (host, { skb }) => {
+        ...plainTarget(name, (host, { skb }) => {
           const info = skb === undefined ? undefined : flowOf(skb);
           if (info !== undefined && !natSetup(host, info.flow, range, manip)) return 'drop';
           return 'accept';
@@ -227,7 +200,7 @@ function masqueradeModule(protocol: number | undefined): TargetModule {
     finish: () => {
       const text = ports[0] === 0 ? '' : ports[0] === ports[1] ? `${ports[0]}` : `${ports[0]}-${ports[1]}`;
       return {
-        ...plain('MASQUERADE', (host, { skb, output }) => {
+        ...plainTarget('MASQUERADE', (host, { skb, output }) => {
           if (skb === undefined || output === undefined) return 'drop';
           return natMasquerade(host, skb, output, ports) ? 'accept' : 'drop';
         }),
@@ -255,7 +228,7 @@ function redirectModule(protocol: number | undefined): TargetModule {
     finish: () => {
       const text = ports[0] === ports[1] ? `${ports[0]}` : `${ports[0]}-${ports[1]}`;
       return {
-        ...plain('REDIRECT', (host, { skb, hook, input }) => {
+        ...plainTarget('REDIRECT', (host, { skb, hook, input }) => {
           const info = skb === undefined ? undefined : flowOf(skb);
           if (info === undefined) return 'accept';
           const own = host.inet.device(input?.ifindex ?? 0)?.addresses[0]?.address;
@@ -277,68 +250,6 @@ function redirectModule(protocol: number | undefined): TargetModule {
   };
 }
 
-function markModule(): TargetModule {
-  let value: number | undefined;
-  return {
-    name: 'MARK',
-    tables: ['mangle'],
-    hooks: [],
-    option: (option, words) => {
-      if (option !== '--set-mark' && option !== '--set-xmark') return false;
-      value = parseNumber(words.value(option).split('/')[0] ?? '', option);
-      return true;
-    },
-    finish: () => {
-      if (value === undefined) throw badUse('MARK: option "--set-mark" must be specified');
-      const mark = value;
-      return {
-        ...plain('MARK', (_, { skb }) => {
-          if (skb !== undefined) skb.mark = mark;
-          return 'continue';
-        }),
-        save: `--set-xmark 0x${mark.toString(16)}/0xffffffff`,
-        list: `MARK set 0x${mark.toString(16)}`,
-      };
-    },
-  };
-}
-
-/** A TTL of one's own: mangle's. The header checksum is computed anew by its difference. */
-function ttlModule(): TargetModule {
-  let value: number | undefined;
-  return {
-    name: 'TTL',
-    tables: ['mangle'],
-    hooks: [],
-    option: (option, words) => {
-      if (option !== '--ttl-set') return false;
-      value = parseNumber(words.value(option), option, 255);
-      return true;
-    },
-    finish: () => {
-      if (value === undefined) throw badUse('TTL: You must specify an action');
-      const ttl = value;
-      return {
-        ...plain('TTL', (host, { skb }) => {
-          if (skb === undefined) return 'continue';
-          host.skbs.cow(skb);
-          setTtl(skb.view, skb.networkHeader, ttl);
-          return 'continue';
-        }),
-        save: `--ttl-set ${ttl}`,
-        list: `TTL set to ${ttl}`,
-      };
-    },
-  };
-}
-
-function setTtl(view: DataView, ip: number, ttl: number): void {
-  const before = view.getUint16(ip + IPV4.TTL);
-  const after = (ttl << 8) | (before & 255);
-  view.setUint16(ip + IPV4.TTL, after);
-  view.setUint16(ip + IPV4.CHECKSUM, updateChecksum(view.getUint16(ip + IPV4.CHECKSUM), before, after));
-}
-
 /** A target by name; undefined when there is none (it may be a chain). `protocol`: what -p said. */
 export function targetModule(name: string, protocol: number | undefined): TargetModule | undefined {
   switch (name) {
@@ -350,8 +261,6 @@ export function targetModule(name: string, protocol: number | undefined): Target
       return verdictModule(name, 'return');
     case 'REJECT':
       return rejectModule(protocol);
-    case 'LOG':
-      return logModule();
     case 'MASQUERADE':
       return masqueradeModule(protocol);
     case 'SNAT':
@@ -359,11 +268,23 @@ export function targetModule(name: string, protocol: number | undefined): Target
       return natModule(name, protocol);
     case 'REDIRECT':
       return redirectModule(protocol);
-    case 'MARK':
-      return markModule();
-    case 'TTL':
-      return ttlModule();
+    case 'TCPMSS':
+      return tcpmssTarget(protocol);
+    case 'CT':
+    case 'NOTRACK':
+      return notrackTarget(name);
     default:
-      return undefined;
+      return MORE.get(name)?.();
   }
 }
+
+/** Targets in a file of their own. */
+const MORE: ReadonlyMap<string, () => TargetModule> = new Map([
+  ['CONNMARK', connmarkTarget],
+  ['DSCP', dscpTarget],
+  ['LOG', logTarget],
+  ['MARK', markTarget],
+  ['NETMAP', netmapTarget],
+  ['TOS', tosTarget],
+  ['TTL', ttlTarget],
+]);

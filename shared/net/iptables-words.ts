@@ -22,9 +22,34 @@ export function badParameter(message: string): IptablesError {
   return new IptablesError(`${VERSION}: ${message}`, 2);
 }
 
+/** An option that a module cannot do without. */
+export function missing(module: string, option: string): IptablesError {
+  return badUse(`${module}: option "${option}" must be specified\n`);
+}
+
+export function outOfRange(module: string, option: string, range: string): IptablesError {
+  return badUse(`${module}: bad value for option "${option}", or out of range (${range}).\n`);
+}
+
 /** The kernel's refusal. */
 export function refused(message: string): IptablesError {
   return new IptablesError(`iptables: ${message}`, 1);
+}
+
+/** The kernel took exception to a rule; `what` is filled in by the command (RULE_APPEND, RULE_INSERT, RULE_REPLACE). */
+export class RuleRefused extends IptablesError {
+  constructor(chain: string, command = 'RULE_APPEND') {
+    super(`${VERSION}:  ${command} failed (Invalid argument): rule in chain ${chain}`, 4);
+  }
+}
+
+export function kernelRefused(chain: string): IptablesError {
+  return new RuleRefused(chain);
+}
+
+/** A chain that cannot go. */
+export function busyChain(chain: string): IptablesError {
+  return new IptablesError(`${VERSION}:  CHAIN_DEL failed (Device or resource busy): chain ${chain}`, 4);
 }
 
 /** The words still to be read. */

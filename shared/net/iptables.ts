@@ -5,7 +5,7 @@
 import type { Host } from './host.ts';
 import { listExtra, parseRules, saveRule } from './iptables-rule.ts';
 import { Chain, RULES_MAX, type Rule, type Table } from './iptables-table.ts';
-import { badParameter, badUse, IptablesError, refused, Words } from './iptables-words.ts';
+import { badParameter, badUse, busyChain, IptablesError, RuleRefused, refused, Words } from './iptables-words.ts';
 import type { ChainRecord, RuleRecord } from './netlink.ts';
 
 /** Linux: XT_EXTENSION_MAXNAMELEN. */
@@ -22,8 +22,15 @@ export function iptablesCommand(
     return {};
   } catch (error) {
     if (!(error instanceof IptablesError)) throw error;
-    return { error: error.message, status: error.status };
+    return { error: error instanceof RuleRefused ? namedFor(argv, error) : error.message, status: error.status };
   }
+}
+
+/** The kernel's refusal, with the name of what was asked of it. */
+function namedFor(argv: readonly string[], { message }: RuleRefused): string {
+  const has = (...words: string[]) => words.some((word) => argv.includes(word));
+  if (has('-I', '--insert')) return message.replace('RULE_APPEND', 'RULE_INSERT');
+  return has('-R', '--replace') ? message.replace('RULE_APPEND', 'RULE_REPLACE') : message;
 }
 
 function run(host: Host, tableName: string, argv: readonly string[]): void {
@@ -70,7 +77,7 @@ function execute(host: Host, table: Table, command: string, words: Words): void 
       return deleteChains(table, words.optional());
     case '-E':
     case '--rename-chain':
-      throw refused('Operation not supported.');
+      return renameChain(table, words.value(command), words.value(command));
     case '-F':
     case '--flush':
       return flush(table, words.optional());
@@ -168,21 +175,32 @@ function checkRule(host: Host, table: Table, words: Words): void {
 
 function newChain(table: Table, name: string): void {
   if (table.chains.has(name)) throw refused('Chain already exists.');
+  checkName(name);
+  table.chains.set(name, new Chain(name, table, undefined));
+}
+
+function checkName(name: string): void {
   if (name.startsWith('-') || name.startsWith('!')) throw badUse(`chain name not allowed to start with \`${name[0]}'`);
   if (name.length > CHAIN_NAME_MAX)
     throw badUse(`chain name \`${name}' too long (must be under ${CHAIN_NAME_MAX + 1} chars)`);
-  table.chains.set(name, new Chain(name, table, undefined));
 }
 
 function deleteChains(table: Table, name: string | undefined): void {
   const own = [...table.chains.values()].filter((chain) => chain.policy === undefined);
   const doomed = name === undefined ? own : [chainOf(table, name)];
   for (const chain of doomed) {
-    if (chain.policy !== undefined) throw refused("Can't delete built-in chain.");
-    if (chain.rules.length > 0) throw refused('Directory not empty.');
-    if (chain.references > 0) throw refused('Too many links.');
+    if (chain.policy !== undefined || chain.rules.length > 0 || chain.references > 0) throw busyChain(chain.name);
     table.chains.delete(chain.name);
   }
+}
+
+function renameChain(table: Table, from: string, to: string): void {
+  const chain = chainOf(table, from);
+  if (table.chains.has(to)) throw refused('File exists.');
+  checkName(to);
+  table.chains.delete(from);
+  chain.name = to;
+  table.chains.set(to, chain);
 }
 
 function flush(table: Table, name: string | undefined): void {

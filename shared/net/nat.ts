@@ -1,7 +1,7 @@
 /**
  * Network address translation (Linux: nf_nat_core.c): the first packet of a flow chooses the mapping, by the rules of
  * the nat table; every later one, either way, is rewritten by it. Large packets (TSO, GRO) pass whole: only headers
- * change, and the sums by their differences. Left out: NETMAP, persistent and fully random mappings.
+ * change, and the sums by their differences. Left out: persistent and fully random mappings.
  */
 import { formatIpv4, IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { ICMP } from '../header/icmp.ts';
