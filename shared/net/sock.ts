@@ -249,6 +249,8 @@ export class Sock {
   readonly receiveQueue: SkBuff[] = [];
   reuseAddress = false;
   reusePort = false;
+  /** IP_LOCAL_PORT_RANGE: the lowest port, and 16 bits up the highest; 0 in either: as the host has it. */
+  localPortRange = 0;
   broadcast = false;
   keepalive = false;
   linger: { on: boolean; seconds: number } = { on: false, seconds: 0 };

@@ -95,6 +95,12 @@ function setNumber(sk: Sock, name: string, value: number): Errno | undefined {
       if (value !== -1 && (value < 1 || value > 255)) return 'EINVAL';
       sk.ttl = value === -1 ? 0 : value;
       return undefined;
+    case 'IP_LOCAL_PORT_RANGE': {
+      const [low, high] = [value & 0xffff, value >>> 16];
+      if (low !== 0 && high !== 0 && low > high) return 'EINVAL';
+      sk.localPortRange = value >>> 0;
+      return undefined;
+    }
     case 'IP_MULTICAST_TTL':
       if (sk.type === 'stream' || value < -1 || value > 255) return 'EINVAL';
       sk.multicastTtl = value === -1 ? 1 : value;
@@ -123,6 +129,8 @@ export function getAtIpLevel(sk: Sock, name: string): SockoptAnswer | Errno | un
       return sk.ttl || sk.host.defaultTtl.value;
     case 'IP_MULTICAST_TTL':
       return sk.multicastTtl;
+    case 'IP_LOCAL_PORT_RANGE':
+      return sk.localPortRange;
     case 'IP_TOS':
       return sk.tos;
     case 'IP_RECVTTL':

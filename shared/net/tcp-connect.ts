@@ -5,35 +5,44 @@
 import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import { firstHopOf } from './ip-options-set.ts';
+import { type PortRange, portRangeOf } from './local-ports.ts';
 import { dstMtu, type Route, routeOutput } from './route.ts';
 import { dstAdvmss } from './route-metrics.ts';
 import type { SockAddress } from './sock.ts';
 import { setState } from './tcp-close.ts';
 import { deferConnect } from './tcp-fastopen-client.ts';
-import type { Tcp } from './tcp-host.ts';
 import { md5OptionSize } from './tcp-md5.ts';
 import { killTimeWait, mayReuse, TimeWaitSock } from './tcp-minisocks.ts';
 import { reserveTimestamps, syncMss } from './tcp-mss.ts';
 import { sendSyn } from './tcp-output.ts';
 import { initializeRcvMss } from './tcp-rcvbuf.ts';
 import { secureIsn, securePortOffset, secureTsOffset } from './tcp-secure.ts';
-import { TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
+import { type TcpSock, TIMEOUT_INIT } from './tcp-sock.ts';
 import { fullSpace, selectInitialWindow } from './tcp-window.ts';
 
-/** Whether two owners of a port may share it: SO_REUSEADDR unless one listens, SO_REUSEPORT, or other addresses. */
-function conflicts(sk: TcpSock, other: TcpSock | TimeWaitSock, address: Ipv4): boolean {
+/**
+ * Whether two owners of a port may share it: SO_REUSEADDR unless one listens, SO_REUSEPORT, or other addresses. A port that
+ * is found and not asked for is shared for neither option, unless `relax` (ip_autobind_reuse). (inet_bind_conflict)
+ */
+function conflicts(sk: TcpSock, other: TcpSock | TimeWaitSock, address: Ipv4, how: Sharing): boolean {
   if (other === sk) return false;
   if (sk.boundIfindex !== 0 && other.boundIfindex !== 0 && sk.boundIfindex !== other.boundIfindex) return false;
   const listening = other.state === 'LISTEN';
-  if (sk.reuseAddress && other.reuseAddress && !listening) return false;
-  if (sk.reusePort && other.reusePort) return false;
+  if (how.address && sk.reuseAddress && other.reuseAddress && !listening) return false;
+  if (how.port && sk.reusePort && other.reusePort) return false;
   return address === IPV4_ANY || other.localAddress === IPV4_ANY || address === other.localAddress;
 }
 
-function portFree(sk: TcpSock, address: Ipv4, port: number): boolean {
+interface Sharing {
+  readonly address: boolean;
+  readonly port: boolean;
+}
+const ASKED_FOR: Sharing = { address: true, port: true };
+
+function portFree(sk: TcpSock, address: Ipv4, port: number, how: Sharing): boolean {
   const bucket = sk.tcp.binds.get(port);
   if (bucket === undefined) return true;
-  for (const other of bucket.owners) if (conflicts(sk, other, address)) return false;
+  for (const other of bucket.owners) if (conflicts(sk, other, address, how)) return false;
   return true;
 }
 
@@ -41,7 +50,7 @@ function portFree(sk: TcpSock, address: Ipv4, port: number): boolean {
 export function bindPort(sk: TcpSock, address: Ipv4, port: number): Errno | undefined {
   const { tcp } = sk;
   if (port !== 0) {
-    if (!portFree(sk, address, port)) return 'EADDRINUSE';
+    if (!portFree(sk, address, port, ASKED_FOR)) return 'EADDRINUSE';
   } else {
     const found = findBindPort(sk, address);
     if (found === undefined) return 'EADDRINUSE';
@@ -52,30 +61,59 @@ export function bindPort(sk: TcpSock, address: Ipv4, port: number): Errno | unde
   return undefined;
 }
 
+/** What bind() took may not be listened on beside another listener (inet_csk_listen_start asks for the port again). */
+export function mayListen(sk: TcpSock): boolean {
+  return portFree(sk, sk.localAddress, sk.localPort, ASKED_FOR);
+}
+
+/** Odd offsets first, then what connect() prefers; with SO_REUSEADDR in the lower half first (inet_csk_find_open_port). */
 function findBindPort(sk: TcpSock, address: Ipv4): number | undefined {
-  const [low, high] = range(sk.tcp);
-  const count = high - low + 1;
-  const start = sk.host.random.below(count);
-  // Odd offsets first, then what connect() prefers.
-  for (const parity of [1, 0]) {
-    for (let i = 0; i < count; i += 2) {
-      const offset = (((start & ~1) + i) % (count - (count & 1))) | parity;
-      if (offset < count && portFree(sk, address, low + offset)) return low + offset;
+  const { low, high } = range(sk);
+  const halves: (readonly [number, number])[] = [[low, high]];
+  if (sk.reuseAddress && high + 1 - low >= 4) {
+    const middle = low + (((high + 1 - low) >> 2) << 1);
+    halves.splice(0, 1, [low, middle - 1], [middle, high]);
+  }
+  const ways: Sharing[] = [{ address: false, port: false }];
+  if (sk.tcp.sysctl.autobindReuse.value !== 0) ways.push({ address: true, port: false });
+  for (const how of ways) {
+    for (const [first, last] of halves) {
+      const found = findInRange(sk, address, { low: first, count: last - first + 1 }, how);
+      if (found !== undefined) return found;
     }
   }
   return undefined;
 }
 
-function range(tcp: Tcp): [number, number] {
-  const [low, high] = tcp.sysctl.localPortRange.values;
-  return [low ?? 32_768, high ?? 60_999];
+function findInRange(
+  sk: TcpSock,
+  address: Ipv4,
+  ports: { low: number; count: number },
+  how: Sharing,
+): number | undefined {
+  const { low, count } = ports;
+  const reserved = sk.tcp.sysctl.reservedPorts;
+  const start = sk.host.random.below(count);
+  for (const parity of [1, 0]) {
+    for (let i = 0; i < count; i += 2) {
+      const offset = (((start & ~1) + i) % Math.max(count - (count & 1), 1)) | parity;
+      if (offset >= count || reserved.has(low + offset)) continue;
+      if (portFree(sk, address, low + offset, how)) return low + offset;
+    }
+  }
+  return undefined;
+}
+
+function range(sk: TcpSock): PortRange {
+  const [low = 32_768, high = 60_999] = sk.tcp.sysctl.localPortRange.values;
+  return portRangeOf(sk, low, high);
 }
 
 /** Nobody has these four numbers, or only a TIME-WAIT that may give way (__inet_check_established). */
-function tupleFree(sk: TcpSock, port: number): boolean {
+function tupleFree(sk: TcpSock, port: number, bound: boolean): boolean {
   const entry = sk.tcp.lookup(sk.localAddress, port, sk.remoteAddress, sk.remotePort);
   if (entry === undefined) return true;
-  if (!(entry instanceof TimeWaitSock) || !mayReuse(entry)) return false;
+  if (!(entry instanceof TimeWaitSock) || !mayReuse(entry, bound)) return false;
   reuse(sk, entry);
   return true;
 }
@@ -89,20 +127,25 @@ function reuse(sk: TcpSock, tw: TimeWaitSock): void {
   sk.host.snmp.TcpExtTWRecycled++;
 }
 
-/** A local port for connect(): even offsets from a secret start, that another destination moves on from. */
+/**
+ * A local port for connect(): even offsets from a secret start, that another destination moves on from. A range of the
+ * socket's own is taken as it comes. (Linux: __inet_hash_connect; left out: its grain of chance in the step)
+ */
 function connectPort(sk: TcpSock): number | undefined {
   const { tcp } = sk;
-  const [low, high] = range(tcp);
+  const { low, high, own } = range(sk);
+  const step = own ? 1 : 2;
   const count = high - low + 1;
-  const even = count > 1 ? count & ~1 : 1;
+  const even = own || count === 1 ? count : count & ~1;
   const port = securePortOffset(tcp, sk);
   const slot = port & (tcp.portPerturb.length - 1);
   const start = ((tcp.portPerturb[slot]! + port) >>> 0) % even;
-  for (const parity of [0, 1]) {
-    for (let i = 0; i < even; i += 2) {
-      const candidate = low + ((((start & ~1) + i) % even) | parity);
-      if (!connectPortFree(sk, candidate)) continue;
-      tcp.portPerturb[slot] = (tcp.portPerturb[slot]! + i + 2) >>> 0;
+  for (const parity of own ? [0] : [0, 1]) {
+    for (let i = 0; i < even; i += step) {
+      const offset = own ? (start + i) % even : (((start & ~1) + i) % even) | parity;
+      const candidate = low + offset;
+      if (offset >= count || tcp.sysctl.reservedPorts.has(candidate) || !connectPortFree(sk, candidate)) continue;
+      tcp.portPerturb[slot] = (tcp.portPerturb[slot]! + i + step) >>> 0;
       return candidate;
     }
   }
@@ -112,12 +155,7 @@ function connectPort(sk: TcpSock): number | undefined {
 /** Ports that a program bound are left alone; those of other connect()s may be shared with another peer. */
 function connectPortFree(sk: TcpSock, port: number): boolean {
   const bucket = sk.tcp.binds.get(port);
-  if (bucket !== undefined) {
-    for (const other of bucket.owners) {
-      if (other instanceof TcpSock && (other.portLocked || other.state === 'LISTEN')) return false;
-    }
-  }
-  return tupleFree(sk, port);
+  return (bucket === undefined || bucket.connectOnly) && tupleFree(sk, port, false);
 }
 
 /** Where to, by the routes of now; broadcasts are not connected to. */
@@ -203,10 +241,10 @@ export function startConnect(sk: TcpSock, route: Route): Errno {
 
 function choosePort(sk: TcpSock): Result<number> {
   // After a connection that ended localPort still tells of it; what counts is whether the port is ours (inet_num).
-  if (sk.bucket !== undefined) return tupleFree(sk, sk.localPort) ? sk.localPort : 'EADDRNOTAVAIL';
+  if (sk.bucket !== undefined) return tupleFree(sk, sk.localPort, true) ? sk.localPort : 'EADDRNOTAVAIL';
   const port = connectPort(sk);
   if (port === undefined) return 'EADDRNOTAVAIL';
   sk.localPort = port;
-  sk.tcp.bindTo(sk, port);
+  sk.tcp.bindTo(sk, port, true);
   return port;
 }

@@ -4,7 +4,7 @@
  *
  * Interface:
  * - lookup(source, sourcePort, target, targetPort): the connection of a segment, else undefined (__inet_lookup_established).
- * - listener(address, port, ifindex): the best listening sock (__inet_lookup_listener).
+ * - listener(address, port, ifindex, from): the best listening sock, one of several by who asks (__inet_lookup_listener).
  * - hash/unhash, bind/unbind keep the tables; every entry leaves by the same door.
  * - wake(sk): the program hears of it once the work under way is done, so that it never runs inside of it.
  */
@@ -36,9 +36,12 @@ export type TcpEntry = TcpSock | TimeWaitSock | RequestSock;
 export class BindBucket {
   readonly port: number;
   readonly owners = new Set<TcpSock | TimeWaitSock>();
+  /** connect() chose it: other connections may share it, towards others. */
+  readonly connectOnly: boolean;
 
-  constructor(port: number) {
+  constructor(port: number, connectOnly: boolean) {
     this.port = port;
+    this.connectOnly = connectOnly;
   }
 }
 
@@ -206,20 +209,24 @@ export class Tcp {
 
   // Listeners: bound to the address before bound to any; a device counts on top.
 
-  listener(address: Ipv4, port: number, ifindex: number): TcpSock | undefined {
+  listener(address: Ipv4, port: number, ifindex: number, from?: { address: Ipv4; port: number }): TcpSock | undefined {
     const group = this.listeners.get(port);
     if (group === undefined) return undefined;
     let best: TcpSock | undefined;
     let bestScore = 0;
+    let count = 0;
     for (const sk of group) {
-      if (sk.localAddress !== 0 && sk.localAddress !== address) continue;
-      if (sk.boundIfindex !== 0 && sk.boundIfindex !== ifindex) continue;
-      const score = 1 + (sk.localAddress !== 0 ? 2 : 0) + (sk.boundIfindex !== 0 ? 4 : 0);
-      if (score <= bestScore) continue;
-      best = sk;
-      bestScore = score;
+      const score = listenerScore(sk, address, ifindex);
+      if (score > bestScore) {
+        best = sk;
+        bestScore = score;
+        count = 1;
+      } else if (score > 0 && score === bestScore && sk.reusePort && best?.reusePort === true) count++;
     }
-    return best;
+    if (count < 2 || from === undefined) return best;
+    // SO_REUSEPORT: a flow always meets the same of them (reuseport_select_sock).
+    let skip = Math.floor((hashOf(address, port, from.address, from.port) * count) / 2 ** 32);
+    return group.find((sk) => sk.reusePort && listenerScore(sk, address, ifindex) === bestScore && skip-- === 0);
   }
 
   addListener(sk: TcpSock): void {
@@ -238,10 +245,10 @@ export class Tcp {
 
   // Local ports.
 
-  bindTo(owner: TcpSock | TimeWaitSock, port: number): void {
+  bindTo(owner: TcpSock | TimeWaitSock, port: number, connecting = false): void {
     let bucket = this.binds.get(port);
     if (bucket === undefined) {
-      bucket = new BindBucket(port);
+      bucket = new BindBucket(port, connecting);
       this.binds.set(port, bucket);
     }
     bucket.owners.add(owner);
@@ -274,6 +281,13 @@ export class Tcp {
     if (skb.control !== undefined) this.segments.release(skb.control as Segment);
     this.host.skbs.drop(skb, reason, place);
   }
+}
+
+/** 0: not for it (compute_score). */
+function listenerScore(sk: TcpSock, address: Ipv4, ifindex: number): number {
+  if (sk.localAddress !== 0 && sk.localAddress !== address) return 0;
+  if (sk.boundIfindex !== 0 && sk.boundIfindex !== ifindex) return 0;
+  return 1 + (sk.localAddress !== 0 ? 2 : 0) + (sk.boundIfindex !== 0 ? 4 : 0);
 }
 
 function hashOf(localAddress: number, localPort: number, remoteAddress: number, remotePort: number): number {

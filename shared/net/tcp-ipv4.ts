@@ -72,7 +72,8 @@ function receive(tcp: Tcp, skb: SkBuff): void {
       return;
     return deliver(tcp, skb, segment, entry);
   }
-  const listener = tcp.listener(target, port, skb.ifindex);
+  const from = { address: source, port: skb.view.getUint16(at + TCP.SOURCE_PORT) };
+  const listener = tcp.listener(target, port, skb.ifindex, from);
   if (listener !== undefined && unsigned(tcp, skb, listener)) return;
   if (listener !== undefined) return listenReceive(tcp, listener, skb, segment, undefined);
   noSocket(tcp, skb);
@@ -154,7 +155,10 @@ function deliverTimeWait(tcp: Tcp, skb: SkBuff, segment: Segment, tw: TimeWaitSo
   const answer = timeWaitReceive(tw, segment);
   switch (answer) {
     case 'syn': {
-      const listener = tcp.listener(tw.localAddress, tw.localPort, skb.ifindex);
+      const listener = tcp.listener(tw.localAddress, tw.localPort, skb.ifindex, {
+        address: tw.remoteAddress,
+        port: tw.remotePort,
+      });
       if (listener !== undefined) {
         // A number that is surely beyond all that the old connection used.
         const isn = (tw.sndNxt + 65_537) >>> 0 || 1;

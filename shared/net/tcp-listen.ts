@@ -14,6 +14,7 @@ import { type Route, routeOutput } from './route.ts';
 import { dstAdvmss, dstMetric, FEATURE_ECN } from './route-metrics.ts';
 import type { SkBuff } from './skbuff.ts';
 import { destroySock, setState, tcpDone } from './tcp-close.ts';
+import { mayListen } from './tcp-connect.ts';
 import { ecnCreateRequest, ecnSynAckAgain } from './tcp-ecn.ts';
 import { listenFastopen, removeFastopen, tryFastopen } from './tcp-fastopen.ts';
 import { FastopenCookie } from './tcp-fastopen-cookie.ts';
@@ -129,6 +130,7 @@ export function startListening(sk: TcpSock, backlog: number): Errno | undefined 
     return undefined;
   }
   if (sk.state !== 'CLOSE') return 'EINVAL';
+  if (!mayListen(sk)) return 'EADDRINUSE';
   sk.accept = new AcceptQueue(max);
   listenFastopen(sk, backlog >>> 0);
   setState(sk, 'LISTEN');

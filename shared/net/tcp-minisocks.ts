@@ -184,11 +184,16 @@ function finWait2Receive(tw: TimeWaitSock, segment: Segment, paws: boolean): Tim
   return 'ack';
 }
 
-/** Whether connect() may take the place of a TIME-WAIT with the same four numbers (tcp_twsk_unique, tcp_tw_reuse). */
-export function mayReuse(tw: TimeWaitSock): boolean {
-  const mode = tw.tcp.sysctl.twReuse.value;
+/**
+ * Whether connect() may take the place of a TIME-WAIT with the same four numbers (tcp_twsk_unique): where the program
+ * bound the port itself its timestamps are enough, else tcp_tw_reuse has a say.
+ */
+export function mayReuse(tw: TimeWaitSock, bound: boolean): boolean {
+  if (bound) return tw.tsRecentStamp !== 0;
+  const { twReuse, twReuseDelayMs } = tw.tcp.sysctl;
+  const mode = twReuse.value;
   const loopback = tw.localAddress >>> 24 === 127 || tw.remoteAddress >>> 24 === 127;
   if (mode === 0 || (mode === 2 && !loopback)) return false;
-  // A second later the timestamps are surely newer.
-  return tw.tsRecentStamp !== 0 && tw.tcp.host.clock.now() - tw.enteredAt > 1_000_000;
+  // After the delay the timestamps are surely newer.
+  return tw.tsRecentStamp !== 0 && tw.tcp.host.clock.now() - tw.enteredAt > twReuseDelayMs.value * 1_000;
 }

@@ -1,5 +1,6 @@
 /** The net.ipv4.tcp_* values of a host, under Linux's names and with the defaults of 6.12; read as fields by the rest. */
 import type { Host } from './host.ts';
+import { ReservedPorts } from './local-ports.ts';
 import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
 
 /** `blackholeReset`: a new tcp_fastopen_blackhole_timeout_sec forgets what was seen. */
@@ -7,6 +8,8 @@ export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
   const { sysctl } = host;
   const number = (name: string, initial: number, min = 0, max = 2_147_483_647) =>
     sysctl.number(`net.ipv4.${name}`, initial, { min, max });
+  const reservedPorts = new ReservedPorts();
+  sysctl.register('net.ipv4.ip_local_reserved_ports', reservedPorts);
   const controls = [...CONGESTION_CONTROLS.keys()].join(' ');
   sysctl.readOnly('net.ipv4.tcp_available_congestion_control', () => controls);
   return {
@@ -14,6 +17,8 @@ export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
     rmem: sysctl.vector('net.ipv4.tcp_rmem', [4_096, 131_072, 6_291_456], { min: 1 }),
     wmem: sysctl.vector('net.ipv4.tcp_wmem', [4_096, 16_384, 4_194_304], { min: 1 }),
     localPortRange: sysctl.vector('net.ipv4.ip_local_port_range', [32_768, 60_999], { min: 1, max: 65_535 }),
+    reservedPorts,
+    autobindReuse: number('ip_autobind_reuse', 0, 0, 1),
     timestamps: number('tcp_timestamps', 1, 0, 2),
     // Ours, not Linux's: by pair of addresses timestamps look as those of the kernels before 6.10, also to nmap.
     tsOffset: sysctl.text('wirelab.ts_offset', 'connection', (word) => word === 'connection' || word === 'pair'),
@@ -28,6 +33,8 @@ export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
     orphanRetries: number('tcp_orphan_retries', 0, 0, 255),
     finTimeout: number('tcp_fin_timeout', 60),
     twReuse: number('tcp_tw_reuse', 2, 0, 2),
+    // Of 6.14, with the second of the kernels before it.
+    twReuseDelayMs: number('tcp_tw_reuse_delay', 1_000, 1, 60_000),
     maxTwBuckets: number('tcp_max_tw_buckets', 262_144),
     maxOrphans: number('tcp_max_orphans', 65_536),
     maxSynBacklog: number('tcp_max_syn_backlog', 1_024),

@@ -46,7 +46,9 @@ function bind(sk: TcpSock, address: SockAddress): Errno | undefined {
   if (address.address !== IPV4_ANY && foreign && sk.host.nonlocalBind.value === 0) {
     return 'EADDRNOTAVAIL';
   }
-  const error = bindPort(sk, address.address, address.port);
+  // IP_BIND_ADDRESS_NO_PORT: connect() finds one, which others to elsewhere may have as well.
+  const noPort = address.port === 0 && sk.plainOptions.get('IP_BIND_ADDRESS_NO_PORT') === 1;
+  const error = noPort ? undefined : bindPort(sk, address.address, address.port);
   if (error !== undefined) return error;
   sk.localAddress = address.address;
   sk.addressLocked = address.address !== IPV4_ANY;

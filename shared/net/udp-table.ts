@@ -6,6 +6,7 @@ import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { DatagramSock } from './datagram.ts';
 import type { Errno } from './errno.ts';
 import type { Host } from './host.ts';
+import { portRangeOf, ReservedPorts } from './local-ports.ts';
 
 /** net.ipv4.ip_local_port_range, when nobody has set it. */
 const PORT_FIRST = 32_768;
@@ -111,12 +112,15 @@ export class UdpTable {
 
   /** From a random place on, the first that is free. */
   private freePort(sk: UdpSock): number | undefined {
-    const [first = PORT_FIRST, last = PORT_LAST] = portRange(this.host);
+    const [lowest = PORT_FIRST, highest = PORT_LAST] = portRange(this.host);
+    const { low: first, high: last } = portRangeOf(sk, lowest, highest);
+    const reserved = new ReservedPorts();
+    reserved.write(this.host.sysctl.getText('net.ipv4.ip_local_reserved_ports') ?? '');
     const size = last - first + 1;
     const start = this.host.random.below(size);
     for (let i = 0; i < size; i++) {
       const port = first + ((start + i) % size);
-      if (!this.inUse(sk, port)) return port;
+      if (!reserved.has(port) && !this.inUse(sk, port)) return port;
     }
     return undefined;
   }
