@@ -276,6 +276,14 @@ test('[1122-3.3.4.2b, 1122-4.1.3.5b] a program speaks from the address it chose,
   expect(link.arrived.map(({ packet }) => packet.getUint32(IPV4.SOURCE))).toEqual([ip('10.0.0.3'), ip('10.0.0.2')]);
 });
 
+test('[1122-3.3.6a] all ones is a broadcast, of the subnet and of the link; all zeros is a host', () => {
+  const clock = newClock();
+  const host = makeHost('host', clock);
+  attach(host, 'eth0', new Cable(clock), { addresses: ['10.0.0.1/24'] });
+  const types = ['10.0.0.255', '255.255.255.255', '10.0.0.0'].map((text) => host.routes.addressType(ip(text)));
+  expect(types).toEqual(['broadcast', 'broadcast', 'unicast']);
+});
+
 test('[1122-3.3.6b] a packet in a link-layer broadcast is to a broadcast address, one to a neighbour is not in one', () => {
   const clock = newClock();
   const cable = new Cable(clock);

@@ -76,6 +76,12 @@ describe('§5.4: what timestamps are off the clock by', () => {
     expect(first).not.toBe(0);
     expect(twoSyns({ 'net.ipv4.tcp_timestamps': '2' })).toEqual([0, 0]);
   });
+  test('a lab file sets it', async () => {
+    const lab = testLab(
+      'name: one\ndevices:\n  alice: { kind: host, eth0: 10.0.0.1/24, sysctl: { wirelab.ts_offset: pair } }\n',
+    );
+    expect((await lab.run('alice', 'sysctl wirelab.ts_offset')).out).toBe('wirelab.ts_offset = pair\n');
+  });
   test('sysctl -w sets it, and takes no other word', async () => {
     const { run } = testLab('two-hosts');
     expect((await run('alice', 'sysctl -w wirelab.ts_offset=pair')).out).toBe('wirelab.ts_offset = pair\n');
