@@ -5,7 +5,7 @@
  *
  * A queued sk_buff has `data` at its payload; transportHeader and networkHeader say where its headers stand.
  */
-import type { Ipv4 } from '../header/address.ts';
+import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { finish, sumBytes } from '../header/checksum.ts';
 import { ICMP_TYPE, UNREACHABLE } from '../header/icmp.ts';
 import { IPV4, ipv4HeaderLength } from '../header/ipv4.ts';
@@ -15,9 +15,10 @@ import { icmpErrno } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
 import { echoOptions } from './ip-options-echo.ts';
 import { optionsUndo } from './ip-options-set.ts';
+import { localAddressOf } from './route.ts';
 import { HEADROOM, type SkBuff } from './skbuff.ts';
 import { ERROR_ORIGIN, MSG, POLL, type ReceivedMessage, type SendOptions, Sock, type SockAddress } from './sock.ts';
-import { markDatagram, SOF, timestampingOf } from './timestamping.ts';
+import { markDatagram, SOF, SOF_TX_RECORD, timestampingOf } from './timestamping.ts';
 import { beginZerocopy } from './zerocopy.ts';
 
 /** SKB_TRUESIZE's part for the sk_buff itself. */
@@ -231,6 +232,17 @@ function releaseSend(skb: SkBuff): void {
   const wasFull = sk.sendMemory >= half;
   sk.sendMemory -= skb.truesize;
   if (wasFull && sk.sendMemory < half) sk.wake(POLL.OUT);
+}
+
+/** A control message that asks for what there is not (ip_cmsg_send, __sock_cmsg_send). */
+export function badControl(
+  sk: Sock,
+  { ttl = 1, tos = 0, timestamping = 0, source = IPV4_ANY, ifindex = 0 }: SendOptions,
+): boolean {
+  if (ttl < 1 || ttl > 255 || tos < 0 || tos > 255) return true;
+  if ((timestamping & ~SOF_TX_RECORD) !== 0) return true;
+  if (source !== IPV4_ANY && !localAddressOf(sk.host, source)) return true;
+  return ifindex !== 0 && sk.host.devices.byIndex(ifindex) === undefined;
 }
 
 /** EMSGSIZE for what the path cannot take whole, told in the error queue, too (ip_append_data, raw_send_hdrinc). */

@@ -7,7 +7,7 @@ import type { Micros } from '../platform.ts';
 import type { Errno } from './errno.ts';
 import type { OpenFile } from './file.ts';
 import type { Process } from './process.ts';
-import { POLL, WAKE_ANY, WaitQueue } from './sock.ts';
+import { POLL, WAKE_ANY, WaitQueue, withNorm } from './sock.ts';
 
 /** Bits of an interest beside POLL's; EPOLLET is the sign bit. */
 export const EPOLL = { EXCLUSIVE: 0x1000_0000, WAKEUP: 0x2000_0000, ONESHOT: 0x4000_0000, ET: 0x8000_0000 } as const;
@@ -163,7 +163,7 @@ export class EpollFile implements OpenFile {
     const exclusive = (events & EPOLL.EXCLUSIVE) !== 0;
     // One-shot, and fired.
     if ((events & ~PRIVATE) === 0) return !exclusive;
-    if (key !== WAKE_ANY && (key & events) === 0) return !exclusive;
+    if (key !== WAKE_ANY && (withNorm(key) & events) === 0) return !exclusive;
     const waited = this.wait.size > 0;
     this.markReady(item);
     if (!exclusive || !waited) return !exclusive;
@@ -174,7 +174,7 @@ export class EpollFile implements OpenFile {
 
 /** What an interest would be told now (ep_item_poll). */
 function found(item: Item): number {
-  return item.file.poll() & item.events & ~PRIVATE;
+  return withNorm(item.file.poll()) & item.events & ~PRIVATE;
 }
 
 /** Wait for events; `timeout` in microseconds, undefined for ever. EINTR when a signal came. (Linux: do_epoll_wait) */

@@ -28,6 +28,14 @@ export interface LinkAddress {
 
 /** What poll(2) reports: bits as in Linux. */
 export const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 16, NVAL: 32, RDHUP: 0x2000 } as const;
+/** Data, and room, in the words of System V: in force whenever IN and OUT are. */
+const RDNORM = 0x40;
+const WRNORM = 0x100;
+
+/** All bits that go with `bits`, for those who ask by the other names. */
+export function withNorm(bits: number): number {
+  return bits | ((bits & POLL.IN) !== 0 ? RDNORM : 0) | ((bits & POLL.OUT) !== 0 ? WRNORM : 0);
+}
 
 /** Who speaks in the error queue (SO_EE_ORIGIN_*). */
 export const ERROR_ORIGIN = { NONE: 0, LOCAL: 1, ICMP: 2, ICMP6: 3, TIMESTAMPING: 4, ZEROCOPY: 5, TXTIME: 6 } as const;
@@ -111,6 +119,9 @@ export interface SendOptions {
   /** IP_TTL and IP_TOS as control messages. */
   readonly ttl?: number;
   readonly tos?: number;
+  /** IP_PKTINFO as one: the address to speak from, and the interface to leave by; 0 for any. */
+  readonly source?: Ipv4;
+  readonly ifindex?: number;
   /** SO_TIMESTAMPING as a control message: the SOF_TIMESTAMPING_TX_ bits of this call. */
   readonly timestamping?: number;
   /** Lengths of the parts that the octets come in (struct iovec); absent: one part. */

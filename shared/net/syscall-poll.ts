@@ -2,7 +2,7 @@
 import type { Micros } from '../platform.ts';
 import { SyscallError } from './errno.ts';
 import type { Process } from './process.ts';
-import { POLL, type WaitQueue } from './sock.ts';
+import { POLL, type WaitQueue, withNorm } from './sock.ts';
 import { neverReturns, sleepOn } from './syscall-wait.ts';
 import type { Fd, PollRequest } from './syscalls.ts';
 
@@ -14,7 +14,7 @@ function scan(process: Process, requests: readonly PollRequest[]): number {
   for (const request of requests) {
     const file = process.files[request.fd];
     const bits = file === undefined ? POLL.NVAL : file.poll();
-    request.revents = bits & (request.events | ALWAYS);
+    request.revents = withNorm(bits) & (request.events | ALWAYS);
     if (request.revents !== 0) ready++;
   }
   return ready;

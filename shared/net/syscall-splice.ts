@@ -107,7 +107,7 @@ export async function splice(caller: Caller, from: Fd, to: Fd, count: number, fl
 /** What there is, without waiting for more (tcp_splice_read once it has something). */
 function take(caller: Caller, source: OpenFile, into: Uint8Array): Result<number> {
   if (source.sk === undefined) return source.read(into);
-  const message = receiveNow(caller, source.sk, into, 0);
+  const message = receiveNow(caller, source.sk, into, MSG.SPLICE_PAGES);
   return isErrno(message) ? message : message.length;
 }
 

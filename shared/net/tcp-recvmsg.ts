@@ -80,7 +80,9 @@ function readPacket(sk: TcpSock, skb: SkBuff, into: Uint8Array, flags: number): 
   for (let offset = (read.seq - start) | 0; offset < skb.length; offset = (read.seq - start) | 0) {
     const urgent = sk.urgData === URG.NONE ? -1 : (sk.urgSeq - read.seq) | 0;
     // What is urgent ends what is read at once.
-    if (read.copied === into.length || (read.copied > 0 && urgent === 0)) {
+    // A splice does not pass it at all (tcp_read_sock).
+    const splice = (flags & MSG.SPLICE_PAGES) !== 0;
+    if (read.copied === into.length || (urgent === 0 && (read.copied > 0 || splice))) {
       read.found = true;
       return false;
     }

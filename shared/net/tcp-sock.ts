@@ -225,6 +225,8 @@ export class TcpSock extends Sock {
   keepaliveIntvl = 0;
   keepaliveProbes = 0;
   linger2 = 0;
+  /** TCP_THIN_LINEAR_TIMEOUTS: with few segments in flight, time-outs do not back off at first (thin_lto). */
+  thinLinearTimeouts = false;
   rcvTstamp: Micros = 0;
   lsndtime: Micros = 0;
 

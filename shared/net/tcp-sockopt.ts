@@ -11,7 +11,7 @@ import { setMd5Key } from './tcp-md5.ts';
 import { syncMss } from './tcp-mss.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { cleanupRbuf } from './tcp-recvmsg.ts';
-import { NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock } from './tcp-sock.ts';
+import { NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock, tsClock } from './tcp-sock.ts';
 import { keepaliveTimeWhen, setKeepalive } from './tcp-timer.ts';
 import { inPingpongMode } from './tcp-transmit.ts';
 import { spaceFromWin } from './tcp-window.ts';
@@ -34,6 +34,8 @@ export function setTcpOption(sk: TcpSock, level: string, name: string, value: So
   }
   if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
   if (name === 'TCP_CONGESTION') return setCongestion(sk, value);
+  // There is no upper layer to put on a connection (tcp_set_ulp).
+  if (name === 'TCP_ULP') return 'ENOENT';
   if (name === 'TCP_MD5SIG' || name === 'TCP_MD5SIG_EXT') return setMd5(sk, name, value);
   if (name === 'TCP_FASTOPEN_KEY') return setFastopenKey(sk, value);
   if (typeof value !== 'number') return 'EINVAL';
@@ -141,6 +143,16 @@ function setNumber(sk: TcpSock, name: string, value: number): Errno | undefined 
       sk.notsentLowat = value >>> 0;
       sk.tcp.wake(sk);
       return undefined;
+    case 'TCP_THIN_LINEAR_TIMEOUTS':
+      if (!within(value, 0, 1)) return 'EINVAL';
+      sk.thinLinearTimeouts = on;
+      return undefined;
+    // Kept for programs of old; means nothing any more.
+    case 'TCP_THIN_DUPACK':
+      return within(value, 0, 1) ? undefined : 'EINVAL';
+    // Only under TCP_REPAIR, which is left out.
+    case 'TCP_TIMESTAMP':
+      return 'EPERM';
     default:
       return setKeep(sk, name, value);
   }
@@ -258,6 +270,15 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
   if (level !== 'SOL_TCP' && level !== 'IPPROTO_TCP') return 'ENOPROTOOPT';
   const { sysctl } = sk.tcp;
   switch (name) {
+    case 'TCP_THIN_LINEAR_TIMEOUTS':
+      return Number(sk.thinLinearTimeouts);
+    case 'TCP_THIN_DUPACK':
+    case 'TCP_IS_MPTCP':
+      return 0;
+    case 'TCP_ULP':
+      return { name: '' };
+    case 'TCP_TIMESTAMP':
+      return tsClock(sk.host.clock.now(), sk.tsOffset);
     // Cubic and Reno have nothing to tell: no octets (tcp_congestion_ops.get_info).
     case 'TCP_CC_INFO':
       return {};

@@ -48,6 +48,7 @@ export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
     recovery: number('tcp_recovery', 1),
     earlyRetrans: number('tcp_early_retrans', 3, 0, 4),
     frto: number('tcp_frto', 2, 0, 2),
+    thinLinearTimeouts: number('tcp_thin_linear_timeouts', 0, 0, 1),
     ecn: number('tcp_ecn', 2, 0, 5),
     ecnOption: number('tcp_ecn_option', 2, 0, 3),
     ecnOptionBeacon: number('tcp_ecn_option_beacon', 3, 0, 3),

@@ -17,9 +17,11 @@ import { sendProbe, tsqHandler, writeWakeup } from './tcp-output.ts';
 import { pacingDelay } from './tcp-pacing.ts';
 import { rackReoTimeout, sendLossProbe } from './tcp-recovery.ts';
 import { retransmitSegment } from './tcp-retransmit.ts';
+import { setRto } from './tcp-rtt.ts';
 import {
   ATO_MIN,
   DELACK_MIN,
+  INFINITE_SSTHRESH,
   type PendingTimer,
   RESOURCE_PROBE_INTERVAL,
   RTO_MIN,
@@ -33,6 +35,9 @@ import { inPingpongMode, sendAck, sendActiveReset } from './tcp-transmit.ts';
 
 /** RFC 1122's alive orphans: tries before a dead end gives up (tcp_orphan_retries). */
 const ORPHAN_RETRIES = 8;
+/** tcp_stream_is_thin, TCP_THIN_LINEAR_RETRIES. */
+const THIN_PACKETS = 4;
+const THIN_LINEAR_RETRIES = 6;
 
 /** Arm the one timer for a purpose; nothing else is pending then. (inet_csk_reset_xmit_timer) */
 export function resetXmitTimer(sk: TcpSock, pending: PendingTimer, delay: Micros, max: Micros): void {
@@ -215,7 +220,19 @@ function retransmitTimer(sk: TcpSock): void {
   backOff(sk);
 }
 
+/** Few segments in flight, after slow start: no stream of duplicate ACKs will repair a loss (tcp_stream_is_thin). */
+function isThin(sk: TcpSock): boolean {
+  const wanted = sk.thinLinearTimeouts || sk.tcp.sysctl.thinLinearTimeouts.value !== 0;
+  return wanted && sk.packetsOut < THIN_PACKETS && sk.sndSsthresh < INFINITE_SSTHRESH;
+}
+
 function backOff(sk: TcpSock): void {
+  if (sk.state === 'ESTABLISHED' && sk.retransmits <= THIN_LINEAR_RETRIES && isThin(sk)) {
+    sk.backoff = 0;
+    setRto(sk);
+    sk.rto = Math.min(sk.rto, sk.rtoMax);
+    return resetXmitTimer(sk, 'retrans', clampedRto(sk), sk.rtoMax);
+  }
   // A SYN is repeated at the same interval some times before it backs off.
   if (sk.state !== 'SYN_SENT' || sk.totalRto > sk.tcp.sysctl.synLinearTimeouts.value) {
     sk.backoff++;

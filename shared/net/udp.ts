@@ -13,6 +13,7 @@ import { IPV4, PROTOCOL } from '../header/ipv4.ts';
 import { UDP } from '../header/udp.ts';
 import {
   allocSend,
+  badControl,
   checksumOf,
   followDatagram,
   IP_PAYLOAD_MAX,
@@ -112,11 +113,11 @@ function speaksAsSelf({ host, localAddress }: UdpSock): boolean {
   return localAddress !== IPV4_ANY && localAddressOf(host, localAddress);
 }
 
-function routeFor(sk: UdpSock, target: Ipv4): Result<Route> {
+function routeFor(sk: UdpSock, target: Ipv4, options: SendOptions = {}): Result<Route> {
   return routeOutput(sk.host, {
     target,
-    source: speaksAsSelf(sk) ? sk.localAddress : undefined,
-    ifindex: sk.boundIfindex || undefined,
+    source: options.source || (speaksAsSelf(sk) ? sk.localAddress : undefined),
+    ifindex: options.ifindex || sk.boundIfindex || undefined,
     mark: sk.mark,
   });
 }
@@ -154,7 +155,7 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
   if (((options.flags ?? 0) & MSG.OOB) !== 0) return 'EOPNOTSUPP';
   const to = targetOf(sk, options.to);
   if (isErrno(to)) return to;
-  if (to.port <= 0 || to.port > 65_535) return 'EINVAL';
+  if (to.port <= 0 || to.port > 65_535 || badControl(sk, options)) return 'EINVAL';
   if (sk.localPort === 0) {
     const error = table.bind(sk, 0);
     if (error !== undefined) return error;
@@ -163,7 +164,7 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
     sk.corked.push(bytes.slice());
     return bytes.length;
   }
-  const route = routeFor(sk, firstHopOf(sk.ipOptions, to.address));
+  const route = routeFor(sk, firstHopOf(sk.ipOptions, to.address), options);
   if (isErrno(route)) return route;
   if (route.type === 'broadcast' && !sk.broadcast) return 'EACCES';
   const payload = uncork(sk, bytes);
@@ -182,7 +183,7 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
     host.skbs.consume(skb);
     return unheard;
   }
-  const source = speaksAsSelf(sk) ? sk.localAddress : route.source;
+  const source = options.source || (speaksAsSelf(sk) ? sk.localAddress : route.source);
   const target = to.address === IPV4_ANY ? source : to.address;
   skb.bytes.set(payload, skb.data + UDP.SIZE);
   writeHeader(skb, { source, target, sourcePort: sk.localPort, targetPort: to.port });

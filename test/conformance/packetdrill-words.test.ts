@@ -203,3 +203,39 @@ test('the command takes -D, and refuses a definition without a value with status
   expect(run('-D', 'FD=3', path)).toContain('1 passed, 0 failed, 0 unsupported');
   expect(() => run('-D', 'FD', path)).toThrow(expect.objectContaining({ status: 2 }));
 });
+
+test('a splice stops at the urgent octet and answers 0 for as long as reading stands there', () =>
+  expectScript(`${CONNECTED}
++0 pipe([5, 6]) = 0
++0 < PU. 1:101(100) ack 1 win 457 urg 100
+*  > . 1:1(0) ack 101
++0 < . 101:201(100) ack 1 win 457
+*  > . 1:1(0) ack 201
++.1 splice(4, NULL, 6, NULL, 99, 0) = 99
++0 splice(4, NULL, 6, NULL, 1, 0) = 0
++0 splice(4, NULL, 6, NULL, 100, 0) = 0
++0 recv(4, ..., 1, MSG_OOB) = 1
++0 read(4, ..., 1000) = 100
+`));
+
+test('with TCP_THIN_LINEAR_TIMEOUTS a stream of few segments does not back off, once it has left slow start', () =>
+  expectScript(`${CONNECTED}
++0 setsockopt(4, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, [2], 4) = -1 EINVAL (Invalid argument)
++0 setsockopt(4, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, [1], 4) = 0
++0 getsockopt(4, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, [1], [4]) = 0
++0 write(4, ..., 1000) = 1000
++0 > P. 1:1001(1000) ack 1
++.21~+.26 > P. 1:1001(1000) ack 1
++.21~+.26 > P. 1:1001(1000) ack 1
++.21~+.26 > P. 1:1001(1000) ack 1
+`));
+
+test('connect to AF_UNSPEC ends an association, and the next datagram needs an address', () =>
+  expectScript(`
+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
++0 connect(3, ..., ...) = 0
++0 getpeername(3, ..., ...) = 0
++0 connect(3, {sa_family=AF_UNSPEC}, ...) = 0
++0 getpeername(3, ..., ...) = -1 ENOTCONN (Transport endpoint is not connected)
++0 poll([{fd=3, events=POLLIN|POLLOUT|POLLWRNORM, revents=POLLOUT|POLLWRNORM}], 1, 0) = 1
+`));

@@ -7,7 +7,16 @@ import { SyscallError } from '../../shared/net/errno.ts';
 import { MSG, type SendOptions, type SockAddress, type SocketType } from '../../shared/net/sock.ts';
 import { BAD_ADDRESS, type Fd, type Syscalls } from '../../shared/net/syscalls.ts';
 import { epollControl, epollWait } from './epoll-calls.ts';
-import { addressOf, compareMessage, type Epoch, lengthOf, must, partsOf, sendOptionsOf } from './message.ts';
+import {
+  addressOf,
+  compareMessage,
+  type Epoch,
+  isUnspecified,
+  lengthOf,
+  must,
+  partsOf,
+  sendOptionsOf,
+} from './message.ts';
 import { optionValue } from './option-value.ts';
 import { type CallEvent, type Expression, ParseError, Unsupported } from './script.ts';
 import { listOf, numberOf, structOf, wordOf } from './values.ts';
@@ -117,6 +126,12 @@ export class Calls {
       case 'epoll_create':
       case 'epoll_create1':
         return this.define(event, this.sys.epollCreate(), O_RDWR);
+      case 'getsockname':
+        this.sys.getsockname(this.fd(args[0]));
+        return 0;
+      case 'getpeername':
+        this.sys.getpeername(this.fd(args[0]));
+        return 0;
       case 'open':
         return this.open(event);
       case 'pipe':
@@ -192,6 +207,11 @@ export class Calls {
 
   private async connect(args: readonly Expression[]): Promise<number> {
     const fd = this.fd(args[0]);
+    if (isUnspecified(args[1])) {
+      this.connected.delete(fd);
+      this.sys.disconnect(fd);
+      return 0;
+    }
     this.connected.add(fd);
     const family = args[1];
     if (family?.kind === 'word' && family.text === 'AF_UNSPEC') {

@@ -68,6 +68,12 @@ function fieldOf(fields: ReadonlyMap<string, Expression>, name: string): Express
   return field;
 }
 
+/** `{sa_family=AF_UNSPEC, ...}`: connect() to nobody. */
+export function isUnspecified(expression: Expression | undefined): boolean {
+  const family = expression?.kind === 'struct' ? expression.fields.get('sa_family') : undefined;
+  return family?.kind === 'word' && family.text === 'AF_UNSPEC';
+}
+
 /** A socket address that a script spells out; undefined for `...`. */
 export function addressOf(expression: Expression | undefined): SockAddress | undefined {
   if (expression === undefined || expression.kind === 'ellipsis' || expression.kind === 'word') return undefined;
