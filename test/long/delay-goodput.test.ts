@@ -1,0 +1,7 @@
+/** A delay must not collapse throughput, over half a minute. */
+import { expect, test } from 'vitest';
+import { arrived } from '../kit/goodput.ts';
+
+test('at 100mbit a delay of 20 ms each way keeps 95 % of the goodput without one, over 30 s', () => {
+  expect(arrived(20_000, 30) / arrived(0, 30)).toBeGreaterThan(0.95);
+});
