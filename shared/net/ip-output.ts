@@ -117,7 +117,9 @@ export function ipSendSkb(host: Host, skb: SkBuff, options: IpSendOptions): Errn
   const dontFragment =
     options.dontFragment ??
     (how === 'do' || how === 'probe' || (how === 'want' && length <= route.mtu && !route.mtuLocked));
-  const tooLong = dontFragment && length > route.mtu && skb.gsoSize === 0 && how !== 'probe';
+  // 'do' heeds the path, 'probe' and 'interface' the device alone; the others are cut (ip_sk_use_pmtu, ip_sk_ignore_df).
+  const whole = dontFragment || how === 'interface';
+  const tooLong = whole && length > outputMtu(sk, route) && skb.gsoSize === 0;
   if (length > LENGTH_MAX || tooLong) {
     host.snmp.IpFragFails++;
     host.skbs.drop(skb, 'ip_too_big', 'ip_send_skb');
@@ -267,30 +269,43 @@ function targetOf(skb: SkBuff): Ipv4 {
   return skb.view.getUint32(skb.networkHeader + IPV4.TARGET) as Ipv4;
 }
 
+/** The MTU that counts for a socket's packet: some do not want to know of the path's (ip_skb_dst_mtu). */
+function outputMtu(sk: Sock | undefined, route: Route): number {
+  const how = sk?.pmtuDiscovery;
+  const blind = how === 'probe' || how === 'interface' || how === 'omit';
+  return blind ? Math.min(route.dev.mtu, LENGTH_MAX) : route.mtu;
+}
+
+/** A datagram of so many octets may neither go whole nor be cut: EMSGSIZE (ip_sk_ignore_df). */
+export function tooLongToSend(sk: Sock, route: Route, length: number): boolean {
+  const how = sk.pmtuDiscovery;
+  return (how === 'do' || how === 'probe' || how === 'interface') && length > outputMtu(sk, route);
+}
+
 /** Cut what is too long, then to the neighbour. (Linux: ip_finish_output) */
 export function ipFinishOutput(host: Host, skb: SkBuff, route: Route): XmitError | undefined {
-  const { mtu } = route;
-  if (skb.length <= mtu) return ipFinishOutput2(host, skb, route);
+  if (skb.length <= route.mtu) return ipFinishOutput2(host, skb, route);
+  const mtu = outputMtu(skb.owner as Sock | undefined, route);
   if (skb.gsoSize > 0) {
     if (gsoPacketLength(skb) <= mtu) return ipFinishOutput2(host, skb, route);
     // Segments that are too long themselves, after the path shrank: cut, then fragment each (slow, rare).
     let errno: XmitError | undefined;
-    for (const segment of gsoSegment(host, skb)) errno = fragment(host, segment, route) ?? errno;
+    for (const segment of gsoSegment(host, skb)) errno = fragment(host, segment, route, mtu) ?? errno;
     return errno;
   }
-  return fragment(host, skb, route);
+  return fragment(host, skb, route, mtu);
 }
 
-function fragment(host: Host, skb: SkBuff, route: Route): XmitError | undefined {
-  if (skb.length <= route.mtu) return ipFinishOutput2(host, skb, route);
+function fragment(host: Host, skb: SkBuff, route: Route, mtu: number): XmitError | undefined {
+  if (skb.length <= mtu) return ipFinishOutput2(host, skb, route);
   if ((skb.view.getUint16(skb.networkHeader + IPV4.FRAGMENT) & IPV4_DF) !== 0) {
     host.snmp.IpFragFails++;
-    icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.FRAGMENTATION_NEEDED, route.mtu);
+    icmpSend(host, skb, ICMP_TYPE.UNREACHABLE, UNREACHABLE.FRAGMENTATION_NEEDED, mtu);
     host.skbs.drop(skb, 'ip_too_big', 'ip_fragment');
     return 'EMSGSIZE';
   }
   let errno: XmitError | undefined;
-  for (const piece of ipFragment(host, skb, route.mtu)) errno = ipFinishOutput2(host, piece, route) ?? errno;
+  for (const piece of ipFragment(host, skb, mtu)) errno = ipFinishOutput2(host, piece, route) ?? errno;
   return errno;
 }
 

@@ -187,6 +187,12 @@ export interface TcpMetricsRecord {
   readonly source: Ipv4;
   readonly target: Ipv4;
   readonly age: Micros;
+  /** Microseconds, segments; 0: not known. */
+  readonly rtt: Micros;
+  readonly rttvar: Micros;
+  readonly ssthresh: number;
+  readonly cwnd: number;
+  readonly reordering: number;
   readonly fastopenMss: number;
   readonly synDrops: number;
   readonly synDropAge: Micros;

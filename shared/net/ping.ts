@@ -28,7 +28,7 @@ import { type Errno, isErrno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
 import { countOut } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
-import { ipSendSkb } from './ip-output.ts';
+import { ipSendSkb, tooLongToSend } from './ip-output.ts';
 import { mayBindTo, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import { MSG, type Proto, type SendOptions, type SockAddress } from './sock.ts';
@@ -145,7 +145,7 @@ function pingSendmsg(table: PingTable, sk: PingSock, bytes: Uint8Array, options:
   if (isErrno(route)) return route;
   if (route.type === 'broadcast' && !sk.broadcast) return 'EACCES';
   const packetBytes = IPV4.SIZE + bytes.length;
-  if (packetBytes > route.mtu && (sk.pmtuDiscovery === 'do' || sk.pmtuDiscovery === 'probe')) {
+  if (tooLongToSend(sk, route, packetBytes)) {
     return tooLong(sk, to, route.mtu);
   }
   const skb = allocSend(sk, bytes.length);

@@ -26,7 +26,7 @@ import { type Errno, isErrno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
 import { countOut } from './icmp.ts';
 import type { IcmpInfo } from './ip-input.ts';
-import { ipSendSkb } from './ip-output.ts';
+import { ipSendSkb, tooLongToSend } from './ip-output.ts';
 import { mayBindTo, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import { MSG, type Proto, type SendOptions, type SockAddress, type SockoptValue } from './sock.ts';
@@ -144,7 +144,7 @@ function rawSendmsg(sk: RawSock, bytes: Uint8Array, options: SendOptions): Resul
   if (isErrno(route)) return route;
   if (route.type === 'broadcast' && !sk.broadcast) return 'EACCES';
   const packetBytes = IPV4.SIZE + packet.payload.length;
-  if (packetBytes > route.mtu && (sk.headerIncluded || sk.pmtuDiscovery === 'do' || sk.pmtuDiscovery === 'probe')) {
+  if ((sk.headerIncluded && packetBytes > route.mtu) || tooLongToSend(sk, route, packetBytes)) {
     return tooLong(sk, to, route.mtu);
   }
   const skb = allocSend(sk, packet.payload.length);

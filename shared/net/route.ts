@@ -253,6 +253,7 @@ export interface RouteSettings {
   readonly pmtuExpires: { value: number };
   readonly redirectExpires: { value: number };
   readonly advmssMin: { value: number };
+  readonly noPmtuDisc: { value: number };
 }
 
 export function registerRouteSysctls(host: Host): RouteSettings {
@@ -260,6 +261,7 @@ export function registerRouteSysctls(host: Host): RouteSettings {
   return {
     pmtuMin: host.sysctl.number('net.ipv4.route.min_pmtu', PMTU_MIN, { min: 68 }),
     pmtuExpires: host.sysctl.number('net.ipv4.route.mtu_expires', PMTU_EXPIRES_SECONDS, { min: 1 }),
+    noPmtuDisc: host.sysctl.number('net.ipv4.ip_no_pmtu_disc', 0, { min: 0, max: 3 }),
     advmssMin: host.sysctl.number('net.ipv4.route.min_adv_mss', ADVMSS_MIN, { min: 0 }),
     redirectExpires: host.sysctl.number('net.ipv4.route.gc_timeout', REDIRECT_EXPIRES_SECONDS, { min: 1 }),
   };

@@ -333,6 +333,8 @@ export class Sock {
     this.proto = options.proto;
     this.protocol = options.protocol;
     this.inode = host.nextInode();
+    // net.ipv4.ip_no_pmtu_disc: DF on nothing (inet_create).
+    if (host.routes.settings.noPmtuDisc.value !== 0) this.pmtuDiscovery = 'dont';
     this.rcvbuf = host.core.rmemDefault.value;
     this.sndbuf = host.core.wmemDefault.value;
   }

@@ -2,9 +2,11 @@
 
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import { initCwnd } from './route-metrics.ts';
+import { routeCongestion } from './tcp-congestion.ts';
 import { ecnChild } from './tcp-ecn.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import { md5KeyFor, md5OptionSize } from './tcp-md5.ts';
+import { initMetrics } from './tcp-metrics-save.ts';
 import { reserveTimestamps, routeMtu, sndbufExpand, syncMss } from './tcp-mss.ts';
 import { mtupInit } from './tcp-mtu-probe.ts';
 import { initializeRcvMss, initReceiveSpace } from './tcp-rcvbuf.ts';
@@ -42,7 +44,8 @@ function inheritOptions(child: TcpSock, listener: TcpSock): void {
   child.rcvlowat = listener.rcvlowat;
   child.userMss = listener.userMss;
   child.windowClampLocked = listener.windowClampLocked;
-  child.ca = listener.ca;
+  child.caChosen = listener.caChosen;
+  if (listener.caChosen) child.ca = listener.ca;
   child.receiveErrors = listener.receiveErrors;
   child.timestamps = listener.timestamps;
   child.timestamping = listener.timestamping;
@@ -103,6 +106,7 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
   child.synackSentAt = request.sentAt;
   child.undoMarker = request.retransmits > 0 ? child.sndUna : 0;
   syncMss(child, routeMtu(child));
+  routeCongestion(child);
   initializeRcvMss(child);
   return child;
 }
@@ -111,6 +115,7 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
 export function initTransfer(sk: TcpSock): void {
   const now = sk.host.clock.now();
   mtupInit(sk);
+  initMetrics(sk);
   // A SYN that was lost more than once is a sign of congestion (RFC 5681 §3.1).
   sk.sndCwnd = sk.totalRetrans > 1 && sk.undoMarker !== 0 ? 1 : initCwnd(sk);
   sk.sndCwndStamp = now;

@@ -5,7 +5,8 @@
 
 import { seqBefore } from '../header/tcp.ts';
 import type { Micros } from '../platform.ts';
-import { initCwnd } from './route-metrics.ts';
+import type { Route } from './route.ts';
+import { dstMetricLocked, initCwnd } from './route-metrics.ts';
 import { ECN } from './tcp-accecn-state.ts';
 import { ACK_FLAG } from './tcp-ack-state.ts';
 import { cubic } from './tcp-cubic.ts';
@@ -56,6 +57,15 @@ export const CONGESTION_CONTROLS: ReadonlyMap<string, CongestionOps> = new Map([
   ['cubic', cubic],
   ['reno', reno],
 ]);
+
+/** `congctl` of the route, before the first segment (tcp_ca_dst_init, tcp_ca_openreq_child). */
+export function routeCongestion(sk: TcpSock): void {
+  const metrics = (sk.route as Route | undefined)?.metrics;
+  const ca = metrics?.congctl === undefined ? undefined : CONGESTION_CONTROLS.get(metrics.congctl);
+  if (ca === undefined) return;
+  sk.ca = ca;
+  sk.caLocked = dstMetricLocked(sk.route, 'congctl');
+}
 
 export function renoUndoCwnd(sk: TcpSock): number {
   return Math.max(sk.sndCwnd, sk.priorCwnd);

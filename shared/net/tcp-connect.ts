@@ -2,6 +2,7 @@
  * Active open and the choice of ports (Linux: tcp_v4_connect, __inet_hash_connect, inet_csk_get_port): ephemeral ports
  * for connect() are of the parity of the range's low end, those for bind(0) of the other, so that they do not compete.
  */
+
 import { IPV4_ANY, type Ipv4 } from '../header/address.ts';
 import { type Errno, isErrno, type Result } from './errno.ts';
 import { firstHopOf } from './ip-options-set.ts';
@@ -10,6 +11,7 @@ import { dstMtu, type Route, routeOutput } from './route.ts';
 import { dstAdvmss } from './route-metrics.ts';
 import type { SockAddress } from './sock.ts';
 import { setState } from './tcp-close.ts';
+import { routeCongestion } from './tcp-congestion.ts';
 import { deferConnect } from './tcp-fastopen-client.ts';
 import { md5OptionSize } from './tcp-md5.ts';
 import { killTimeWait, mayReuse, TimeWaitSock } from './tcp-minisocks.ts';
@@ -179,6 +181,7 @@ function connectInit(sk: TcpSock, route: Route): void {
   sk.mssClamp = most;
   sk.maxWindow = 0;
   sk.route = route;
+  routeCongestion(sk);
   syncMss(sk, dstMtu(route));
   sk.advmss = Math.min(dstAdvmss(sk.host, route), most);
   const mss = sk.advmss - (sk.tsRecentStamp !== 0 ? sk.tcpHeaderLength - 20 : 0);

@@ -2,6 +2,7 @@
  * A segment for a full sock: header prediction, the ESTABLISHED path, and all other states (Linux: tcp_rcv_established,
  * tcp_rcv_state_process), in the order of RFC 9293 §3.10.7. Every function here consumes `skb` unless its doc says more.
  */
+
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { SkBuff } from './skbuff.ts';
 import { aceExpected, receivedCounters, thirdAck } from './tcp-accecn.ts';
@@ -13,6 +14,7 @@ import { setState, shutdownWrite, stateChange, tcpDone, tcpReset } from './tcp-c
 import { updatePacingRate } from './tcp-congestion.ts';
 import { accecnMode } from './tcp-ecn.ts';
 import { fastopenAcknowledged } from './tcp-fastopen.ts';
+import { updateMetrics } from './tcp-metrics-save.ts';
 import { timeWait } from './tcp-minisocks.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { dataReceived, initializeRcvMss, rcvRttMeasureTs } from './tcp-rcvbuf.ts';
@@ -170,6 +172,7 @@ function afterAck(sk: TcpSock, segment: Segment): 'go on' | 'consumed' | 'reset'
       return 'consumed';
     case 'LAST_ACK':
       if (sk.sndUna !== sk.writeSeq) return 'go on';
+      updateMetrics(sk);
       tcpDone(sk);
       return 'consumed';
     default:

@@ -1,6 +1,7 @@
 /**
  * What is remembered of a destination after its connections are gone (Linux: tcp_metrics.c), shown and forgotten by
- * `ip tcp_metrics`. So far what Fast Open keeps: the server's cookie and MSS, and how it went (RFC 7413 §4.1.3).
+ * `ip tcp_metrics`: what connections learned of the way (tcp-metrics-save.ts), and what Fast Open keeps: the server's
+ * cookie and MSS, and how it went (RFC 7413 §4.1.3).
  */
 import type { Ipv4 } from '../header/address.ts';
 import type { Micros } from '../platform.ts';
@@ -16,6 +17,12 @@ export class TcpMetrics {
   readonly target: Ipv4;
   /** When it was last written. */
   stamp: Micros = 0;
+  /** Eightfold and fourfold microseconds, segments; 0: not known. */
+  rtt = 0;
+  rttvar = 0;
+  ssthresh = 0;
+  cwnd = 0;
+  reordering = 0;
   fastopenMss = 0;
   synLoss = 0;
   lastSynLoss: Micros = 0;
@@ -71,6 +78,11 @@ export function tcpMetricsInit(host: Host, table: TcpMetricsTable): void {
         source: block.source,
         target: block.target,
         age: now - block.stamp,
+        rtt: block.rtt >> 3,
+        rttvar: block.rttvar >> 2,
+        ssthresh: block.ssthresh,
+        cwnd: block.cwnd,
+        reordering: block.reordering,
         fastopenMss: block.fastopenMss,
         synDrops: block.synLoss,
         synDropAge: now - block.lastSynLoss,

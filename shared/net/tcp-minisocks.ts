@@ -3,6 +3,7 @@
  * tcp_timewait_state_process). It answers late segments, and gives way to a SYN that is surely newer (RFC 6191, RFC 1122
  * §4.2.2.13). Its sub-state FIN_WAIT2 stands for an orphan that waits for the peer's FIN.
  */
+
 import type { Ipv4 } from '../header/address.ts';
 import { seqAfter, seqBefore, TCP_FLAG } from '../header/tcp.ts';
 import type { Timer } from '../platform.ts';
@@ -10,6 +11,7 @@ import { JiffyTimer } from './jiffies.ts';
 import { setState, tcpDone } from './tcp-close.ts';
 import type { BindBucket, Tcp, TcpEntry } from './tcp-host.ts';
 import { type Md5Key, md5KeyFor } from './tcp-md5.ts';
+import { updateMetrics } from './tcp-metrics-save.ts';
 import type { Segment } from './tcp-segment.ts';
 import { receiveWindow, type TcpSock, TIMEWAIT_LEN } from './tcp-sock.ts';
 import { oowRateLimited, pawsReject } from './tcp-validate.ts';
@@ -80,6 +82,7 @@ export function timeWait(sk: TcpSock, substate: 'FIN_WAIT2' | 'TIME_WAIT', delay
     sk.host.snmp.TcpExtTCPTimeWaitOverflow++;
     return tcpDone(sk);
   }
+  updateMetrics(sk);
   const tw = new TimeWaitSock(sk, substate);
   delay = Math.max(delay, sk.rto * 4 - (sk.rto >> 1));
   if (substate === 'TIME_WAIT') delay = TIMEWAIT_LEN;

@@ -232,6 +232,9 @@ export class TcpSock extends Sock {
 
   // Congestion control and recovery.
   ca: CongestionOps;
+  /** A program chose it (icsk_ca_setsockopt), or the route for good (icsk_ca_dst_locked). */
+  caChosen = false;
+  caLocked = false;
   caState: CaState = 'Open';
   readonly cubic = new CubicState();
   sndCwnd = INIT_CWND;

@@ -77,7 +77,10 @@ function setCongestion(sk: TcpSock, value: SockoptValue): Errno | undefined {
         : undefined;
   const ca = text === undefined ? undefined : CONGESTION_CONTROLS.get(text);
   if (ca === undefined) return 'ENOENT';
+  const allowed = sk.tcp.sysctl.allowedCongestionControl.value.split(/\s+/);
+  if (sk.caLocked || !allowed.includes(ca.name)) return 'EPERM';
   sk.ca = ca;
+  sk.caChosen = true;
   if (sk.state !== 'CLOSE' && sk.state !== 'LISTEN') ca.init(sk);
   return undefined;
 }

@@ -4,15 +4,22 @@ import { ReservedPorts } from './local-ports.ts';
 import { CONGESTION_CONTROLS } from './tcp-congestion.ts';
 
 /** `blackholeReset`: a new tcp_fastopen_blackhole_timeout_sec forgets what was seen. */
+/** In the order in which Linux registers them. */
+const ALLOWED_CONTROLS = 'reno cubic';
+
 export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
   const { sysctl } = host;
   const number = (name: string, initial: number, min = 0, max = 2_147_483_647) =>
     sysctl.number(`net.ipv4.${name}`, initial, { min, max });
   const reservedPorts = new ReservedPorts();
   sysctl.register('net.ipv4.ip_local_reserved_ports', reservedPorts);
-  const controls = [...CONGESTION_CONTROLS.keys()].join(' ');
+  const controls = ALLOWED_CONTROLS;
   sysctl.readOnly('net.ipv4.tcp_available_congestion_control', () => controls);
   return {
+    /** What a program may choose with TCP_CONGESTION. */
+    allowedCongestionControl: sysctl.text('net.ipv4.tcp_allowed_congestion_control', ALLOWED_CONTROLS, (names) =>
+      names.split(/\s+/).every((name) => CONGESTION_CONTROLS.has(name)),
+    ),
     congestionControl: sysctl.text('net.ipv4.tcp_congestion_control', 'cubic', (name) => CONGESTION_CONTROLS.has(name)),
     rmem: sysctl.vector('net.ipv4.tcp_rmem', [4_096, 131_072, 6_291_456], { min: 1 }),
     wmem: sysctl.vector('net.ipv4.tcp_wmem', [4_096, 16_384, 4_194_304], { min: 1 }),
@@ -87,6 +94,7 @@ export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
     // Of 6.15, with the constant of the kernels before it.
     rtoMaxMs: number('tcp_rto_max_ms', 120_000, 1_000, 120_000),
     noMetricsSave: number('tcp_no_metrics_save', 0, 0, 1),
+    noSsthreshMetricsSave: number('tcp_no_ssthresh_metrics_save', 1, 0, 1),
   };
 }
 

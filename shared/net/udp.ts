@@ -29,7 +29,7 @@ import {
 import { type Errno, isErrno, type Result } from './errno.ts';
 import type { Host } from './host.ts';
 import { firstHopOf, optionsLength } from './ip-options-set.ts';
-import { ipSendSkb } from './ip-output.ts';
+import { ipSendSkb, tooLongToSend } from './ip-output.ts';
 import { localAddressOf, mayBindTo, type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
 import { MSG, type Proto, type SendOptions, type SockAddress } from './sock.ts';
@@ -170,7 +170,7 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
   const payload = uncork(sk, bytes);
   if (payload.length > MESSAGE_BYTES_MAX) return 'EMSGSIZE';
   const packetBytes = IPV4.SIZE + optionsLength(sk.ipOptions) + UDP.SIZE + payload.length;
-  if (packetBytes > route.mtu && (sk.pmtuDiscovery === 'do' || sk.pmtuDiscovery === 'probe')) {
+  if (tooLongToSend(sk, route, packetBytes)) {
     return tooLong(sk, to, route.mtu);
   }
   const skb = allocSend(sk, UDP.SIZE + payload.length);

@@ -19,6 +19,9 @@ const METRICS_USAGE = `Usage:	ip tcp_metrics/tcpmetrics { COMMAND | help }
 	ip tcp_metrics delete [ address ] ADDRESS
 SELECTOR := [ [ address ] PREFIX ]
 `;
+/** In the order of printing; round trips come last. */
+const METRICS = ['ssthresh', 'cwnd', 'reordering', 'rtt', 'rttvar'] as const;
+const TIMES: readonly string[] = ['rtt', 'rttvar'];
 const CHOICES = ['show', 'lst', 'list', 'delete', 'flush', 'help'] as const;
 
 export async function ipTcpMetrics(ip: Ip, words: Words): Promise<number> {
@@ -72,6 +75,8 @@ function seconds(micros: number): string {
 
 function line(record: TcpMetricsRecord): string {
   const parts = [formatIpv4(record.target), `age ${seconds(record.age)}sec`];
+  for (const name of METRICS)
+    if (record[name] > 0) parts.push(`${name} ${record[name]}${TIMES.includes(name) ? 'us' : ''}`);
   if (record.fastopenMss > 0) parts.push(`fo_mss ${record.fastopenMss}`);
   if (record.synDrops > 0) parts.push(`fo_syn_drops ${record.synDrops}/${seconds(record.synDropAge)}sec ago`);
   if (record.cookie !== '') parts.push(`fo_cookie ${record.cookie}`);
@@ -83,6 +88,7 @@ function json(record: TcpMetricsRecord): Json {
   return {
     dst: formatIpv4(record.target),
     age: Number(seconds(record.age)),
+    ...Object.fromEntries(METRICS.filter((name) => record[name] > 0).map((name) => [name, record[name]])),
     fo_mss: record.fastopenMss > 0 ? record.fastopenMss : undefined,
     fo_syn_drops: record.synDrops > 0 ? record.synDrops : undefined,
     fo_syn_drop_ts: record.synDrops > 0 ? Number(seconds(record.synDropAge)) : undefined,
