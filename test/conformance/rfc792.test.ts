@@ -43,7 +43,7 @@ const ipOf = (frame: Frame) => new DataView(frame.bytes.buffer, ETHERNET.SIZE);
 const icmpOf = (frame: Frame) => frame.bytes.slice(ETHERNET.SIZE + IPV4.SIZE);
 
 describe('echo', () => {
-  test('[1122-3.2.2.6a, 1122-3.2.2.6c, 1122-3.2.2.6d, 792-echo] the reply comes from the address that was asked, with the same id, sequence, data and code', () => {
+  test('[1122-3.2.2.6a, 1122-3.2.2.6c, 1122-3.2.2.6d, 792-echo, 1122-3.1a] the reply comes from the address that was asked, with the same id, sequence, data and code', () => {
     const { cable, receive } = target();
     const data = Uint8Array.from({ length: 40 }, (_, i) => 255 - i);
     receive({ tos: 0x10 }, icmpMessage(8, 9, 0x1234_5678, data));
@@ -80,8 +80,10 @@ describe('echo', () => {
   test('[1122-3.2.2a, 1122-3.2.2.7, 1122-3.2.2.9b] an unknown type is dropped in silence (RFC 1122 §3.2.2)', () => {
     const { cable, receive, drops } = target();
     receive({}, icmpMessage(42, 0, 0, new Uint8Array(8)));
+    // Address mask and information requests.
     receive({}, icmpMessage(17, 0, 0, new Uint8Array(8)));
-    expect(drops()).toEqual({ icmp_unknown_type: 2 });
+    receive({}, icmpMessage(15, 0, 0, new Uint8Array(8)));
+    expect(drops()).toEqual({ icmp_unknown_type: 3 });
     expect(cable.frames).toEqual([]);
   });
 });
