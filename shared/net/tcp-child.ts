@@ -68,6 +68,7 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
   child.localPort = request.localPort;
   child.remoteAddress = request.remoteAddress;
   child.remotePort = request.remotePort;
+  child.savedSyn = request.savedSyn;
   child.addressLocked = listener.addressLocked;
   tcp.bindTo(child, request.localPort);
   child.state = 'SYN_RECV';

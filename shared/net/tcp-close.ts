@@ -261,6 +261,7 @@ export function tcpDisconnect(sk: TcpSock): void {
 function forgetFastopen(sk: TcpSock): void {
   removeFastopen(sk, false);
   sk.fastopenReq = undefined;
+  sk.savedSyn = undefined;
   sk.deferConnect = sk.connecting = false;
   sk.synFastopen = sk.synFastopenExp = sk.synFastopenCh = sk.synData = sk.synDataAcked = false;
   sk.fastopenClientFail = 0;

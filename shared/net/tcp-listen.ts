@@ -78,6 +78,7 @@ export class RequestSock {
   cause = 0;
   /** Of a Fast Open child that waits for its ACK; the child until it is accepted (tfo_listener, req->sk). */
   tfoListener = false;
+  savedSyn: Uint8Array | undefined = undefined;
   child: TcpSock | undefined = undefined;
   /** A RST ended it: when its place in the queue is free again. */
   abortedUntil = 0;
@@ -288,6 +289,7 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
   request.sntIsn = isn ?? secureIsn(tcp, request);
   const cookie = new FastopenCookie();
   cookie.take(tcp.received);
+  request.savedSyn = recordSyn(listener, skb);
   const child = tryFastopen(request, skb, cookie);
   if (child !== undefined) {
     sendSynAck(request, false, cookie);
@@ -316,6 +318,13 @@ function synFloodAction(listener: TcpSock, accept: AcceptQueue): boolean {
     if (trace.on) trace.mark('tcp_syn_flood_action', listener.cause, { port: listener.localPort, action });
   }
   return mode !== 0;
+}
+
+/** Headers of the SYN, where the listener keeps them (tcp_reqsk_record_syn). */
+function recordSyn(listener: TcpSock, skb: SkBuff): Uint8Array | undefined {
+  if (listener.saveSyn === 0) return undefined;
+  const from = listener.saveSyn === 2 ? skb.macHeader : skb.networkHeader;
+  return skb.bytes.slice(from, skb.transportHeader + segmentOf(skb).headerLength);
 }
 
 /** Without cookies the last quarter of the backlog is for peers that proved to be there; none is known to be. */

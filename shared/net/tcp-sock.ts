@@ -328,6 +328,9 @@ export class TcpSock extends Sock {
   // Listening.
   accept: AcceptQueue | undefined = undefined;
   deferAccept = 0;
+  /** TCP_SAVE_SYN: headers of SYNs are kept for TCP_SAVED_SYN; 2: with the link header. */
+  saveSyn = 0;
+  savedSyn: Uint8Array | undefined = undefined;
 
   constructor(host: Host, proto: Proto, tcp: Tcp, timers: TcpTimerHandlers) {
     super(host, { family: 'inet', type: 'stream', proto, protocol: 6 });

@@ -134,6 +134,10 @@ function setNumber(sk: TcpSock, name: string, value: number): Errno | undefined 
       if (value < 0) return 'EINVAL';
       sk.userTimeout = value * 1_000;
       return undefined;
+    case 'TCP_SAVE_SYN':
+      if (!within(value, 0, 2)) return 'EINVAL';
+      sk.saveSyn = value;
+      return undefined;
     case 'TCP_RTO_MAX_MS':
       if (!within(value * 1_000, RTO_MAX_LEAST, RTO_MAX)) return 'EINVAL';
       sk.rtoMax = value * 1_000;
@@ -201,6 +205,13 @@ function setFastopen(sk: TcpSock, name: string, value: number): Errno | undefine
   if (sk.state !== 'CLOSE') return 'EINVAL';
   sk.fastopenConnect = value === 1;
   return undefined;
+}
+
+/** Told once. */
+function takeSavedSyn(sk: TcpSock): Uint8Array {
+  const saved = sk.savedSyn ?? new Uint8Array(0);
+  sk.savedSyn = undefined;
+  return saved;
 }
 
 /** The extended form may be for a network, and for one interface. */
@@ -309,6 +320,10 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
       return Number(sk.receiveInq);
     case 'TCP_USER_TIMEOUT':
       return sk.userTimeout / 1_000;
+    case 'TCP_SAVE_SYN':
+      return sk.saveSyn;
+    case 'TCP_SAVED_SYN':
+      return takeSavedSyn(sk);
     case 'TCP_RTO_MAX_MS':
       return sk.rtoMax / 1_000;
     case 'TCP_FASTOPEN':
