@@ -4,6 +4,7 @@ import { addRoute, ip } from '../cable.ts';
 import { sendUdp } from '../datagram.ts';
 import { arpFrame, ipPacket } from '../frames.ts';
 import {
+  type Counter,
   DropBench,
   type DropRecipes,
   MAC_EVERYBODY,
@@ -263,6 +264,12 @@ export const FRAGMENT_DROPS: DropRecipes = {
   ],
 };
 
+/** A number of `conntrack -S`. */
+const conntrackCounter = (name: string): Counter => ({
+  command: 'conntrack -S',
+  number: new RegExp(` ${name}=(\\d+)`),
+});
+
 export const NETFILTER_DROPS: DropRecipes = {
   netfilter_drop: [
     {
@@ -279,7 +286,7 @@ export const NETFILTER_DROPS: DropRecipes = {
   conntrack_full: [
     {
       when: 'nf_conntrack_max connections are tracked',
-      counter: NO_COUNTER,
+      counter: conntrackCounter('drop'),
       make: (watch) => {
         const bench = new DropBench(watch);
         bench.iptables('filter', '-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT');
@@ -297,7 +304,7 @@ export const NETFILTER_DROPS: DropRecipes = {
   nat_no_port: [
     {
       when: 'two connections need the one port that the rule has',
-      counter: NO_COUNTER,
+      counter: conntrackCounter('insert_failed'),
       make: (watch) => {
         const bench = router(watch);
         addRoute(bench.host, '192.0.2.0/24 via 10.0.1.2 dev eth1');
