@@ -236,7 +236,8 @@ function newPair(random: Random, seed: number): Pair {
     assert(dev !== undefined, 'both have a card');
     if (random.below(2) === 0) host.devices.setMtu(dev, MTU_LEAST + random.below(1_501 - MTU_LEAST));
     for (const name of OFFLOADS) if (random.below(4) === 0) dev.features[name] = false;
-    host.sysctl.set('net.ipv4.tcp_ecn', String(random.below(3)));
+    host.sysctl.set('net.ipv4.tcp_ecn', String(random.below(6)));
+    host.sysctl.set('net.ipv4.tcp_ecn_option', String(random.below(4)));
     for (const name of ['sack', 'timestamps', 'window_scaling'])
       if (random.below(4) === 0) host.sysctl.set(`net.ipv4.tcp_${name}`, '0');
     if (random.below(3) === 0) host.sysctl.set('net.ipv4.tcp_congestion_control', 'reno');
