@@ -55,6 +55,12 @@ export class AckState {
   lastSackt = -1;
   /** Delivered before the newest segment that this ACK covers was sent; -1: no sample. */
   priorDelivered = -1;
+  /** When that was, -1 for none; how long the sending took since; whether the program was slow, or it was sent twice. */
+  priorAt = -1;
+  interval = 0;
+  appLimited = false;
+  isRetrans = false;
+  lastEndSeq = 0;
   /** Sequence numbers newly known to have arrived. */
   deliveredBytes = 0;
   /** The tightest round trip sample of this ACK, -1 for none. */
@@ -65,6 +71,8 @@ export class AckState {
     this.rexmit = 'none';
     this.reord = sndNxt;
     this.deliveredBytes = 0;
-    this.firstSackt = this.lastSackt = this.priorDelivered = this.rtt = -1;
+    this.firstSackt = this.lastSackt = this.priorDelivered = this.priorAt = this.rtt = -1;
+    this.interval = this.lastEndSeq = 0;
+    this.appLimited = this.isRetrans = false;
   }
 }

@@ -10,10 +10,12 @@ import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
 import { congControl, slowStartAfterIdleCheck } from './tcp-congestion.ts';
 import { accecnMode, ecnMode } from './tcp-ecn.ts';
 import { chronoStop } from './tcp-info.ts';
-import { fastretransAlert, removeRenoSacks, xmitRecovery } from './tcp-loss.ts';
+import { fastretransAlert, xmitRecovery } from './tcp-loss.ts';
 import { shouldExpandSndbuf, sndbufExpand, syncMss } from './tcp-mss.ts';
 import { mtupProbeAcked } from './tcp-mtu-probe.ts';
+import { removeRenoSacks } from './tcp-newreno.ts';
 import { setCount, trimHead, unlinkSent } from './tcp-queue.ts';
+import { rateDelivered, rateGen } from './tcp-rate.ts';
 import { processTlpAck, rackAdvance, rackUpdateReoWnd, rearmRto, scheduleLossProbe } from './tcp-recovery.ts';
 import { ackUpdateRtt } from './tcp-rtt.ts';
 import { checkSackReordering, highestSackSeq, sacktagWriteQueue } from './tcp-sack.ts';
@@ -145,7 +147,7 @@ function noteAcked(sk: TcpSock, segment: Segment, seq: number, count: number, st
     if (seqBefore(seq, state.reord)) state.reord = seq;
     if (!seqAfter(segment.endSeq, sk.highSeq)) state.flag |= ACK_FLAG.ORIG_SACK_ACKED;
   }
-  if (state.priorDelivered < segment.delivered) state.priorDelivered = segment.delivered;
+  rateDelivered(sk, segment, state);
 }
 
 /** A retransmission whose echo is older than it was needless: it says nothing about time (tcp_skb_spurious_retrans). */
@@ -296,7 +298,7 @@ export function tcpAck(sk: TcpSock, segment: Segment, flag: number): AckAnswer {
   if (isDubious(sk, state.flag)) fastretransAlert(sk, priorSndUna, dupacksOf(segment, state.flag), state);
   if ((state.flag & ACK_FLAG.SET_XMIT_TIMER) !== 0 && !scheduleLossProbe(sk, true)) rearmRto(sk);
   const delivered = newlyDelivered(sk, priorDelivered, marked, state.flag);
-  if (delivered > 0) sk.deliveredAt = sk.rcvTstamp;
+  rateGen(sk, delivered, sk.isSackReneg, state);
   congControl(sk, delivered, sk.lost - priorLost, state.flag);
   xmitRecovery(sk, state);
   return 'ok';

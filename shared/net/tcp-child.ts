@@ -39,6 +39,8 @@ function inheritOptions(child: TcpSock, listener: TcpSock): void {
   child.keepaliveIntvl = listener.keepaliveIntvl;
   child.keepaliveProbes = listener.keepaliveProbes;
   child.rtoMax = listener.rtoMax;
+  child.rtoMin = listener.rtoMin;
+  child.delackMax = listener.delackMax;
   child.linger2 = listener.linger2;
   child.notsentLowat = listener.notsentLowat;
   child.rcvlowat = listener.rcvlowat;

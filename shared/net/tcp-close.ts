@@ -96,7 +96,7 @@ export function tcpFin(sk: TcpSock): void {
     case 'SYN_RECV':
     case 'ESTABLISHED':
       setState(sk, 'CLOSE_WAIT');
-      sk.ackPingpong = 1;
+      sk.ackPingpong = sk.tcp.sysctl.pingpongThresh.value;
       break;
     case 'FIN_WAIT1':
       // Both closed at once: acknowledge theirs, ours is still to be acknowledged.

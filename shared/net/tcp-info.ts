@@ -5,6 +5,7 @@ import { CE, ECN, ECT_0, ECT_1 } from './tcp-accecn-state.ts';
 import type { Tcp } from './tcp-host.ts';
 import type { RequestSock } from './tcp-listen.ts';
 import type { TimeWaitSock } from './tcp-minisocks.ts';
+import { deliveryRate, jiffiesSince } from './tcp-rate.ts';
 import type { TcpSock, TcpState } from './tcp-sock.ts';
 
 /** Numbers of the states in tcp_info and /proc/net/tcp. */
@@ -29,7 +30,7 @@ const CHRONO_RANK: Readonly<Record<Chrono, number>> = { none: 0, busy: 1, rwnd: 
 
 function chronoSet(sk: TcpSock, chrono: Chrono): void {
   const now = sk.host.clock.now();
-  const past = now - sk.chronoAt;
+  const past = jiffiesSince(sk, sk.chronoAt);
   if (sk.chrono === 'busy') sk.busyTime += past;
   else if (sk.chrono === 'rwnd') sk.rwndLimitedTime += past;
   else if (sk.chrono === 'sndbuf') sk.sndbufLimitedTime += past;
@@ -50,9 +51,8 @@ export function chronoStop(sk: TcpSock, chrono: Chrono): void {
 
 /** struct tcp_info, names without tcpi_; times as there: rtt and rto in microseconds, last_* in milliseconds. */
 export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> {
-  const now = sk.host.clock.now();
-  const since = (at: number): number => (at === 0 ? 0 : Math.floor((now - at) / 1_000));
-  const running = (chrono: Chrono): number => (sk.chrono === chrono ? now - sk.chronoAt : 0);
+  const since = (at: number): number => (at === 0 ? 0 : jiffiesSince(sk, at) / 1_000);
+  const running = (chrono: Chrono): number => (sk.chrono === chrono ? jiffiesSince(sk, sk.chronoAt) : 0);
   const rwnd = sk.rwndLimitedTime + running('rwnd');
   const sndbuf = sk.sndbufLimitedTime + running('sndbuf');
   const options =
@@ -62,7 +62,6 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     ((sk.ecnFlags & ECN.ANY) !== 0 ? 8 : 0) |
     ((sk.ecnFlags & ECN.SEEN) !== 0 ? 16 : 0) |
     (sk.synDataAcked ? 32 : 0);
-  const seconds = Math.max((sk.busyTime + running('busy')) / 1e6, 1e-6);
   return {
     state: TCP_STATE_NUMBER[sk.state],
     ca_state: CA_STATE_NUMBER[sk.caState],
@@ -106,7 +105,8 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     min_rtt: sk.minRttValue[0] ?? 0,
     data_segs_in: sk.dataSegsIn,
     data_segs_out: sk.dataSegsOut,
-    delivery_rate: Math.floor(sk.bytesAcked / seconds),
+    delivery_rate: deliveryRate(sk),
+    delivery_rate_app_limited: Number(sk.rateAppLimited),
     busy_time: sk.busyTime + running('busy') + rwnd + sndbuf,
     rwnd_limited: rwnd,
     sndbuf_limited: sndbuf,
@@ -120,6 +120,9 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     rcv_ooopack: sk.rcvOooPack,
     snd_wnd: sk.sndWnd,
     rcv_wnd: sk.rcvWnd,
+    total_rto: sk.totalRto,
+    total_rto_recoveries: sk.totalRtoRecoveries,
+    total_rto_time: Math.floor((sk.totalRtoTime + (sk.rtoStamp === 0 ? 0 : jiffiesSince(sk, sk.rtoStamp))) / 1_000),
     ...accecnInfo(sk),
   };
 }

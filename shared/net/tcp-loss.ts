@@ -1,7 +1,7 @@
 /**
  * What ACKs say about loss: the states Open, Disorder, CWR, Recovery and Loss (Linux: tcp_fastretrans_alert), with undo
  * when it turns out that nothing was lost, F-RTO (RFC 5682), and NewReno (RFC 6582) for peers without SACK.
- * Left out: tcp_recovery=0 (RFC 6675's counting; RACK's duplicate threshold covers it), MTU probing.
+ * With tcp_recovery=0 losses are told by counting (RFC 6675, tcp-scoreboard.ts) instead of by time. Left out: MTU probing.
  */
 
 import { seqAfter, seqBefore } from '../header/tcp.ts';
@@ -17,11 +17,13 @@ import {
 } from './tcp-congestion.ts';
 import { currentMss } from './tcp-mss.ts';
 import { mtupProbeLost } from './tcp-mtu-probe.ts';
+import { addRenoSack, newrenoMarkLost } from './tcp-newreno.ts';
 import { pushPending } from './tcp-output.ts';
-import { fragmentSegment } from './tcp-queue.ts';
+import { jiffiesSince } from './tcp-rate.ts';
 import { rackMarkLost, rackTimeLeft } from './tcp-recovery.ts';
 import { nonCongestionLossRetransmit, xmitRetransmitQueue } from './tcp-retransmit.ts';
 import { checkSackReordering } from './tcp-sack.ts';
+import { forceFastRetransmit, isRack, timeToRecover, updateScoreboard } from './tcp-scoreboard.ts';
 import { SACKED, type Segment } from './tcp-segment.ts';
 import { inCwndReduction, NAGLE, packetsInFlight, type TcpSock, windowEnd } from './tcp-sock.ts';
 import { rearmForReneging } from './tcp-timer.ts';
@@ -64,7 +66,11 @@ function initUndo(sk: TcpSock): void {
 
 /** The original was only late: its echo is older than the first retransmission (tcp_packet_delayed). */
 function packetDelayed(sk: TcpSock): boolean {
-  if (sk.retransStamp === 0) return sk.state !== 'SYN_SENT';
+  if (sk.retransStamp === 0) {
+    // Nothing was sent again yet, unless the stamp was taken away: keepsRecovery does so without SACK, the SYN's ACK, too.
+    if (!sk.sackOk && !seqBefore(sk.sndUna, sk.highSeq)) return false;
+    return sk.state !== 'SYN_SENT';
+  }
   if (!sk.sawTstamp || sk.rcvTsecr === 0) return false;
   return ((sk.rcvTsecr - Math.floor(sk.retransStamp / 1_000)) | 0) < 0;
 }
@@ -208,7 +214,7 @@ function timeoutMarkLost(sk: TcpSock): void {
   for (let segment = head; segment !== undefined; segment = segment.next) {
     if (reneg) segment.sacked &= ~SACKED.ACKED;
     // Sent but lately: not lost yet.
-    else if (segment !== head && sk.sackOk && rackTimeLeft(sk, segment, 0) > 0) continue;
+    else if (segment !== head && isRack(sk) && sk.sackOk && rackTimeLeft(sk, segment, 0) > 0) continue;
     markLost(sk, segment);
   }
   sk.retransmitHint = undefined;
@@ -222,51 +228,20 @@ function checkReneging(sk: TcpSock, ack: AckState): boolean {
   return true;
 }
 
-/** Without SACK, duplicate ACKs stand for segments that left the network (tcp_add_reno_sack). */
-function addRenoSack(sk: TcpSock, dupacks: number): void {
-  if (dupacks === 0) return;
-  const before = sk.sackedOut;
-  sk.sackedOut += dupacks;
-  limitRenoSacked(sk, 0);
-  const delivered = sk.sackedOut - before;
-  if (delivered > 0) sk.delivered += delivered;
-}
-
-function limitRenoSacked(sk: TcpSock, addend: number): void {
-  const holes = Math.min(Math.max(sk.lostOut, 1), sk.packetsOut);
-  if (sk.sackedOut + holes <= sk.packetsOut) return;
-  sk.sackedOut = sk.packetsOut - holes;
-  sk.reordering = Math.min(sk.packetsOut + addend, sk.tcp.sysctl.maxReordering.value);
-  sk.reordSeen++;
-  sk.host.snmp.TcpExtTCPRenoReorder++;
-}
-
-/** Segments were acknowledged; so many of the duplicate ACKs are accounted for (tcp_remove_reno_sacks). */
-export function removeRenoSacks(sk: TcpSock, acked: number): void {
-  if (acked > 0) {
-    sk.delivered += Math.max(acked - sk.sackedOut, 1);
-    sk.sackedOut = acked - 1 >= sk.sackedOut ? 0 : sk.sackedOut - (acked - 1);
-  }
-  limitRenoSacked(sk, acked);
-}
-
-/** NewReno: the first segment is lost at the threshold, and at every partial ACK (tcp_newreno_mark_lost). */
-function newrenoMarkLost(sk: TcpSock, advanced: boolean): void {
-  const before = sk.caState === 'Open' || sk.caState === 'Disorder' || sk.caState === 'CWR';
-  if (!((before && sk.sackedOut >= sk.reordering) || (sk.caState === 'Recovery' && advanced))) return;
-  const head = sk.rtxQueue.head;
-  if (head === undefined || (head.sacked & SACKED.LOST) !== 0) return;
-  const mss = head.mss || currentMss(sk);
-  if (head.count > 1 && head.length > mss) fragmentSegment(sk, sk.rtxQueue, head, mss, mss);
-  markLost(sk, head);
-}
-
 function identifyPacketLoss(sk: TcpSock, ack: AckState): void {
   if (sk.rtxQueue.head === undefined) return;
   if (!sk.sackOk) return newrenoMarkLost(sk, (ack.flag & ACK_FLAG.SND_UNA_ADVANCED) !== 0);
+  if (!isRack(sk)) return;
   const before = sk.retransOut;
   if (rackMarkLost(sk)) ack.flag &= ~ACK_FLAG.SET_XMIT_TIMER;
   if (before > sk.retransOut) ack.flag |= ACK_FLAG.LOST_RETRANS;
+}
+
+/** A recovery from a time-out is over: for tcp_info (tcp_update_rto_time). */
+function updateRtoTime(sk: TcpSock): void {
+  if (sk.rtoStamp === 0) return;
+  sk.totalRtoTime += jiffiesSince(sk, sk.rtoStamp);
+  sk.rtoStamp = 0;
 }
 
 /** F-RTO and slow start after a time-out (tcp_process_loss). */
@@ -307,6 +282,8 @@ export function fastretransAlert(sk: TcpSock, priorSndUna: number, dupacks: numb
   const advanced = (ack.flag & ACK_FLAG.SND_UNA_ADVANCED) !== 0;
   if (sk.packetsOut === 0 && sk.sackedOut > 0) sk.sackedOut = 0;
   if (ece) sk.priorSsthresh = 0;
+  let count = dupacks > 0 || ((ack.flag & ACK_FLAG.DATA_SACKED) !== 0 && forceFastRetransmit(sk));
+  let fast = false;
   if (checkReneging(sk, ack)) return;
   if (sk.caState === 'Open') sk.retransStamp = 0;
   else if (!seqBefore(sk.sndUna, sk.highSeq)) {
@@ -326,23 +303,31 @@ export function fastretransAlert(sk: TcpSock, priorSndUna: number, dupacks: numb
     case 'Recovery':
       if (!advanced) {
         if (!sk.sackOk) addRenoSack(sk, dupacks);
-      } else if (tryUndoPartial(sk, priorSndUna)) return;
+      } else {
+        if (tryUndoPartial(sk, priorSndUna)) return;
+        // A partial ACK: what it leaves is lost, if enough lies behind it.
+        if (sk.undoMarker !== 0) count = forceFastRetransmit(sk);
+      }
       if (tryUndoDsack(sk)) tryToOpen(sk, ack.flag);
       identifyPacketLoss(sk, ack);
       if ((sk.caState as string) !== 'Recovery') {
-        if (sk.lostOut === 0) return;
+        if (!timeToRecover(sk)) return;
         enterRecovery(sk, ece);
       }
       break;
     case 'Loss':
       processLoss(sk, ack, dupacks);
+      if ((sk.caState as string) !== 'Loss') updateRtoTime(sk);
       identifyPacketLoss(sk, ack);
       if ((sk.caState as string) !== 'Open' && (ack.flag & ACK_FLAG.LOST_RETRANS) === 0) return;
       if (!openOrRecover(sk, ack, dupacks, advanced, ece)) return;
+      fast = true;
       break;
     default:
       if (!openOrRecover(sk, ack, dupacks, advanced, ece)) return;
+      fast = true;
   }
+  if (count && !isRack(sk)) updateScoreboard(sk, fast);
   ack.rexmit = 'lost';
 }
 
@@ -354,7 +339,7 @@ function openOrRecover(sk: TcpSock, ack: AckState, dupacks: number, advanced: bo
   }
   if (sk.caState === 'Open' || sk.caState === 'Disorder') tryUndoDsack(sk);
   identifyPacketLoss(sk, ack);
-  if (sk.lostOut === 0) {
+  if (!timeToRecover(sk)) {
     tryToOpen(sk, ack.flag);
     return false;
   }

@@ -89,6 +89,7 @@ export function fragmentSegment(
   rest.sentAt = segment.sentAt;
   rest.delivered = segment.delivered;
   rest.deliveredAt = segment.deliveredAt;
+  rest.appLimited = segment.appLimited;
   rest.firstSentAt = segment.firstSentAt;
   rest.inFlight = segment.inFlight;
   splitTimestamp(segment, rest);

@@ -11,7 +11,7 @@ import { spuriousRetransmission } from './tcp-accecn.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpFin } from './tcp-close.ts';
 import { ecnAcceptCwr, ecnCheckCe } from './tcp-ecn.ts';
-import { chargeReceived, unchargeReceived } from './tcp-memory.ts';
+import { chargeReceived, unchargeReceived, underMemoryPressure } from './tcp-memory.ts';
 import { rmemSchedule, tryCoalesce } from './tcp-prune.ts';
 import { dataReceived, growWindow, measureRcvMss } from './tcp-rcvbuf.ts';
 import { dsackExtend, dsackSet, sackNewOfo, sackRemove } from './tcp-sack-blocks.ts';
@@ -21,7 +21,15 @@ import { scheduleAck } from './tcp-transmit.ts';
 import { enterQuickackMode } from './tcp-validate.ts';
 import { fastPathCheck } from './tcp-window.ts';
 
-/** Tell the program that there is something to read. */
+/** As much as `target` to read, or less where waiting for more would be in vain (tcp_epollin_ready). */
+export function epollinReady(sk: TcpSock, target: number): boolean {
+  const available = (sk.rcvNxt - sk.copiedSeq) | 0;
+  if (available <= 0) return false;
+  if (available >= target || underMemoryPressure(sk)) return true;
+  return sk.receiveMemory > sk.rcvbuf - (sk.rcvbuf >> 3) || receiveWindow(sk) <= sk.rcvMss;
+}
+
+/** Tell the program that there is something to read; who polls looks at SO_RCVLOWAT, who reads has taken what there was. */
 export function dataReady(sk: TcpSock): void {
   if (!sk.dead) sk.tcp.wake(sk, POLL.IN);
 }

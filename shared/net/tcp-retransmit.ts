@@ -18,7 +18,7 @@ const FRAGS_MAX = 17;
 
 /** Small segments that follow go with it, as long as they fit (tcp_retrans_try_collapse). */
 function tryCollapse(sk: TcpSock, to: Segment, space: number): void {
-  if (to.count > 1 || (to.flags & TCP_FLAG.SYN) !== 0) return;
+  if (sk.tcp.sysctl.retransCollapse.value === 0 || to.count > 1 || (to.flags & TCP_FLAG.SYN) !== 0) return;
   space -= to.length;
   for (let next = to.next; next !== undefined; next = to.next) {
     const joinable = next.count <= 1 && (next.sacked & SACKED.ACKED) === 0 && !to.endOfRecord && next.length > 0;

@@ -6,6 +6,7 @@ import { seqAfter, seqBefore } from '../header/tcp.ts';
 import { SACK_BLOCKS_MAX, type TcpOptions } from '../header/tcp-options.ts';
 import { ACK_FLAG, type AckState } from './tcp-ack-state.ts';
 import { fragmentSegment } from './tcp-queue.ts';
+import { rateDelivered } from './tcp-rate.ts';
 import { rackAdvance } from './tcp-recovery.ts';
 import { ANY_RETRANS, SACKED, type Segment } from './tcp-segment.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -139,7 +140,7 @@ function tagOne(sk: TcpSock, segment: Segment, dup: boolean, ack: AckState): voi
     sk.sackedOut += count;
     sk.delivered += count;
     sk.tsorted.remove(segment);
-    if (ack.priorDelivered < segment.delivered) ack.priorDelivered = segment.delivered;
+    rateDelivered(sk, segment, ack);
     if (!seqBefore(seq, highestSackSeqOrUna(sk))) sk.highestSack = segment.next;
   }
   if (dup && (segment.sacked & SACKED.RETRANS) !== 0) {

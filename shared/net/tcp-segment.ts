@@ -45,6 +45,8 @@ export class Segment {
   /** What had been delivered when it was sent, for rate samples (tcp_rate_skb_sent). */
   delivered = 0;
   deliveredAt = 0;
+  /** It was sent while the program had nothing more (is_app_limited). */
+  appLimited = false;
   firstSentAt = 0;
   inFlight = 0;
   /** MSG_EOR: nothing may be appended. */
@@ -72,7 +74,7 @@ export class SegmentPool {
   release(segment: Segment): void {
     if (segment.skb !== undefined) segment.skb.control = undefined;
     segment.skb = segment.next = segment.prev = segment.tsNext = segment.tsPrev = undefined;
-    segment.tsorted = segment.endOfRecord = segment.stampAck = false;
+    segment.appLimited = segment.tsorted = segment.endOfRecord = segment.stampAck = false;
     segment.seq = segment.endSeq = segment.flags = segment.ack = segment.window = segment.urgent = segment.tos = 0;
     segment.headerLength = segment.sacked = segment.count = segment.mss = segment.sentAt = 0;
     segment.delivered = segment.deliveredAt = segment.firstSentAt = segment.inFlight = 0;

@@ -17,6 +17,7 @@ import { chargeQueued, memorySchedule, moderateSndbuf } from './tcp-memory.ts';
 import { currentMss, forcedPush, sizeGoal } from './tcp-mss.ts';
 import { markPush, pushPending, tsqHandler, writeXmit } from './tcp-output.ts';
 import { entail, newSegment } from './tcp-queue.ts';
+import { rateCheckAppLimited } from './tcp-rate.ts';
 import type { Segment } from './tcp-segment.ts';
 import { NAGLE, stateIs, type TcpSock } from './tcp-sock.ts';
 import { txTimestampCall } from './tcp-timestamping.ts';
@@ -222,6 +223,7 @@ export function sendmsg(sk: TcpSock, bytes: Uint8Array, options: SendOptions): R
     return refused;
   }
   const mss = currentMss(sk);
+  rateCheckAppLimited(sk);
   call.bytes = bytes;
   call.copied = 0;
   call.goal = (flags & MSG.OOB) !== 0 ? mss : sizeGoal(sk, mss);

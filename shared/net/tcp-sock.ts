@@ -306,6 +306,15 @@ export class TcpSock extends Sock {
   delivered = 0;
   deliveredAt: Micros = 0;
   firstSentAt: Micros = 0;
+  /** Delivered when the program's pause will be over (app_limited); 0: it keeps the pipe full. */
+  appLimited = 0;
+  rateDelivered = 0;
+  rateInterval: Micros = 0;
+  rateAppLimited = false;
+  /** Recoveries from time-outs, time spent in them, and since when this one lasts; 0: none does. */
+  totalRtoRecoveries = 0;
+  totalRtoTime: Micros = 0;
+  rtoStamp: Micros = 0;
   lost = 0;
   deliveredCe = 0;
   totalRetrans = 0;

@@ -11,7 +11,17 @@ import { setMd5Key } from './tcp-md5.ts';
 import { syncMss } from './tcp-mss.ts';
 import { pushPendingFrames } from './tcp-output.ts';
 import { cleanupRbuf } from './tcp-recvmsg.ts';
-import { NAGLE, RTO_MAX, RTO_MAX_LEAST, stateIs, type TcpSock, tsClock } from './tcp-sock.ts';
+import {
+  DELACK_MAX,
+  NAGLE,
+  RTO_MAX,
+  RTO_MAX_LEAST,
+  RTO_MIN,
+  stateIs,
+  type TcpSock,
+  TIMEOUT_MIN,
+  tsClock,
+} from './tcp-sock.ts';
 import { keepaliveTimeWhen, setKeepalive } from './tcp-timer.ts';
 import { inPingpongMode } from './tcp-transmit.ts';
 import { spaceFromWin } from './tcp-window.ts';
@@ -142,6 +152,14 @@ function setNumber(sk: TcpSock, name: string, value: number): Errno | undefined 
       if (!within(value * 1_000, RTO_MAX_LEAST, RTO_MAX)) return 'EINVAL';
       sk.rtoMax = value * 1_000;
       return undefined;
+    case 'TCP_RTO_MIN_US':
+      if (!within(value, TIMEOUT_MIN, RTO_MIN)) return 'EINVAL';
+      sk.rtoMin = sk.host.jiffies.whole(value);
+      return undefined;
+    case 'TCP_DELACK_MAX_US':
+      if (!within(value, TIMEOUT_MIN, DELACK_MAX)) return 'EINVAL';
+      sk.delackMax = sk.host.jiffies.whole(value);
+      return undefined;
     case 'TCP_FASTOPEN':
     case 'TCP_FASTOPEN_CONNECT':
     case 'TCP_FASTOPEN_NO_COOKIE':
@@ -233,14 +251,14 @@ function setFastopenKey(sk: TcpSock, value: SockoptValue): Errno | undefined {
 
 function setQuickack(sk: TcpSock, value: number): void {
   if (value === 0) {
-    sk.ackPingpong = 1;
+    sk.ackPingpong = sk.tcp.sysctl.pingpongThresh.value;
     return;
   }
   sk.ackPingpong = 0;
   if (!stateIs(sk, 'ESTABLISHED', 'CLOSE_WAIT') || (sk.ackPending & ACK_PENDING.SCHED) === 0) return;
   sk.ackPending |= ACK_PENDING.PUSHED;
   cleanupRbuf(sk, 1);
-  if ((value & 1) === 0) sk.ackPingpong = 1;
+  if ((value & 1) === 0) sk.ackPingpong = sk.tcp.sysctl.pingpongThresh.value;
 }
 
 function setWindowClamp(sk: TcpSock, value: number): Errno | undefined {
@@ -326,6 +344,10 @@ export function getTcpOption(sk: TcpSock, level: string, name: string): Result<S
       return takeSavedSyn(sk);
     case 'TCP_RTO_MAX_MS':
       return sk.rtoMax / 1_000;
+    case 'TCP_RTO_MIN_US':
+      return sk.rtoMin;
+    case 'TCP_DELACK_MAX_US':
+      return sk.delackMax;
     case 'TCP_FASTOPEN':
       return sk.fastopenQueue.max;
     case 'TCP_FASTOPEN_CONNECT':

@@ -6,8 +6,8 @@
 import type { Micros } from '../platform.ts';
 import type { Route } from './route.ts';
 import { tcpRtoMin } from './route-metrics.ts';
-import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpDone, tcpWriteError } from './tcp-close.ts';
+import { delackTimer } from './tcp-delack.ts';
 import { fastopenSynackTimer } from './tcp-fastopen.ts';
 import { detectBlackhole } from './tcp-fastopen-client.ts';
 import { enterLoss } from './tcp-loss.ts';
@@ -19,8 +19,6 @@ import { rackReoTimeout, sendLossProbe } from './tcp-recovery.ts';
 import { retransmitSegment } from './tcp-retransmit.ts';
 import { setRto } from './tcp-rtt.ts';
 import {
-  ATO_MIN,
-  DELACK_MIN,
   INFINITE_SSTHRESH,
   type PendingTimer,
   RESOURCE_PROBE_INTERVAL,
@@ -31,7 +29,7 @@ import {
   TIMEOUT_INIT,
   TIMEWAIT_LEN,
 } from './tcp-sock.ts';
-import { inPingpongMode, sendAck, sendActiveReset } from './tcp-transmit.ts';
+import { sendAck, sendActiveReset } from './tcp-transmit.ts';
 
 /** RFC 1122's alive orphans: tries before a dead end gives up (tcp_orphan_retries). */
 const ORPHAN_RETRIES = 8;
@@ -209,8 +207,7 @@ function retransmitTimer(sk: TcpSock): void {
   if (writeTimeout(sk)) return;
   if (sk.retransmits === 0) countFailure(sk);
   enterLoss(sk);
-  sk.retransmits++;
-  sk.totalRto++;
+  updateRtoStats(sk);
   if (sk.rtxQueue.head === undefined) return;
   if (retransmitSegment(sk, sk.rtxQueue.head, 1, 'timeout') === 'NET_XMIT_DROP') {
     // Our own queue is full: senders fight for it without haste.
@@ -220,21 +217,31 @@ function retransmitTimer(sk: TcpSock): void {
   backOff(sk);
 }
 
-/** Few segments in flight, after slow start: no stream of duplicate ACKs will repair a loss (tcp_stream_is_thin). */
+/** tcp_update_rto_stats. */
+function updateRtoStats(sk: TcpSock): void {
+  if (sk.retransmits === 0) {
+    sk.totalRtoRecoveries++;
+    sk.rtoStamp = Math.max(1, sk.host.clock.now());
+  }
+  sk.retransmits++;
+  sk.totalRto++;
+}
+
+/** Too little is under way for three duplicate ACKs (tcp_stream_is_thin). */
 function isThin(sk: TcpSock): boolean {
-  const wanted = sk.thinLinearTimeouts || sk.tcp.sysctl.thinLinearTimeouts.value !== 0;
-  return wanted && sk.packetsOut < THIN_PACKETS && sk.sndSsthresh < INFINITE_SSTHRESH;
+  return sk.packetsOut < THIN_PACKETS && sk.sndSsthresh < INFINITE_SSTHRESH;
 }
 
 function backOff(sk: TcpSock): void {
-  if (sk.state === 'ESTABLISHED' && sk.retransmits <= THIN_LINEAR_RETRIES && isThin(sk)) {
+  const { sysctl } = sk.tcp;
+  const linear = sk.thinLinearTimeouts || sysctl.thinLinearTimeouts.value !== 0;
+  if (sk.state === 'ESTABLISHED' && linear && isThin(sk) && sk.retransmits <= THIN_LINEAR_RETRIES) {
+    // Only a time-out will repair a thin stream: it does not get slower for a while.
     sk.backoff = 0;
     setRto(sk);
-    sk.rto = Math.min(sk.rto, sk.rtoMax);
-    return resetXmitTimer(sk, 'retrans', clampedRto(sk), sk.rtoMax);
-  }
-  // A SYN is repeated at the same interval some times before it backs off.
-  if (sk.state !== 'SYN_SENT' || sk.totalRto > sk.tcp.sysctl.synLinearTimeouts.value) {
+    sk.rto = Math.max(sk.rto, tcpRtoMin(sk));
+  } else if (sk.state !== 'SYN_SENT' || sk.totalRto > sysctl.synLinearTimeouts.value) {
+    // A SYN is repeated at the same interval some times before it backs off.
     sk.backoff++;
     sk.rto = Math.min(sk.rto * 2, sk.rtoMax);
   }
@@ -310,25 +317,6 @@ function sendProbe0(sk: TcpSock): void {
   tcpResetXmitTimer(sk, 'probe0', clampedProbe0(sk, when), sk.rtoMax);
 }
 
-/** An ACK has waited long enough for company. (Linux: tcp_delack_timer_handler) */
-function delackTimer(sk: TcpSock): void {
-  if (sk.state === 'CLOSE' || sk.state === 'LISTEN') return;
-  if (sk.compressedAck > 0) {
-    sendAck(sk);
-    return;
-  }
-  if ((sk.ackPending & ACK_PENDING.TIMER) === 0) return;
-  sk.ackPending &= ~ACK_PENDING.TIMER;
-  if ((sk.ackPending & ACK_PENDING.SCHED) === 0) return;
-  if (inPingpongMode(sk)) {
-    // The program did not answer in time: back to quick ACKs.
-    sk.ackPingpong = 0;
-    sk.ato = ATO_MIN;
-  } else sk.ato = Math.min(sk.ato * 2, sk.rto);
-  sendAck(sk);
-  sk.host.snmp.TcpExtDelayedACKs++;
-}
-
 /** Start or stop probing an idle connection (tcp_set_keepalive). */
 export function setKeepalive(sk: TcpSock, on: boolean): void {
   if (stateIs(sk, 'CLOSE', 'LISTEN')) return;
@@ -385,31 +373,6 @@ function keepaliveElapsed(sk: TcpSock): Micros {
 export function finTime(sk: TcpSock): Micros {
   const timeout = sk.linger2 || sk.tcp.sysctl.finTimeout.value * 1_000_000;
   return Math.max(timeout, sk.rto * 4 - (sk.rto >> 1));
-}
-
-/** An ACK is due, but may wait for data or a second segment. (Linux: tcp_send_delayed_ack) */
-export function sendDelayedAck(sk: TcpSock): void {
-  let { ato } = sk;
-  const now = sk.host.clock.now();
-  if (ato > DELACK_MIN) {
-    let most = 500_000;
-    if (inPingpongMode(sk) || (sk.ackPending & ACK_PENDING.PUSHED) !== 0) most = 200_000;
-    // A slow receiver does not hold up a fast path: not longer than a round trip.
-    if (sk.srtt > 0) most = Math.min(most, Math.max(sk.srtt >> 3, DELACK_MIN));
-    ato = Math.min(ato, most);
-  }
-  // A shorter RTO of ours is likely a shorter one of the peer's, too (tcp_delack_max).
-  const tick = sk.host.jiffies.tick;
-  ato = Math.min(ato, sk.delackMax, Math.max(tcpRtoMin(sk), 2 * tick) - tick);
-  let timeout = now + ato;
-  if ((sk.ackPending & ACK_PENDING.TIMER) !== 0) {
-    if (sk.ackTimeout <= now + (ato >> 2)) return sendAck(sk);
-    timeout = Math.min(timeout, sk.ackTimeout);
-  }
-  sk.ackPending |= ACK_PENDING.SCHED | ACK_PENDING.TIMER;
-  if (sk.ackTimeout === timeout && sk.delackTimer.armed) return;
-  sk.ackTimeout = timeout;
-  sk.delackTimer.arm(timeout - now);
 }
 
 /** The receiver may have thrown SACKed data away: time out soon, but give it a chance (tcp_check_sack_reneging). */

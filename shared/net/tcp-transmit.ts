@@ -25,6 +25,7 @@ import { accecnMode, ecnSend } from './tcp-ecn.ts';
 import { md5KeyFor, md5OptionSize, signSegment } from './tcp-md5.ts';
 import { routeMtu } from './tcp-mss.ts';
 import { paceAfterSend, stampDeparture } from './tcp-pacing.ts';
+import { rateSent } from './tcp-rate.ts';
 import type { Segment } from './tcp-segment.ts';
 import { ATO_MIN, packetsInFlight, type TcpSock, tsClock } from './tcp-sock.ts';
 import { selectWindow } from './tcp-window.ts';
@@ -239,7 +240,7 @@ export function flagText(flags: number): string {
  */
 export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: boolean): XmitError | undefined {
   const skb = segment.skb!;
-  const { skbs, trace, clock } = sk.host;
+  const { skbs, trace } = sk.host;
   // Headers go in the head: when an earlier clone still uses it, this one gets its own (pskb_copy).
   let clone: SkBuff;
   if (skb.head.refs === 1) clone = skbs.clone(skb);
@@ -262,7 +263,6 @@ export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: b
     clone.parent = skb.traceNumber;
     clone.traceNumber = trace.number();
   }
-  const now = clock.now();
   // PSH on every large packet: the receiver's GRO passes it on without waiting for more.
   const flags = segment.count > 1 ? segment.flags | TCP_FLAG.PSH : segment.flags;
   const prior = sk.tcpWstamp;
@@ -275,16 +275,8 @@ export function transmitSegment(sk: TcpSock, segment: Segment, retransmission: b
     sk.tsorted.remove(segment);
     sk.tsorted.append(segment);
   }
-  rateSent(sk, segment, now);
+  rateSent(sk, segment);
   return undefined;
-}
-
-function rateSent(sk: TcpSock, segment: Segment, now: number): void {
-  if (sk.packetsOut === 0) sk.firstSentAt = sk.deliveredAt = now;
-  segment.firstSentAt = sk.firstSentAt;
-  segment.deliveredAt = sk.deliveredAt;
-  segment.delivered = sk.delivered;
-  segment.inFlight = packetsInFlight(sk);
 }
 
 /** A segment with no data and no place in a queue: pure ACK, probe (tcp_xmit_probe_skb), RST. */
@@ -338,7 +330,7 @@ function eventDataSent(sk: TcpSock): void {
 
 /** The program and the peer take turns (inet_csk_in_pingpong_mode). */
 export function inPingpongMode(sk: TcpSock): boolean {
-  return sk.ackPingpong >= 1;
+  return sk.ackPingpong >= sk.tcp.sysctl.pingpongThresh.value;
 }
 
 export function scheduleAck(sk: TcpSock): void {

@@ -10,11 +10,11 @@ import type { SkBuff } from './skbuff.ts';
 import { noteSyn, spuriousRetransmission } from './tcp-accecn.ts';
 import { ACK_PENDING } from './tcp-ack-state.ts';
 import { tcpReset } from './tcp-close.ts';
+import { sendDelayedAck } from './tcp-delack.ts';
 import { accecnMode, ecnReflection } from './tcp-ecn.ts';
 import { dsackSet } from './tcp-sack-blocks.ts';
 import { type Segment, segmentOf } from './tcp-segment.ts';
 import { ATO_MIN, maxReceiveWindow, QUICKACKS_MAX, type TcpSock } from './tcp-sock.ts';
-import { sendDelayedAck } from './tcp-timer.ts';
 import { inPingpongMode, sendAck } from './tcp-transmit.ts';
 import { freeWindow } from './tcp-window.ts';
 

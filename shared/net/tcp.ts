@@ -30,10 +30,11 @@ import { listTcp, procNetTcp } from './tcp-info.ts';
 import { tcpError, tcpReceive } from './tcp-ipv4.ts';
 import { acceptNext, startListening } from './tcp-listen.ts';
 import { tcpMetricsInit } from './tcp-metrics.ts';
+import { epollinReady } from './tcp-receive.ts';
 import { recvmsg } from './tcp-recvmsg.ts';
 import { segmentOf } from './tcp-segment.ts';
 import { sendmsg, sendmsgEnd, tsqTasklet } from './tcp-sendmsg.ts';
-import { receiveWindow, stateIs, TcpSock, URG } from './tcp-sock.ts';
+import { stateIs, TcpSock, URG } from './tcp-sock.ts';
 import { getTcpOption, setTcpOption } from './tcp-sockopt.ts';
 import { timerHandlers } from './tcp-timer.ts';
 import { timestampStart, timestampStats } from './tcp-timestamping.ts';
@@ -104,13 +105,10 @@ function shutdown(sk: TcpSock, how: 'read' | 'write' | 'both'): Errno | undefine
   return undefined;
 }
 
-/** Enough to read for SO_RCVLOWAT, or as much as there will be without reading (tcp_epollin_ready). */
+/** Enough to read for SO_RCVLOWAT; an urgent octet that is next is not read in line. */
 function readable(sk: TcpSock): boolean {
-  const waiting = (sk.rcvNxt - sk.copiedSeq) | 0;
-  if (waiting <= 0) return false;
   const urgentNext = sk.urgData !== URG.NONE && sk.urgSeq === sk.copiedSeq && !sk.urgInline ? 1 : 0;
-  if (waiting >= sk.rcvlowat + urgentNext) return true;
-  return sk.receiveMemory > sk.rcvbuf - (sk.rcvbuf >> 3) || receiveWindow(sk) <= sk.rcvMss;
+  return epollinReady(sk, sk.rcvlowat + urgentNext);
 }
 
 /** (Linux: tcp_poll) */
