@@ -72,11 +72,16 @@ export function receiveDatagram(
   if ((flags & MSG.ERRQUEUE) !== 0) return receiveError(sk, into);
   const pending = sk.takeError();
   if (pending !== undefined) return pending;
-  const skb = sk.receiveQueue[0];
+  const peek = (flags & MSG.PEEK) !== 0;
+  const at = { index: 0, offset: 0 };
+  if (peek && sk.peekOffset > 0) passPeeked(sk, at, (skb) => describe(skb).length);
+  const skb = sk.receiveQueue[at.index];
   if (skb === undefined) return sk.shutdownRead ? { length: 0, flags: 0 } : 'EAGAIN';
-  const { length, from } = describe(skb);
+  const { length: whole, from } = describe(skb);
+  const length = whole - at.offset;
   const copied = Math.min(length, into.length);
-  skb.copyBits(0, copied, into, 0);
+  skb.copyBits(at.offset, copied, into, 0);
+  if (sk.peekOffset >= 0) sk.peekOffset = peek ? sk.peekOffset + copied : Math.max(0, sk.peekOffset - whole);
   sk.cause = skb.cause;
   const cut = copied < length;
   const message: ReceivedMessage = {
@@ -89,12 +94,23 @@ export function receiveDatagram(
   if (trace.on) {
     trace.point('skb_copy_datagram', skb, { protocol: sk.proto.name, length: copied, program: sk.processName });
   }
-  if ((flags & MSG.PEEK) === 0) {
+  if (!peek) {
     sk.receiveQueue.shift();
     sk.receiveMemory -= skb.truesize;
     skbs.consume(skb);
   }
   return message;
+}
+
+/** Datagrams that SO_PEEK_OFF has left behind, and how far it is into the next (__skb_try_recv_from_queue). */
+function passPeeked(sk: Sock, at: { index: number; offset: number }, lengthOf: (skb: SkBuff) => number): void {
+  at.offset = sk.peekOffset;
+  for (const skb of sk.receiveQueue) {
+    const length = lengthOf(skb);
+    if (at.offset < length || at.offset === 0) return;
+    at.offset -= length;
+    at.index++;
+  }
 }
 
 /** What was asked for beside the bytes (Linux: ip_cmsg_recv). */

@@ -121,6 +121,26 @@ test('SO_PEEK_OFF: each peek goes on where the last one stopped', () =>
     (sys, fd) => dribble(sys, fd, octets(1, 2, 3, 4)),
   ));
 
+test('SO_PEEK_OFF of datagrams runs over their ends', async () => {
+  const pair = tcpPair();
+  await on(pair, pair.alice, async (sys) => {
+    const fd = sys.socket('inet', 'dgram');
+    sys.bind(fd, { address: IPV4_ANY, port: PORT });
+    for (const part of [octets(1, 2, 3), octets(4, 5)]) {
+      await sys.send(fd, part, { to: { address: ip('10.0.0.1'), port: PORT } });
+    }
+    await sys.nanosleep(1_000);
+    sys.setsockopt(fd, 'SOL_SOCKET', 'SO_PEEK_OFF', 0);
+    const into = new Uint8Array(2);
+    const seen = [0, 1, 2].map(() => [...into.subarray(0, sys.tryRecv(fd, into, MSG.PEEK)?.length)]);
+    expect(seen).toEqual([[1, 2], [3], [4, 5]]);
+    expect(sys.tryRecv(fd, into, MSG.PEEK)).toBeUndefined();
+    expect(sys.tryRecv(fd, new Uint8Array(9))?.length).toBe(3);
+    expect(sys.getsockopt(fd, 'SOL_SOCKET', 'SO_PEEK_OFF')).toBe(2);
+    expect(sys.tryRecv(fd, new Uint8Array(9))?.length).toBe(2);
+  });
+});
+
 test('urgent data: SIGURG and POLLPRI, reads stop at the mark, MSG_OOB gives the octet once', () =>
   talk(
     async (sys, fd) => {
