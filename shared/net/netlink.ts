@@ -141,6 +141,11 @@ export interface ChainRecord {
   rules: readonly RuleRecord[];
 }
 
+/** A line of what iptables-save wrote: a chain with its policy, or a command; counters where they are wanted. */
+export type RestoreStep =
+  | { chain: string; policy: string; packets?: number; bytes?: number }
+  | { argv: readonly string[]; packets?: number; bytes?: number };
+
 export interface ConntrackTuple {
   source: Ipv4;
   target: Ipv4;
@@ -263,6 +268,11 @@ export interface NetlinkTable {
    * the status what it would exit with.
    */
   NFT_COMMAND: { query: { table: string; argv: readonly string[] }; answer: { error?: string; status?: number } };
+  /** iptables-restore: all steps or none. `step` is the one that was refused. */
+  NFT_RESTORE: {
+    query: { table: string; steps: readonly RestoreStep[]; flush: boolean; test: boolean };
+    answer: { error?: string; status?: number; step?: number };
+  };
   CT_GET: { query: object; answer: ConntrackRecord[] };
   CT_FLUSH: { query: object; answer: number };
   /** conntrack -S. */

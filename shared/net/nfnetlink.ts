@@ -5,6 +5,7 @@ import { SECOND } from '../platform.ts';
 import type { Conntrack, Direction } from './conntrack.ts';
 import type { Host } from './host.ts';
 import { iptablesCommand, listTable } from './iptables.ts';
+import { iptablesRestore } from './iptables-restore.ts';
 import type { ConntrackRecord, ConntrackTuple } from './netlink.ts';
 
 export function nfnetlinkInit(host: Host): void {
@@ -17,6 +18,9 @@ export function nfnetlinkInit(host: Host): void {
     return listTable(found);
   });
   netlink.register('NFT_COMMAND', ({ table, argv }) => iptablesCommand(host, table, argv));
+  netlink.register('NFT_RESTORE', ({ table, steps, flush, test }) =>
+    iptablesRestore(host, table, steps, { flush, test }),
+  );
   netlink.register('CT_GET', () => conntrack.list().map((flow) => recordOf(host, flow)));
   netlink.register('CT_STATS', () => ({ ...conntrack.statistics }));
   netlink.register('CT_FLUSH', () => conntrack.flush());

@@ -1,6 +1,6 @@
 /**
  * iptables(8) and iptables-save(8), 1.8.9: lists are laid out here; every change is one NFT_COMMAND to the kernel, which
- * checks chain, matches and target. Left out: iptables-restore, IPv6.
+ * checks chain, matches and target. iptables-restore is a file of its own. Left out: IPv6.
  */
 import { isErrno } from '../net/errno.ts';
 import type { ChainRecord } from '../net/netlink.ts';

@@ -20,6 +20,7 @@ import { httpd } from './httpd.ts';
 import { hostname, no, uname, yes } from './identity.ts';
 import { ip } from './ip.ts';
 import { iptables, iptablesSave } from './iptables.ts';
+import { iptablesRestore } from './iptables-restore.ts';
 import { named } from './named.ts';
 import { nc } from './nc.ts';
 import { netstat } from './netstat.ts';
@@ -57,6 +58,7 @@ export const programs: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['httpd', httpd],
   ['ip', ip],
   ['iptables', iptables],
+  ['iptables-restore', iptablesRestore],
   ['iptables-save', iptablesSave],
   ['kill', kill],
   ['named', named],
