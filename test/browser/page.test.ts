@@ -69,6 +69,29 @@ describe.skipIf(!existsSync(CHROMIUM))('the page of a running lab (skipped where
     expect(await wirelab.exec('alice', 'ip', 'link', 'show', 'eth0')).not.toContain('NO-CARRIER');
   });
 
+  test('a plug that the page pulled is in again when the page is gone', async () => {
+    const other = await browser.newPage();
+    await other.goto(page.url());
+    await other.waitForSelector('svg .hit');
+    await other.locator('svg .hit').first().press('Enter');
+    await expect.poll(() => page.locator('svg .wire.down').count(), LATER).toBe(1);
+    expect(await wirelab.good('faults')).toBe('unplug alice:eth0--sw:p1 (held)\n');
+    await other.close();
+    await expect.poll(() => page.locator('svg .wire.down').count(), LATER).toBe(0);
+    expect(await wirelab.good('faults')).toBe('no fault is in force\n');
+  });
+
+  test('a frame that a bad wire has lost is marked with the rule that did it', async () => {
+    await wirelab.good('impair', 'alice:eth0', '--match', 'icmp.type == 8', '--nth', '1', '--loss', '100%');
+    await wirelab.exec('alice', 'ping', '-c', '2', '-i', '0.2', '10.0.0.2');
+    await page.waitForSelector('tr.verdict');
+    expect(await page.locator('tr.verdict').last().textContent()).toContain(
+      '[lost by match "icmp.type == 8" nth 1: loss 100%]',
+    );
+    await wirelab.good('heal');
+    expect(await page.locator('#status').textContent()).toContain('seed 1');
+  });
+
   test('a killed device is shown as dead, and the page goes on', async () => {
     await wirelab.good('kill', 'bob');
     await page.waitForSelector('svg .device.dead');

@@ -18,6 +18,8 @@ export interface WireView {
 
 export interface LabView {
   readonly lab: string;
+  /** With it the fates of frames on bad wires repeat. */
+  readonly seed: number;
   readonly devices: readonly DeviceView[];
   readonly wires: readonly WireView[];
 }
@@ -25,6 +27,8 @@ export interface LabView {
 export interface Frame extends CapturedFrame {
   /** `alice:eth0`. */
   readonly end: string;
+  /** What the wire did to it: `lost by loss 5%`. */
+  readonly verdicts: readonly string[];
 }
 
 const token = new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
@@ -43,14 +47,43 @@ async function call<T>(method: string, path: string, content?: object): Promise<
 
 export const state = (): Promise<LabView> => call<LabView>('GET', '/api/state');
 
+/** Put a plug back, whoever pulled it; or pull it for as long as the page is open. */
 export const setPlug = (wire: string, plugged: boolean): Promise<unknown> =>
-  call('POST', plugged ? '/api/plug' : '/api/unplug', { target: wire });
+  plugged ? call('POST', '/api/plug', { target: wire }) : hold({ fault: 'unplug', target: wire });
+
+/** The page's faults: its session holds them, and they end with it. */
+let session: WebSocket | undefined;
+let requests = 0;
+
+function hold(fault: object): Promise<unknown> {
+  const id = ++requests;
+  if (session === undefined || session.readyState > WebSocket.OPEN) session = socketTo('/api/session');
+  const socket = session;
+  return new Promise((resolve, reject) => {
+    const send = (): void => socket.send(JSON.stringify({ id, ...fault }));
+    if (socket.readyState === WebSocket.OPEN) send();
+    else socket.addEventListener('open', send, { once: true });
+    socket.addEventListener('close', () => reject(new Error('the gateway does not answer')), { once: true });
+    socket.addEventListener('message', function listen({ data }: MessageEvent<string>) {
+      const answer = JSON.parse(data) as { id: number; done?: object; error?: { message: string } };
+      if (answer.id !== id) return;
+      socket.removeEventListener('message', listen);
+      if (answer.error === undefined) resolve(answer.done);
+      else reject(new Error(answer.error.message));
+    });
+  });
+}
+
+function socketTo(path: string): WebSocket {
+  const url = new URL(path, location.href);
+  url.searchParams.set('token', token);
+  url.protocol = 'ws:';
+  return new WebSocket(url);
+}
 
 /** Every captured frame from now on; comes back by itself when the gateway does. */
 export function watch(onFrames: (frames: Frame[], lost: number) => void, onState: (connected: boolean) => void): void {
-  const url = new URL(`/api/capture?ports=all&token=${encodeURIComponent(token)}`, location.href);
-  url.protocol = 'ws:';
-  const socket = new WebSocket(url);
+  const socket = socketTo('/api/capture?ports=all');
   socket.binaryType = 'arraybuffer';
   const names = new Map<string, string>();
   socket.onopen = () => onState(true);
@@ -66,8 +99,20 @@ export function watch(onFrames: (frames: Frame[], lost: number) => void, onState
     }
     const batch = parseCapture(new Uint8Array(data as ArrayBuffer));
     if (batch === undefined) return;
+    // A verdict comes right behind its frame.
+    const said = (frame: CapturedFrame): string[] =>
+      frame.direction === 'in' || batch.verdicts.length === 0
+        ? []
+        : batch.verdicts
+            .filter(
+              ({ device, port, number }) => device === frame.device && port === frame.port && number === frame.number,
+            )
+            .map(({ text }) => text);
     onFrames(
-      batch.frames.map((frame) => ({ ...frame, end: names.get(`${frame.device}/${frame.port}`) ?? '?' })),
+      batch.frames.map((frame) => {
+        const end = names.get(`${frame.device}/${frame.port}`) ?? '?';
+        return { ...frame, end, verdicts: said(frame) };
+      }),
       batch.lost,
     );
   };

@@ -67,7 +67,7 @@ export class FrameList {
   }
 
   private matches({ frame, dissection: { source, target, protocol, info } }: Listed): boolean {
-    const text = `${frame.end} ${source} ${target} ${protocol} ${info}`.toLowerCase();
+    const text = `${frame.end} ${source} ${target} ${protocol} ${info} ${frame.verdicts.join(' ')}`.toLowerCase();
     return this.words.every((word) => text.includes(word));
   }
 
@@ -85,8 +85,9 @@ export class FrameList {
       target,
       protocol,
       frame.bytes.length - 4,
-      info,
+      [...frame.verdicts.map((verdict) => `[${verdict}]`), info].join(' '),
     ];
+    if (frame.verdicts.length > 0) row.classList.add('verdict');
     for (const cell of cells) row.insertCell().textContent = String(cell);
     row.onclick = row.onfocus = () => this.select(row, frame);
     return row;

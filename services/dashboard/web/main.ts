@@ -30,7 +30,7 @@ function report(lab: LabView): void {
   const dark = lab.wires.filter((wire) => !wire.carrierA || !wire.carrierB).map((wire) => wire.name);
   const missed = lost + list.skipped > 0 ? `, ${lost + list.skipped} not shown` : '';
   say(
-    `${up} of ${lab.devices.length} devices up; ${dark.length === 0 ? 'all wires have carrier' : `no carrier: ${dark.join(', ')}`}; ${frames} frames${missed}${connected ? '' : '; not connected'}`,
+    `${up} of ${lab.devices.length} devices up; ${dark.length === 0 ? 'all wires have carrier' : `no carrier: ${dark.join(', ')}`}; ${frames} frames${missed}; seed ${lab.seed}${connected ? '' : '; not connected'}`,
   );
 }
 
