@@ -123,3 +123,43 @@ test('a full segment is shorter by the option that it carries', async () => {
 +0 > P.5 1:2897(2896) ack 1 <ECN e1b 1 ceb 0 e0b 1,nop>
 +0 %{ assert tcpi_unacked == 2, tcpi_unacked }%`);
 });
+
+test('one ACK with it that is lost does not stop it: new data came in between', async () => {
+  await expectScript(`${server(['tcp_ecn_option=2'])}
++.05 < [ect0] EAP. 1:1001(1000) ack 1 win 264
++0 > .5 1:1(0) ack 1001 <ECN e1b 1 ceb 0 e0b 1001,nop>
++.2 < [ect0] EAP. 1:1001(1000) ack 1 win 264
++0 > .5 1:1(0) ack 1001 <ECN e1b 1 ceb 0 e0b 2001,nop,nop,nop,sack 1:1001>
++.05 < [ect0] EAP. 1001:2001(1000) ack 1 win 264
++0 > .5 1:1(0) ack 2001 <ECN e1b 1 ceb 0 e0b 3001,nop>
++.2 < [ect0] EAP. 1001:2001(1000) ack 1 win 264
++0 > .5 1:1(0) ack 2001 <ECN e1b 1 ceb 0 e0b 4001,nop,nop,nop,sack 1001:2001>
++0 %{ assert tcpi_accecn_fail_mode == 0, tcpi_accecn_fail_mode }%`);
+});
+
+test('it comes and goes with tcp_ecn_option while the connection lives', async () => {
+  await expectScript(`${server(['tcp_ecn_option=0'])}
++.01 < [ect0] EAP. 1:1001(1000) ack 1 win 264
++0 > .5 1:1(0) ack 1001
++0 \`sysctl -q net.ipv4.tcp_ecn_option=2\`
++.01 < [ect0] EAP. 1001:2001(1000) ack 1 win 264
++0 > .5 1:1(0) ack 2001 <ECN e1b 1 ceb 0 e0b 2001,nop>`);
+});
+
+test('a client that hears of its second segment first counts both, in SACK and in the option', async () => {
+  await expectScript(`\`sysctl -q net.ipv4.tcp_ecn=3\`
+  0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 4
++.002...0.052 connect(4, ..., ...) = 0
++.002 > [noecn] SEWA 0:0(0) <mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 8>
++.05 < [ect1] SW. 0:0(0) ack 1 win 32767 <mss 1012,ECN e0b 1 ceb 0 e1b 1,nop,nop,nop,sackOK,nop,wscale 8>
++.002 > [ect0] EW. 1:1(0) ack 1 <ECN e1b 1 ceb 0 e0b 1,nop>
++.01 write(4, ..., 2000) = 2000
++.002 > [ect0] P.5 1:2001(2000) ack 1 <ECN e1b 1 ceb 0 e0b 1,nop>
++.05 < [ect0] .5 1:1(0) ack 1 win 264 <ECN e0b 1001 ceb 0 e1b 1,nop,nop,nop,sack 1001:2001>
++.01 < [ect0] .6 1:1(0) ack 2001 win 264 <ECN e0b 1001 ceb 1000 e1b 1,nop>
++0 %{
+assert tcpi_delivered_ce == 1, tcpi_delivered_ce
+assert tcpi_delivered_e0_bytes == 1000, tcpi_delivered_e0_bytes
+assert tcpi_delivered_ce_bytes == 1000, tcpi_delivered_ce_bytes
+}%`);
+});
