@@ -73,7 +73,7 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     snd_wscale: sk.sndWscale,
     rcv_wscale: sk.rcvWscale,
     rto: sk.rto,
-    ato: sk.ato,
+    ato: Math.min(sk.ato, sk.delackMax),
     snd_mss: sk.mssCache,
     rcv_mss: sk.rcvMss,
     unacked: sk.state === 'LISTEN' ? (sk.accept?.ready.length ?? 0) : sk.packetsOut,

@@ -218,7 +218,7 @@ export function ackSndCheck(sk: TcpSock, ofoPossible: boolean): void {
   if (sk.compressedAckTimer.armed) return;
   // A twentieth of a round trip, a millisecond at most.
   let rtt = sk.rcvRtt;
-  if (sk.srtt > 0 && (rtt === 0 || sk.srtt < rtt)) rtt = sk.srtt;
+  if (sk.srtt > 0 && sk.srtt < rtt) rtt = sk.srtt;
   const delay = Math.min(sysctl.compSackDelayNs.value / 1_000, rtt / 8 / 20);
   sk.compressedAckTimer.arm(Math.floor(delay));
 }
