@@ -179,7 +179,9 @@ export class Neighbours {
       const mac = neighbour.valid ? { mac: formatMac(neighbour.mac) } : {};
       host.trace.point('neigh_resolve_output', skb, { address: formatIpv4(neighbour.address), state, ...mac });
     }
-    if (!CONNECTED.has(state) || !neighbour.headerReady) {
+    // Word by word: this is asked for every packet.
+    const connected = state === 'REACHABLE' || state === 'PERMANENT' || state === 'NOARP';
+    if (!connected || !neighbour.headerReady) {
       if (this.eventSend(neighbour, skb)) return undefined;
       neighbour.headerReady = neighbour.valid;
     }

@@ -7,6 +7,7 @@ import { DatagramSock } from './datagram.ts';
 import type { Errno } from './errno.ts';
 import type { Host } from './host.ts';
 import { portRangeOf, ReservedPorts } from './local-ports.ts';
+import type { SockAddress } from './sock.ts';
 
 /** net.ipv4.ip_local_port_range, when nobody has set it. */
 const PORT_FIRST = 32_768;
@@ -14,7 +15,12 @@ const PORT_LAST = 60_999;
 /** Sockets of one host, over all ports. */
 const SOCKETS_MAX = 65_536;
 
-export class UdpSock extends DatagramSock {}
+export class UdpSock extends DatagramSock {
+  /** UDP_CORK: what is sent waits until it is taken out. */
+  corking = false;
+  /** Where the datagram in the making goes: the first part says so. */
+  corkedTo: SockAddress | undefined = undefined;
+}
 
 /** A packet as the table sees it. */
 export interface UdpTuple {

@@ -32,7 +32,7 @@ import { firstHopOf, optionsLength } from './ip-options-set.ts';
 import { ipSendSkb, tooLongToSend } from './ip-output.ts';
 import { localAddressOf, mayBindTo, type Route, routeOutput } from './route.ts';
 import type { SkBuff } from './skbuff.ts';
-import { MSG, type Proto, type SendOptions, type SockAddress } from './sock.ts';
+import { MSG, type Proto, type SendOptions, type SockAddress, type SockoptValue } from './sock.ts';
 import { describeSock } from './sock-diag.ts';
 import { udpError, udpReceive } from './udp-input.ts';
 import { UdpSock, UdpTable } from './udp-table.ts';
@@ -69,8 +69,9 @@ function udpProto(host: Host, table: UdpTable): Proto {
       purgeReceived(sk);
     },
     poll: (sk) => pollDatagram(sk as UdpSock),
-    setsockopt: () => 'ENOPROTOOPT',
-    getsockopt: () => 'ENOPROTOOPT',
+    setsockopt: (sk, level, name, value) => setUdpOption(table, sk as UdpSock, { level, name, value }),
+    getsockopt: (sk, level, name) =>
+      level === 'SOL_UDP' && name === 'UDP_CORK' ? Number((sk as UdpSock).corking) : 'ENOPROTOOPT',
     ioctl: (sk, request) => ioctlDatagram(sk, request, payloadOf),
   };
   return proto;
@@ -153,14 +154,16 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
   const { host } = sk;
   if (bytes.length > MESSAGE_BYTES_MAX) return 'EMSGSIZE';
   if (((options.flags ?? 0) & MSG.OOB) !== 0) return 'EOPNOTSUPP';
-  const to = targetOf(sk, options.to);
+  // A datagram in the making goes where its first part was to go.
+  const to = sk.corkedTo ?? targetOf(sk, options.to);
   if (isErrno(to)) return to;
   if (to.port <= 0 || to.port > 65_535 || badControl(sk, options)) return 'EINVAL';
   if (sk.localPort === 0) {
     const error = table.bind(sk, 0);
     if (error !== undefined) return error;
   }
-  if (((options.flags ?? 0) & MSG.MORE) !== 0) {
+  if (sk.corking || ((options.flags ?? 0) & MSG.MORE) !== 0) {
+    sk.corkedTo = to;
     sk.corked.push(bytes.slice());
     return bytes.length;
   }
@@ -168,6 +171,7 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
   if (isErrno(route)) return route;
   if (route.type === 'broadcast' && !sk.broadcast) return 'EACCES';
   const payload = uncork(sk, bytes);
+  sk.corkedTo = undefined;
   if (payload.length > MESSAGE_BYTES_MAX) return 'EMSGSIZE';
   const packetBytes = IPV4.SIZE + optionsLength(sk.ipOptions) + UDP.SIZE + payload.length;
   if (tooLongToSend(sk, route, packetBytes)) {
@@ -205,6 +209,21 @@ function udpSendmsg(table: UdpTable, sk: UdpSock, bytes: Uint8Array, options: Se
     return bytes.length;
   }
   return error ?? bytes.length;
+}
+
+/** UDP_CORK; taken out, what waited goes as one datagram. (Linux: udp_lib_setsockopt, udp_push_pending_frames) */
+function setUdpOption(
+  table: UdpTable,
+  sk: UdpSock,
+  { level, name, value }: { level: string; name: string; value: SockoptValue },
+): Errno | undefined {
+  if (level !== 'SOL_UDP' || name !== 'UDP_CORK') return 'ENOPROTOOPT';
+  if (typeof value !== 'number') return 'EINVAL';
+  sk.corking = value !== 0;
+  if (sk.corking || sk.corkedTo === undefined) return undefined;
+  // What becomes of it is not this call's to say.
+  udpSendmsg(table, sk, new Uint8Array(0), {});
+  return undefined;
 }
 
 interface UdpEnds {
