@@ -57,7 +57,9 @@ export function tcpInfoText(info: Info, options: boolean, numeric: boolean): str
   count('lastrcv', 'last_data_recv');
   count('lastack', 'last_ack_recv');
   const pacing = n('pacing_rate');
-  say(pacing > 0 && pacing < RATE_UNLIMITED, `pacing_rate ${rate(pacing * 8)}`);
+  const pacingMax = n('max_pacing_rate');
+  const limit = pacingMax > 0 && pacingMax < RATE_UNLIMITED ? `/${rate(pacingMax * 8)}` : '';
+  say(pacing > 0 && pacing < RATE_UNLIMITED, `pacing_rate ${rate(pacing * 8)}${limit}`);
   say(n('delivery_rate'), `delivery_rate ${rate(n('delivery_rate') * 8)}`);
   count('delivered', 'delivered');
   count('delivered_ce', 'delivered_ce');
