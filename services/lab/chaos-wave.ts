@@ -1,8 +1,7 @@
 /** A knob that moves over time: constant, ramp, square or random between two values, in steps of lab time. */
 
-import { formatDelay, formatRate, formatRatio, parseDelay, parseRate, parseRatio } from '../../shared/lab/units.ts';
+import { formatDelay, formatRate, formatRatio } from '../../shared/lab/units.ts';
 import type { Random } from '../../shared/platform.ts';
-import { CommandError, EXIT } from './exit.ts';
 import type { Net, NetFault } from './net/types.ts';
 
 /** A wave in so many steps when it does not say. */
@@ -13,8 +12,9 @@ export interface Wave {
   readonly target: string;
   readonly knob: string;
   readonly shape: 'constant' | 'ramp' | 'square' | 'random';
-  readonly from: string;
-  readonly to?: string;
+  /** In the knob's unit: microseconds, a ratio, bits per second. */
+  readonly from: number;
+  readonly to?: number;
   /** Microseconds. */
   readonly over: number;
   readonly every?: number;
@@ -23,20 +23,15 @@ export interface Wave {
   readonly duty?: number;
 }
 
-interface Scale {
-  readonly parse: (text: string) => number | undefined;
-  readonly format: (value: number) => string;
-}
-
-function scaleOf(knob: string): Scale {
-  if (knob === 'delay' || knob === 'jitter')
-    return { parse: parseDelay, format: (value) => formatDelay(Math.round(value)) };
-  if (knob === 'rate') return { parse: parseRate, format: (value) => formatRate(Math.max(1, Math.round(value))) };
-  return { parse: parseRatio, format: formatRatio };
+/** A knob's number in the words of a lab file. */
+function formatKnob(knob: string, value: number): string {
+  if (knob === 'delay' || knob === 'jitter') return formatDelay(Math.round(value));
+  return knob === 'rate' ? formatRate(Math.max(1, Math.round(value))) : formatRatio(value);
 }
 
 /** The value of a wave `at` microseconds after its start. */
-export function waveAt(wave: Wave, low: number, high: number, at: number, random: Random): number {
+export function waveAt(wave: Wave, at: number, random: Random): number {
+  const { from: low, to: high = low } = wave;
   switch (wave.shape) {
     case 'constant':
       return low;
@@ -53,17 +48,11 @@ export function waveAt(wave: Wave, low: number, high: number, at: number, random
 
 /** Move the knob until the wave is over or `stopped` says so; then it is as it was. */
 export async function runWave(net: Net, wave: Wave, random: Random, stopped: () => boolean): Promise<void> {
-  const { parse, format } = scaleOf(wave.knob);
-  const low = parse(wave.from);
-  const high = wave.to === undefined ? low : parse(wave.to);
-  if (low === undefined || high === undefined) {
-    throw new CommandError(`a wave of ${wave.knob} from "${wave.from}" to "${wave.to ?? wave.from}"`, EXIT.BAD_USE);
-  }
   const every = Math.max(STEP_MIN, wave.every ?? Math.min(wave.over, wave.period ?? wave.over) / STEPS_DEFAULT);
   let fault: NetFault | undefined;
   let words = '';
   for (let at = 0; at < wave.over && !stopped(); at += every) {
-    const value = format(waveAt(wave, low, high, at, random));
+    const value = formatKnob(wave.knob, waveAt(wave, at, random));
     if (value !== words) {
       const before = fault;
       fault = await net.wire(wave.target).impair({ [wave.knob]: value });

@@ -8,7 +8,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { seededRandom } from '../../shared/device/random.ts';
 import { formatProblems } from '../../shared/lab/problem.ts';
 import { checkScenario, type Scenario, type Step } from '../../shared/lab/scenario.ts';
-import { formatDelay } from '../../shared/lab/units.ts';
+import { formatDelay, formatRatio } from '../../shared/lab/units.ts';
 import { verdictText } from '../../shared/wire/verdict.ts';
 import { runWave, type Wave } from './chaos-wave.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -163,7 +163,8 @@ class Player {
       case 'kill':
         return this.healLater(await net[verb](target), options['for'] as number | undefined);
       case 'flap': {
-        const fault = await net.flap(target, { period: text('period') ?? '2s', duty: text('duty') ?? '50%' });
+        const { period = 2_000_000, duty = 0.5 } = options as { period?: number; duty?: number };
+        const fault = await net.flap(target, { period: formatDelay(period), duty: formatRatio(duty) });
         return this.healLater(fault, options['for'] as number | undefined);
       }
       case 'partition': {

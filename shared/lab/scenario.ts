@@ -15,31 +15,16 @@
  *       is: down
  *       within: 100ms
  */
-import { filterProblem } from './filter-problem.ts';
-import { commandType } from './name-value.ts';
 import { type LabNode, type MappingNode, parseLab, type ScalarNode } from './parse.ts';
 import { type Problem, Problems } from './problem.ts';
-import { KNOBS, NAME, NAME_EXPECTED } from './schema.ts';
-import {
-  choice,
-  cut,
-  delayType,
-  describe,
-  doubleKey,
-  ratioType,
-  scalarType,
-  textType,
-  type ValueType,
-  whole,
-} from './values.ts';
+import { anyText, STEPS, type StepSpec, type Verb, WAVE_KNOBS } from './scenario-steps.ts';
+import { choice, cut, describe, doubleKey, type ValueType, whole } from './values.ts';
 
 const STEPS_MAX = 1_000;
 const SEED_MAX = 0xffff_ffff;
-const COUNT_MAX = 1_000_000_000;
 
 export const SCENARIO_ENGINES = ['processes', 'docker', 'packed'] as const;
 export const SCENARIO_CLOCKS = ['real', 'virtual'] as const;
-export const SHAPES = ['constant', 'ramp', 'square', 'random'] as const;
 
 export interface Step {
   readonly verb: Verb;
@@ -60,101 +45,6 @@ export interface Scenario {
   readonly clock: (typeof SCENARIO_CLOCKS)[number] | undefined;
   readonly steps: readonly Step[];
 }
-
-const anyText = textType('text', /^[^\0]{1,1000}$/s);
-const deviceType = textType(NAME_EXPECTED, NAME);
-const targetType = textType('a port (alice:eth0) or a wire (alice:eth0--sw:p1)', /^\S+:\S+(\s*--\s*\S+:\S+)?$/);
-const placeType = textType('a port, a wire or a device', /^\S+(\s*--\s*\S+)?$/);
-const nothing: ValueType<string | undefined> = {
-  expected: 'nothing, or a port, a wire or a device',
-  json: {},
-  read: (node, reading) => (node.what === 'scalar' && node.empty ? undefined : placeType.read(node, reading)),
-};
-const filterType = scalarType(
-  "a display filter in Wireshark's words",
-  {},
-  (text) => (filterProblem(text) === undefined ? text : undefined),
-  filterProblem,
-);
-const portsType = textType('ports, devices or all, with commas between', /^\S+$/);
-const groupsType = textType('groups of devices, such as alice,bob -- web', /^\S+(\s+--\s+\S+)*$/);
-
-/** A knob's words, as a lab file has them, or `off`; kept as words. */
-function knobType(type: ValueType<unknown>): ValueType<string> {
-  return {
-    expected: `${type.expected}, or off`,
-    json: {},
-    read(node, reading) {
-      if (node.what === 'scalar' && node.text === 'off') return 'off';
-      return type.read(node, reading) === undefined || node.what !== 'scalar' ? undefined : node.text;
-    },
-  };
-}
-
-const { match: _match, ...plainKnobs } = KNOBS;
-const knobTypes = Object.fromEntries(Object.entries(plainKnobs).map(([knob, { type }]) => [knob, knobType(type)]));
-/** Knobs that are one number, which a wave can move. */
-export const WAVE_KNOBS = ['delay', 'jitter', 'loss', 'duplicate', 'reorder', 'corrupt', 'rate'] as const;
-
-interface StepSpec {
-  readonly value: ValueType<unknown>;
-  readonly options: Readonly<Record<string, ValueType<unknown>>>;
-  readonly needs?: readonly string[];
-}
-
-const held = { for: delayType };
-const answer = { status: whole(0, 255), stdout: anyText, stderr: anyText };
-
-export const STEPS = {
-  wait: { value: delayType, options: {} },
-  exec: { value: commandType, options: { on: deviceType, ...answer, within: delayType }, needs: ['on'] },
-  spawn: { value: commandType, options: { on: deviceType, as: deviceType }, needs: ['on', 'as'] },
-  finish: { value: deviceType, options: { ...answer, within: delayType } },
-  fetch: {
-    value: anyText,
-    options: { on: deviceType, status: whole(100, 599), text: anyText, bytes: whole(0, COUNT_MAX), within: delayType },
-    needs: ['on'],
-  },
-  impair: {
-    value: targetType,
-    options: {
-      ...knobTypes,
-      ...held,
-      match: filterType,
-      nth: knobType(whole(1, COUNT_MAX)),
-      count: knobType(whole(1, COUNT_MAX)),
-      clear: choice(['true']),
-    },
-  },
-  wave: {
-    value: targetType,
-    options: {
-      knob: choice(WAVE_KNOBS),
-      shape: choice(SHAPES),
-      from: anyText,
-      to: anyText,
-      over: delayType,
-      every: delayType,
-      period: delayType,
-      duty: ratioType,
-    },
-    needs: ['knob', 'shape', 'from', 'over'],
-  },
-  unplug: { value: targetType, options: held },
-  plug: { value: targetType, options: {} },
-  cut: { value: targetType, options: held },
-  flap: { value: targetType, options: { ...held, period: anyText, duty: anyText } },
-  partition: { value: groupsType, options: held },
-  freeze: { value: deviceType, options: held },
-  kill: { value: deviceType, options: held },
-  restart: { value: deviceType, options: {} },
-  heal: { value: nothing, options: {} },
-  carrier: { value: targetType, options: { is: choice(['up', 'down']), within: delayType } },
-  capture: { value: portsType, options: {} },
-  frames: { value: filterType, options: { min: whole(0, COUNT_MAX), max: whole(0, COUNT_MAX), within: delayType } },
-} as const satisfies Record<string, StepSpec>;
-
-export type Verb = keyof typeof STEPS;
 
 const TOP = {
   lab: anyText,
@@ -242,7 +132,10 @@ function readStep(node: LabNode, source: string, problems: Problems): Step | und
     if (Object.hasOwn(options, name)) doubleKey(entry.key, { problems, what: `step ${verb}` });
     else if (type === undefined) {
       problems.unknown(entry.key.span, `unknown key "${cut(name)}" in step ${verb}`, name, Object.keys(spec.options));
-    } else options[name] = type.read(entry.value, { problems, source, what: `${name} of step ${verb}` });
+    } else {
+      const reading = { problems, source, what: `${name} of step ${verb}` };
+      options[name] = (waveEnd(verb, name, rest) ?? type).read(entry.value, reading);
+    }
   }
   const missing = (spec.needs ?? []).find((name) => !Object.hasOwn(options, name));
   if (missing !== undefined)
@@ -257,4 +150,11 @@ function readStep(node: LabNode, source: string, problems: Problems): Step | und
     .replace(/,? *$/, '');
   const line = source.slice(0, node.span.start).split('\n').length;
   return { verb: verb as Verb, value, options, line, words: written };
+}
+
+/** What the ends of a wave are: that is its knob's to say. */
+function waveEnd(verb: string, name: string, entries: MappingNode['entries']): ValueType<number> | undefined {
+  if (verb !== 'wave' || (name !== 'from' && name !== 'to')) return undefined;
+  const knob = entries.find((entry) => entry.key.text === 'knob')?.value;
+  return knob?.what === 'scalar' ? WAVE_KNOBS[knob.text] : undefined;
 }

@@ -5,6 +5,7 @@ import { composeYaml } from '../../shared/lab/compose.ts';
 import { listLabs, loadLab } from '../../shared/lab/find.ts';
 import { labJsonSchemaText } from '../../shared/lab/json-schema.ts';
 import { labReference } from '../../shared/lab/reference.ts';
+import { scenarioReference } from '../../shared/lab/scenario-reference.ts';
 import { judgeProject, requirementTable } from '../requirements/project.ts';
 
 /** The lab that `docker compose up` brings up at the top of the repository. */
@@ -14,6 +15,7 @@ const COMMAND = 'npm run generate';
 export function generatedFiles(root: string): Map<string, string> {
   const files = new Map<string, string>([['shared/lab/lab.schema.json', labJsonSchemaText()]]);
   files.set('README.md', readmeOf(root));
+  files.set('examples/chaos-test/SCENARIOS.md', scenarioReference());
   const labsFolder = join(root, 'labs');
   const labs = listLabs(labsFolder);
   files.set('labs/README.md', labReference(labs));

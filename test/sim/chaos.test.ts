@@ -147,6 +147,11 @@ test.each([
     'lab: x\nsteps:\n  - wave: a:eth0\n    knob: mtu\n    shape: ramp\n    from: 1\n    over: 1s',
     '4:11: unknown knob "mtu" of step wave',
   ],
+  [
+    'lab: x\nsteps:\n  - wave: a:eth0\n    knob: loss\n    shape: ramp\n    from: 1ms\n    over: 1s',
+    '6:11: impossible value "1ms" for from of step wave; a percentage',
+  ],
+  ['lab: x\nsteps:\n  - flap: a:eth0\n    duty: half', '4:11: impossible value "half" for duty of step flap'],
 ])('a bad scenario is told with its place: %j', (text, says) => {
   expect(problemsIn(text).join('\n')).toContain(says);
 });
