@@ -1,7 +1,7 @@
 /**
  * One device as it is assembled for real, alone on its wires, and on their far ends nobody but a fuzzer: it sends what the
  * device was sent in a real run, made wrong, and answers what the device says, also made wrong. At the end the programs
- * are stopped, time passes until everything has run out, and nothing may be left.
+ * are stopped, time passes until everything has run out, and nothing may be left. What goes wrong says at which frame.
  */
 import { expect } from 'vitest';
 import { build as buildDns } from '../../services/dns/device.ts';
@@ -12,7 +12,6 @@ import { FDB_ENTRIES_MAX } from '../../shared/bridge/fdb.ts';
 import type { Device, DeviceParts } from '../../shared/device/device.ts';
 import { nodePlatform } from '../../shared/device/platform.ts';
 import { seededRandom } from '../../shared/device/random.ts';
-import { type Ipv4, type Mac, parseCidr, parseMac } from '../../shared/header/address.ts';
 import { CABLE } from '../../shared/header/ethernet.ts';
 import type { DeviceKind, DevicePlan } from '../../shared/lab/plan-types.ts';
 import type { DropReason } from '../../shared/net/drop.ts';
@@ -20,14 +19,22 @@ import { isErrno } from '../../shared/net/errno.ts';
 import type { NetlinkAnswer, NetlinkQuery } from '../../shared/net/netlink.ts';
 import type { Pages } from '../../shared/net/pages.ts';
 import { assert, MILLISECOND, type Micros, type Random, SECOND } from '../../shared/platform.ts';
+import { impaired } from '../../shared/wire/impair.ts';
 import { memoryWire } from '../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../shared/wire/wire.ts';
-import { ip } from './cable.ts';
 import { ManualClock, settlePromises } from './clock.ts';
+import {
+  type FedFrame,
+  FuzzFailure,
+  type FuzzOptions,
+  type FuzzScene,
+  openings,
+  PEER_MAC,
+  surroundings,
+} from './fuzz-scene.ts';
 import { mirror } from './mirror.ts';
 import { fragmented, mutate, pick, type Surroundings } from './mutate.ts';
 import { testRandom } from './random.ts';
-import type { Recording } from './recorded.ts';
 
 const BUILDERS: Readonly<Record<DeviceKind, (plan: DevicePlan, parts: DeviceParts) => Device>> = {
   host: buildHost,
@@ -44,7 +51,8 @@ const PROGRAMS_AT_ONCE_MAX = 12;
 const AFTERWARDS: Micros = 6 * 86_400 * SECOND;
 /** Of lab time that passes after a batch: mostly nothing, sometimes so much that timers fire. */
 const PAUSES: readonly Micros[] = [0, 0, 0, 10, 500, 20 * MILLISECOND, 300 * MILLISECOND, 3 * SECOND];
-const PEER_MAC = 0x0200_0000_fe00 as Mac;
+/** A line of a stack. */
+const STACK = /\n\s+at .+:\d+:\d+\)?/;
 
 /** Bounds that Linux has too: net.ipv4.neigh.default.gc_thresh3, nf_conntrack_max, ipfrag_high_thresh. */
 const NEIGHBOURS_MAX = 1_024;
@@ -72,14 +80,6 @@ const LINES = [
   'ss -tuna',
 ];
 
-export interface FuzzOptions {
-  readonly recording: Recording;
-  /** A device of labs/url-to-page. */
-  readonly device: string;
-  readonly seed: number;
-  readonly frames: number;
-}
-
 interface End {
   readonly port: string;
   readonly wire: Wire;
@@ -97,23 +97,43 @@ export class DeviceFuzz {
   private readonly pages = new Set<Pages>();
   private readonly httpPages: readonly Uint8Array[];
   private readonly crc32: (bytes: Uint8Array, at: number, end: number) => number;
+  private readonly scene: FuzzScene;
+  /** The frames of the batch that was put last. */
+  private batch: FedFrame[] = [];
+  private fed = 0;
   private running = 0;
+  /** What programs died of that no program may die of. */
+  private readonly crashes: string[] = [];
+  /** Frames that the device sent. */
+  replies = 0;
+  /** States in which its TCP connections were seen. */
+  readonly states = new Set<string>();
 
-  constructor({ recording, device: name, seed }: FuzzOptions) {
+  constructor({ recording, device: name, seed, scene = {} }: FuzzOptions) {
     const plan = recording.plan.devices.find((device) => device.name === name);
     assert(plan !== undefined, 'a device of the lab');
+    this.scene = scene;
     this.random = testRandom(`device ${name}`, seed);
+    const platform = nodePlatform({ folder: recording.plan.folder });
     const wires = new Map<string, Wire>();
     this.ends = plan.ports.map((port) => {
       const [own, far] = memoryWire(this.clock, `${name}:${port.name}`, `fuzzer:${port.name}`);
-      wires.set(port.name, own);
-      return { port: port.name, wire: far, recorded: recording.frames.get(`${name}:${port.name}`) ?? [], heard: [] };
+      const impairment = scene.impairment?.(this.random);
+      wires.set(
+        port.name,
+        impairment === undefined ? own : impaired(own, { clock: this.clock, platform, seed, impairment }),
+      );
+      const recorded = recording.frames.get(`${name}:${port.name}`) ?? [];
+      const opening = openings(recorded, scene.tcpPorts ?? []);
+      return { port: port.name, wire: far, recorded: [...recorded, ...opening], heard: [] };
     });
-    const platform = nodePlatform({ folder: recording.plan.folder });
     this.crc32 = platform.crc32;
-    this.device = BUILDERS[plan.kind](plan, { clock: this.clock, random: seededRandom(seed), platform, wires });
+    const parts = { clock: this.clock, random: seededRandom(seed), platform, wires };
+    const output = (program: string, text: string): void => this.heardProgram(program, text);
+    this.device = BUILDERS[plan.kind](plan, { ...parts, output });
+    scene.made?.(this.device);
     this.watchPages();
-    for (const end of this.ends) listen(end);
+    for (const end of this.ends) listen(end, () => this.replies++);
     this.around = surroundings(plan, recording);
     this.httpPages = recording.frames
       .get('alice:eth0')!
@@ -121,20 +141,61 @@ export class DeviceFuzz {
       .map((f) => f.subarray(66));
   }
 
-  /** Feed so many frames; throws what the device throws. */
+  /** Set up what the scene has, as a person would at the console. */
+  async prepare(): Promise<void> {
+    const { scene, device } = this;
+    const settings = Object.entries(scene.sysctls ?? {}).map(([name, value]) => ['sysctl', '-w', `${name}=${value}`]);
+    for (const argv of [...settings, ...(scene.lines ?? []).map((line) => line.split(' '))]) {
+      let said = '';
+      const stdout = (bytes: Uint8Array): void => void (said += Buffer.from(bytes).toString());
+      const program = device.spawn(argv, { stdout, stderr: stdout, cause: 0 });
+      assert(program !== undefined, `a program: ${argv[0]}`);
+      const status = await program.exited;
+      assert(status === 0, `${argv.join(' ')}: status ${status}, ${said}`);
+    }
+    for (const program of scene.programs?.(this.random.fork('programs')) ?? []) {
+      const stderr = (bytes: Uint8Array): void => this.heardProgram('scene', new TextDecoder().decode(bytes));
+      device.host.processes.spawn(program, ['scene'], { stderr });
+    }
+  }
+
+  /** Feed so many frames; throws FuzzFailure when something goes wrong. */
   async run(frames: number): Promise<void> {
     const { clock, random } = this;
+    const rejected = (error: unknown): void => void this.crashes.push(`a promise: ${describe(error)}`);
+    process.on('unhandledRejection', rejected);
     const untrace = random.below(2) === 0 ? this.device.host.trace.listen(() => {}) : undefined;
-    for (let fed = 0; fed < frames; ) {
-      fed += this.burst(pick(random, this.ends));
-      if (random.below(6) === 0) this.startProgram();
-      if (random.below(200) === 0) this.pullPlug();
-      clock.advance(pick(random, PAUSES));
-      await settlePromises();
-      if (random.below(50) === 0) this.checkBounds();
+    try {
+      while (this.fed < frames) {
+        this.burst(pick(random, this.ends), frames - this.fed);
+        if (random.below(6) === 0) this.startProgram();
+        if (random.below(200) === 0) this.pullPlug();
+        clock.advance(pick(random, PAUSES));
+        await settlePromises();
+        assert(this.crashes.length === 0, `a program died of an error of ours: ${this.crashes[0]}`);
+        if (random.below(10) === 0) this.noteStates();
+        if (random.below(50) === 0) this.checkBounds();
+      }
+      untrace?.();
+      this.checkBounds();
+    } catch (error) {
+      throw new FuzzFailure(this.batch, error);
+    } finally {
+      process.off('unhandledRejection', rejected);
     }
-    untrace?.();
-    this.checkBounds();
+  }
+
+  /** Only these frames, as they were put by another run with the same seed. */
+  async replay(frames: readonly FedFrame[]): Promise<void> {
+    for (const { port, bytes } of frames) {
+      const end = this.ends.find((one) => one.port === port);
+      assert(end !== undefined, 'the same ports');
+      this.putWhole(end.wire, bytes, 0);
+      end.wire.kick();
+    }
+    this.clock.advance(SECOND);
+    await settlePromises();
+    assert(this.crashes.length === 0, `a program died of an error of ours: ${this.crashes[0]}`);
   }
 
   /** Stop the programs, let everything run out, and look for what is left. */
@@ -188,9 +249,10 @@ export class DeviceFuzz {
     };
   }
 
-  /** One batch into a port; how many frames it had. */
-  private burst(end: End): number {
+  /** One batch of at most `room` frames into a port. */
+  private burst(end: End, room: number): void {
     const { random } = this;
+    this.batch = [];
     const frames: Uint8Array[] = [];
     for (let n = 1 + random.below(BATCH_FRAMES_MAX); n > 0; n--) {
       const original = this.original(end);
@@ -201,9 +263,13 @@ export class DeviceFuzz {
       if (random.below(10) === 0) frames.push(frame);
     }
     if (random.below(3) === 0) shuffle(random, frames);
-    for (const frame of frames) this.put(end.wire, frame);
+    if (frames.length === 0) this.fed++;
+    for (const frame of frames.slice(0, room)) {
+      this.fed++;
+      this.scene.read?.(frame);
+      this.put(end, frame);
+    }
     end.wire.kick();
-    return Math.max(1, frames.length);
   }
 
   /** A frame that fits: an answer to what the device said, or one of the real run. */
@@ -219,23 +285,39 @@ export class DeviceFuzz {
     return end.recorded.length === 0 ? undefined : pick(random, end.recorded);
   }
 
-  private put(wire: Wire, frame: Uint8Array): void {
+  private put({ wire, port }: End, frame: Uint8Array): void {
     const { random } = this;
-    const size = CABLE.LEAD + frame.length + CABLE.FCS;
-    const batch = wire.reserve(size);
-    const at = batch.append(size, 0, 0, random.below(8));
-    batch.bytes.fill(CABLE.PREAMBLE, at, at + CABLE.PREAMBLE_SIZE);
-    batch.bytes[at + CABLE.PREAMBLE_SIZE] = random.below(200) === 0 ? random.below(256) : CABLE.SFD;
-    batch.bytes.set(frame, at + CABLE.LEAD);
-    const fcsAt = at + CABLE.LEAD + frame.length;
+    const bytes = new Uint8Array(CABLE.LEAD + frame.length + CABLE.FCS);
+    bytes.fill(CABLE.PREAMBLE, 0, CABLE.PREAMBLE_SIZE);
+    bytes[CABLE.PREAMBLE_SIZE] = random.below(200) === 0 ? random.below(256) : CABLE.SFD;
+    bytes.set(frame, CABLE.LEAD);
+    const fcsAt = CABLE.LEAD + frame.length;
     const wrong = random.below(50) === 0 ? 1 : 0;
-    batch.view.setUint32(fcsAt, this.crc32(batch.bytes, at + CABLE.LEAD, fcsAt) ^ wrong, true);
+    viewOf(bytes).setUint32(fcsAt, this.crc32(bytes, CABLE.LEAD, fcsAt) ^ wrong, true);
+    this.batch.push({ number: this.fed, port, bytes });
+    this.putWhole(wire, bytes, random.below(8));
+  }
+
+  private putWhole(wire: Wire, bytes: Uint8Array, cause: number): void {
+    const batch = wire.reserve(bytes.length);
+    batch.bytes.set(bytes, batch.append(bytes.length, 0, 0, cause));
+  }
+
+  /** What a program wrote: the stack of an error of ours is a fault. */
+  private heardProgram(program: string, text: string): void {
+    if (STACK.test(text) || / ended with status (?!1(29|30|43)\b)/.test(text)) this.crashes.push(`${program}: ${text}`);
+  }
+
+  private noteStates(): void {
+    for (const record of this.ask({ type: 'SOCK_DIAG' }) ?? [])
+      if (record.protocol === 'tcp') this.states.add(record.state);
   }
 
   private startProgram(): void {
     if (this.running >= PROGRAMS_AT_ONCE_MAX) return;
-    const stdio = { stdout: () => {}, stderr: () => {}, cause: this.random.below(3) };
-    const program = this.device.spawn(pick(this.random, LINES).split(' '), stdio);
+    const line = pick(this.random, LINES);
+    const stderr = (bytes: Uint8Array): void => this.heardProgram(line, new TextDecoder().decode(bytes));
+    const program = this.device.spawn(line.split(' '), { stdout: () => {}, stderr, cause: this.random.below(3) });
     if (program === undefined) return;
     this.running++;
     void program.exited.then(() => this.running--);
@@ -251,10 +333,11 @@ export class DeviceFuzz {
   }
 }
 
-function listen(end: End): void {
+function listen(end: End, counted: () => void): void {
   end.wire.attach({
     onBatch: (batch) => {
       for (let i = 0; i < batch.count; i++) {
+        counted();
         const at = batch.offset(i) + CABLE.LEAD;
         end.heard.push(batch.bytes.slice(at, at + batch.size(i) - CABLE.LEAD - CABLE.FCS));
         if (end.heard.length > HEARD_MAX) end.heard.shift();
@@ -266,43 +349,13 @@ function listen(end: End): void {
   end.wire.setPortUp(true);
 }
 
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
 function shuffle(random: Random, frames: Uint8Array[]): void {
   for (let i = frames.length - 1; i > 0; i--) {
     const j = random.below(i + 1);
     [frames[i], frames[j]] = [frames[j]!, frames[i]!];
   }
-}
-
-/** The device's own addresses and its neighbourhood's, and those that no packet should carry. */
-function surroundings(plan: DevicePlan, { plan: lab }: Recording): Surroundings {
-  const macs = lab.devices.flatMap((device) => device.ports.map((port) => parseMac(port.mac ?? '')));
-  const own = plan.ports.map((port) => parseMac(port.mac ?? ''));
-  const texts = (device: DevicePlan): string[] => device.ports.flatMap((port) => port.addresses);
-  const addresses = [...texts(plan), ...texts(plan), ...lab.devices.flatMap(texts)].map(
-    (text) => parseCidr(text)?.address,
-  );
-  const odd = [
-    '0.0.0.0',
-    '255.255.255.255',
-    '127.0.0.1',
-    '224.0.0.1',
-    '239.1.2.3',
-    '240.0.0.1',
-    '169.254.0.1',
-    '10.9.8.7',
-  ];
-  const near = [...odd, '192.168.1.255', '192.168.1.0', '192.0.2.95', '192.168.1.77', '198.51.100.31', '192.0.2.31'];
-  const present = <T>(list: readonly (T | undefined)[]): T[] => list.filter((item) => item !== undefined);
-  return {
-    macs: present([...own, ...own, ...macs, PEER_MAC]),
-    addresses: [...present(addresses), ...near.map(ip)] as Ipv4[],
-  };
-}
-
-/** Feed a device of the lab, and look at what is left; its drops by reason. */
-export async function fuzzDevice(options: FuzzOptions): Promise<ReadonlyMap<DropReason, number>> {
-  const fuzz = new DeviceFuzz(options);
-  await fuzz.run(options.frames);
-  await fuzz.finish();
-  return fuzz.drops;
 }

@@ -16,6 +16,9 @@ import { pick } from './mutate.ts';
 import { randomBytes } from './random.ts';
 
 const SEGMENT_BYTES_MAX = 1_400;
+/** RFC 7413: the option's kind, and a cookie of four octets at least. */
+const COOKIE = 34;
+const COOKIE_MIN = 6;
 const DNS = { HEADER: 12, PORT: 53 } as const;
 
 const viewOf = (frame: Uint8Array): DataView => new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
@@ -109,6 +112,12 @@ function segmentAfter(random: Random, segment: Uint8Array, pages: readonly Uint8
   }
   if (random.below((flags & TCP_FLAG.FIN) !== 0 ? 2 : 12) === 0) answer |= TCP_FLAG.FIN;
   if (random.below(60) === 0) answer |= TCP_FLAG.RST;
+  // ECE and CWR, as a peer that counts marks.
+  if (random.below(4) === 0) answer |= random.below(4) << 6;
+  if ((flags & (TCP_FLAG.SYN | TCP_FLAG.ACK)) === (TCP_FLAG.SYN | TCP_FLAG.ACK) && random.below(3) === 0) {
+    const again = synWithCookie(random, segment, pick(random, pages).subarray(0, random.below(500)));
+    if (again !== undefined) return again;
+  }
   // The options come back as they were: MSS, SACK permitted, scale; the timestamps the other way round.
   const options = segment.slice(TCP.SIZE, Math.min(headerLength, segment.length));
   swapTimestamps(options);
@@ -126,6 +135,31 @@ function segmentAfter(random: Random, segment: Uint8Array, pages: readonly Uint8
   out.setUint8(TCP.FLAGS, answer);
   out.setUint16(TCP.WINDOW, pick(random, [0, 1, 1_000, 65_535, 65_535]));
   return header;
+}
+
+/** To a SYN-ACK with a Fast Open cookie: the SYN of another connection that has it, with data (RFC 7413 §4.2). */
+function synWithCookie(random: Random, segment: Uint8Array, data: Uint8Array): Uint8Array | undefined {
+  const view = viewOf(segment);
+  const end = Math.min((view.getUint8(TCP.OFFSET) >>> 4) * 4, segment.length);
+  let at: number = TCP.SIZE;
+  while (at + 1 < end && segment[at] !== COOKIE && segment[at] !== 0)
+    at += segment[at] === 1 ? 1 : Math.max(2, segment[at + 1]!);
+  const length = segment[at + 1] ?? 0;
+  if (at + 1 >= end || segment[at] !== COOKIE || length < COOKIE_MIN || at + length > end) return undefined;
+  const options = new Uint8Array((4 + length + 3) & ~3).fill(1);
+  options.set([2, 4, 5, 0xb4]);
+  options.set(segment.subarray(at, at + length), 4);
+  const out = new Uint8Array(TCP.SIZE + options.length + data.length);
+  out.set(options, TCP.SIZE);
+  out.set(data, TCP.SIZE + options.length);
+  const header = viewOf(out);
+  header.setUint16(TCP.SOURCE_PORT, 40_000 + random.below(20_000));
+  header.setUint16(TCP.TARGET_PORT, view.getUint16(TCP.SOURCE_PORT));
+  header.setUint32(TCP.SEQUENCE, random.u32());
+  header.setUint8(TCP.OFFSET, (5 + options.length / 4) << 4);
+  header.setUint8(TCP.FLAGS, TCP_FLAG.SYN);
+  header.setUint16(TCP.WINDOW, 65_535);
+  return out;
 }
 
 function swapTimestamps(options: Uint8Array): void {

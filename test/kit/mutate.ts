@@ -217,7 +217,8 @@ function udp(random: Random, frame: Uint8Array): Uint8Array {
 function tcpOptions(random: Random): Uint8Array {
   const parts: number[] = [];
   for (let n = random.below(6); n > 0; n--) {
-    const kind = pick(random, [0, 1, 2, 3, 4, 5, 5, 8, 8, 19, 28, 29, 34, 254, random.below(256)]);
+    const kind = pick(random, [0, 1, 2, 3, 4, 5, 5, 8, 8, 19, 28, 29, 34, 172, 174, 254, random.below(256)]);
+    // SACK, signatures (19), Fast Open (34) and accurate ECN's counters (172, 174) among them.
     const right: Readonly<Record<number, number>> = {
       2: 4,
       3: 3,
@@ -225,6 +226,9 @@ function tcpOptions(random: Random): Uint8Array {
       5: 2 + 8 * (1 + random.below(4)),
       8: 10,
       19: 18,
+      34: pick(random, [2, 6, 10, 18]),
+      172: 2 + 3 * random.below(4),
+      174: 2 + 3 * random.below(4),
     };
     const length = random.below(6) === 0 ? random.below(256) : (right[kind] ?? 2 + random.below(8));
     parts.push(kind);
