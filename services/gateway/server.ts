@@ -3,7 +3,7 @@
  * gathers states, captures and trace events, passes consoles through, keeps the faults in force, and hands out the page.
  *
  *   GET  /                       the page (no token; it finds one in its own address)
- *   GET  /healthz (no token)  /api/state  /api/devices  /api/openapi.json
+ *   GET  /healthz (no token)  /api/state  /api/devices  /api/ledger  /api/openapi.json
  *   POST /api/unplug  /api/plug  {target}      /api/impair {target, impairment, clear}      /api/down
  *   GET, POST /api/faults {fault, …}   DELETE /api/faults/:fault   POST /api/heal {target}   GET /api/verdicts?target=
  *   POST /api/devices/:device/{kill,start,stop,restart,freeze,thaw}      /api/journey {device, url}
@@ -28,6 +28,7 @@ import { FanIn } from './fan-in.ts';
 import { Faults } from './faults.ts';
 import { journeyRoute } from './journey/route.ts';
 import type { Lab } from './lab.ts';
+import { ledgerOf } from './ledger.ts';
 import { serveSession } from './session.ts';
 import { serveCapture, serveTrace } from './streams.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
@@ -145,6 +146,9 @@ function readingRoutes(
     garbage: Object.fromEntries(garbage.counts),
   }));
   app.get('/api/devices', { schema: { summary: 'Devices of the lab.' } }, async () => (await lab.view()).devices);
+  app.get('/api/ledger', { schema: { summary: 'Where every frame is, per wire and direction.' } }, async () =>
+    ledgerOf(await lab.view()),
+  );
   app.get<{ Params: { device: string } }>(
     '/api/devices/:device',
     { schema: { summary: 'One device.', params: deviceParams } },

@@ -97,8 +97,12 @@ export class PackedLab {
     const device = this.device(name);
     this.clocks.get(name)?.off();
     this.devices.delete(name);
-    for (const end of this.endsOf(name)) {
+    for (const phy of device.phys.values()) phy.detach();
+    for (const [port, core] of this.cores) {
+      if (!port.startsWith(`${name}:`)) continue;
+      const end = this.end(port);
       end.attach(SILENT_LISTENER);
+      core.powerOff();
       end.reset();
     }
     device.host.processes.programs = new Map();
@@ -119,10 +123,6 @@ export class PackedLab {
     for (const [port, core] of this.cores) if (port.startsWith(`${name}:`)) core.setFrozen(frozen);
   }
 
-  private endsOf(name: string): ImpairedWire[] {
-    return [...this.ends].filter(([port]) => port.startsWith(`${name}:`)).map(([, end]) => end);
-  }
-
   /** Sk_buffs alive in all devices: none when the lab has come to rest. */
   get skbsLive(): number {
     return [...this.devices.values()].reduce((sum, device) => sum + device.host.skbs.counters.live, 0);
@@ -139,6 +139,7 @@ export class PackedLab {
     this.clocks.set(plan.name, clock);
     const wires = new Map<string, Wire>();
     for (const port of plan.ports) {
+      this.cores.get(`${plan.name}:${port.name}`)?.powerOn();
       const end = this.ends.get(`${plan.name}:${port.name}`);
       if (end !== undefined) wires.set(port.name, end);
     }

@@ -3,6 +3,7 @@
  * `ps` does not wait for what `up` needs.
  */
 import { Command, CommanderError } from 'commander';
+import type { LedgerRow } from '../gateway/ledger.ts';
 import { chaosCommands } from './chaos-commands.ts';
 import { type Common, gateway, labOption, lifecycle, say } from './common.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -97,6 +98,16 @@ function watchCommands(program: Command): void {
       const [client, { formatPs, listDevices }] = await Promise.all([gateway(options), import('./ps.ts')]);
       const rows = await listDevices(client);
       say(options.json ? JSON.stringify(rows, null, 2) : formatPs(rows));
+    });
+  program
+    .command('ledger')
+    .description(HELP.ledger)
+    .option('--json', HELP.json, false)
+    .addOption(labOption())
+    .action(async (options: Common & { json: boolean }) => {
+      const [client, { formatLedger }] = await Promise.all([gateway(options), import('./ledger.ts')]);
+      const rows = await client.get<LedgerRow[]>('/api/ledger');
+      say(options.json ? JSON.stringify(rows, null, 2) : formatLedger(rows));
     });
   program
     .command('logs')

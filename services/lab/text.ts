@@ -42,6 +42,7 @@ Values are those of a lab file, in the words of tc-netem(8); off takes a knob aw
   heal: 'end the faults at a port, a wire or a device, or all of them: the lab is as its file says',
   faults: 'list the faults in force',
   verdicts: 'what wires did to which frames, and by which rule: at a port, a wire, or all',
+  ledger: 'account for every frame, per wire and direction: given, lost by what, received, refused by what',
   verdictsFollow: 'go on until Ctrl-C',
   chaos: 'play scenarios of trouble and checks on a lab of their own',
   chaosRun: 'play a scenario file once; status 0 passed, 1 a check failed, 2 bad file',
@@ -108,6 +109,10 @@ export const TEXT = {
   verdict: (time: number, port: string, frame: number, words: string) =>
     `${(time / 1_000_000).toFixed(6).padStart(12)} s  ${port}  frame ${frame}  ${words}`,
   verdictsMissed: (port: string, missed: number) => `... ${missed} earlier verdicts of ${port} are forgotten`,
+  ledger: (rows: number, unaccounted: number) =>
+    unaccounted === 0
+      ? `every frame of ${rows} directions is accounted for`
+      : `${unaccounted} frames are unaccounted for`,
   virtualNeedsPacked: 'clock virtual needs engine packed: processes live on real time',
   chaosBegins: (file: string, name: string, engine: string, seed: number) =>
     `${file}: ${name} on ${engine}, seed ${seed}`,

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Impairment } from '../lab/plan-types.ts';
-import type { VerdictLog } from '../wire/verdict.ts';
+import type { VerdictLog, Verdicts } from '../wire/verdict.ts';
 import type { Wire } from '../wire/wire.ts';
 
 export interface Cables {
@@ -11,6 +11,8 @@ export interface Cables {
   /** Change what this end of the wire does to the frames it sends. */
   impair(port: string, impairment: Impairment): void;
   impairmentOf(port: string): Impairment;
+  /** How many frames met which fate at a port; undefined for a port without a wire. */
+  countsOf(port: string): Readonly<Verdicts> | undefined;
   /** What was done to which frame at a port; undefined for a port without a wire. */
   verdictsOf(port: string): VerdictLog | undefined;
   /** A connection to /wires/NAME; true when it was taken (or refused with a code of the wire's own). */

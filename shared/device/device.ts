@@ -3,6 +3,7 @@ import type { Ipv4 } from '../header/address.ts';
 import type { DevicePlan } from '../lab/plan-types.ts';
 import type { Host } from '../net/host.ts';
 import type { Signal } from '../net/syscalls.ts';
+import type { Phy } from '../nic/phy.ts';
 import type { Clock, Platform, Random } from '../platform.ts';
 import type { Wire } from '../wire/wire.ts';
 import type { CapturePoint } from './capture.ts';
@@ -52,7 +53,7 @@ export interface Device {
   readonly plan: DevicePlan;
   readonly host: Host;
   /** Every port's physical end, in the plan's order. */
-  readonly phys: ReadonlyMap<string, CapturePoint>;
+  readonly phys: ReadonlyMap<string, CapturePoint & Pick<Phy, 'counters' | 'detach'>>;
   readonly wires: ReadonlyMap<string, Wire>;
   /** Names of the programs that it can run. */
   readonly programs: readonly string[];

@@ -1,4 +1,5 @@
 /** `/metrics`: a device's counters in Prometheus' text format. */
+import { refusals } from '../nic/phy.ts';
 import type { Device } from './device.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -26,10 +27,44 @@ export function renderMetrics(device: Device, garbage: ReadonlyMap<string, numbe
   const page = new Page();
   const own = { device: device.name };
   const skbs = device.host.skbs.counters;
+  wireMetrics(page, device);
+  page.metric(
+    'drops_total',
+    'counter',
+    'Packets dropped, by reason.',
+    [...skbs.drops].map(([reason, count]) => [{ ...own, reason }, count]),
+  );
+  page.metric('skbs_live', 'gauge', 'Packets in memory.', [[own, skbs.live]]);
+  page.metric('skbs_allocated_total', 'counter', 'Packets born.', [[own, skbs.allocated]]);
+  page.metric('skbs_cloned_total', 'counter', 'Packets that share the octets of others.', [[own, skbs.cloned]]);
+  page.metric('skbs_copied_total', 'counter', 'Packets copied whole.', [[own, skbs.copied]]);
+  page.metric(
+    'copies_total',
+    'counter',
+    'Copies of packets, by cause.',
+    Object.entries(skbs.copies).map(([cause, count]) => [{ ...own, cause }, count]),
+  );
+  page.metric(
+    'copied_bytes_total',
+    'counter',
+    'Octets that those copies moved; a clone moves none.',
+    Object.entries(skbs.copiedBytes).map(([cause, count]) => [{ ...own, cause }, count]),
+  );
+  page.metric(
+    'garbage_total',
+    'counter',
+    'Connections closed because what came in made no sense.',
+    [...garbage].map(([where, count]) => [{ ...own, where }, count]),
+  );
+  page.metric('resident_bytes', 'gauge', 'Memory of the process.', [[own, process.memoryUsage.rss()]]);
+  return page.text;
+}
+
+function wireMetrics(page: Page, device: Device): void {
+  const own = { device: device.name };
   const wires = [...device.wires];
   const each = (read: (wire: (typeof wires)[number][1]) => number): [Labels, number][] =>
     wires.map(([port, wire]) => [{ ...own, port, wire: wire.name }, read(wire)]);
-
   page.metric(
     'frames_sent_total',
     'counter',
@@ -61,6 +96,26 @@ export function renderMetrics(device: Device, garbage: ReadonlyMap<string, numbe
     each((wire) => wire.counters.lostWithPeer),
   );
   page.metric(
+    'frames_lost_by_unplug_total',
+    'counter',
+    'Under way to us when the plug came out.',
+    each((wire) => wire.counters.lostByUnplug),
+  );
+  page.metric(
+    'frames_lost_by_cut_total',
+    'counter',
+    'Sent into the direction that is cut.',
+    each((wire) => wire.counters.lostByCut),
+  );
+  page.metric(
+    'frames_refused_total',
+    'counter',
+    'Refused by the physical layer, by reason.',
+    [...device.phys].flatMap(([port, { counters }]) =>
+      refusals(counters).map(([reason, count]): [Labels, number] => [{ ...own, port, reason }, count]),
+    ),
+  );
+  page.metric(
     'frames_lost_without_carrier_total',
     'counter',
     'Sent while there was no carrier.',
@@ -84,34 +139,4 @@ export function renderMetrics(device: Device, garbage: ReadonlyMap<string, numbe
     'Whether the plug is in.',
     each((wire) => (wire.plugged ? 1 : 0)),
   );
-  page.metric(
-    'drops_total',
-    'counter',
-    'Packets dropped, by reason.',
-    [...skbs.drops].map(([reason, count]) => [{ ...own, reason }, count]),
-  );
-  page.metric('skbs_live', 'gauge', 'Packets in memory.', [[own, skbs.live]]);
-  page.metric('skbs_allocated_total', 'counter', 'Packets born.', [[own, skbs.allocated]]);
-  page.metric('skbs_cloned_total', 'counter', 'Packets that share the octets of others.', [[own, skbs.cloned]]);
-  page.metric('skbs_copied_total', 'counter', 'Packets copied whole.', [[own, skbs.copied]]);
-  page.metric(
-    'copies_total',
-    'counter',
-    'Copies of packets, by cause.',
-    Object.entries(skbs.copies).map(([cause, count]) => [{ ...own, cause }, count]),
-  );
-  page.metric(
-    'copied_bytes_total',
-    'counter',
-    'Octets that those copies moved; a clone moves none.',
-    Object.entries(skbs.copiedBytes).map(([cause, count]) => [{ ...own, cause }, count]),
-  );
-  page.metric(
-    'garbage_total',
-    'counter',
-    'Connections closed because what came in made no sense.',
-    [...garbage].map(([where, count]) => [{ ...own, where }, count]),
-  );
-  page.metric('resident_bytes', 'gauge', 'Memory of the process.', [[own, process.memoryUsage.rss()]]);
-  return page.text;
 }

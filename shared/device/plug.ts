@@ -34,6 +34,7 @@ export function plugWires(plan: DevicePlan, options: PlugOptions): Cables {
     wires,
     impair: (port, impairment: Impairment) => wires.get(port)?.set(impairment),
     impairmentOf: (port) => wires.get(port)?.impairment ?? {},
+    countsOf: (port) => wires.get(port)?.verdicts,
     verdictsOf: (port) => wires.get(port)?.log,
     upgrade: (request, socket, head) => server.handleUpgrade(request, socket, head),
     get garbage() {

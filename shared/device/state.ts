@@ -1,9 +1,23 @@
 /** `/state`: a device as the gateway, `ps` and the page show it. */
 import { formatIpv4 } from '../header/address.ts';
 import type { DeviceKind, Impairment } from '../lab/plan-types.ts';
-import type { WireCounters } from '../wire/wire.ts';
+import type { PhyCounters } from '../nic/phy.ts';
+import type { Verdicts } from '../wire/verdict.ts';
+import type { WireCounters, WireNumbers } from '../wire/wire.ts';
 import type { Cables } from './cables.ts';
 import type { Device, ProcessRow } from './device.ts';
+
+/** What this end can say of the frames of both directions; the far end says the rest (the gateway's ledger.ts). */
+export interface EndLedger {
+  /** Frames that the port has given to the wire. */
+  readonly given: number;
+  /** Of those, how many are still here. */
+  readonly waiting: number;
+  readonly verdicts: Readonly<Verdicts>;
+  readonly numbers: WireNumbers;
+  /** What the physical layer made of the frames that came. */
+  readonly phy: Readonly<PhyCounters>;
+}
 
 export interface PortState {
   readonly name: string;
@@ -19,6 +33,7 @@ export interface PortState {
   readonly cut: boolean;
   readonly egress: Impairment;
   readonly counters: Readonly<WireCounters> | null;
+  readonly ledger: EndLedger | null;
 }
 
 export interface DeviceState {
@@ -58,6 +73,7 @@ export function stateOf(device: Device, cables: Cables, garbage: ReadonlyMap<str
         cut: wire?.isCut ?? false,
         egress: wire === undefined ? {} : cables.impairmentOf(port.name),
         counters: wire === undefined ? null : { ...wire.counters },
+        ledger: ledgerOf(device, cables, port.name),
       };
     }),
     processes: device.processes(),
@@ -65,6 +81,15 @@ export function stateOf(device: Device, cables: Cables, garbage: ReadonlyMap<str
     drops: Object.fromEntries(device.host.skbs.counters.drops),
     garbage: Object.fromEntries(garbage),
   };
+}
+
+function ledgerOf(device: Device, cables: Cables, port: string): EndLedger | null {
+  const wire = cables.wires.get(port);
+  const verdicts = cables.countsOf(port);
+  const phy = device.phys.get(port);
+  if (wire === undefined || verdicts === undefined || phy === undefined) return null;
+  const { taken: given, waiting, numbers } = wire;
+  return { given, waiting, verdicts: { ...verdicts }, numbers, phy: { ...phy.counters } };
 }
 
 function addressesOf(device: Device, port: string, planned: readonly string[]): readonly string[] {

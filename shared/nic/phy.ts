@@ -55,8 +55,22 @@ export interface PhyCounters {
   rxShort: number;
   rxLong: number;
   rxBadPreamble: number;
+  /** Came while the port was down. */
+  rxDown: number;
   txFrames: number;
   txBytes: number;
+}
+
+/** Frames that the physical layer refused, by their drop reason. */
+export function refusals(counters: Readonly<PhyCounters>): [reason: DropReason, frames: number][] {
+  const { rxShort, rxLong, rxBadPreamble, rxCrcErrors, rxDown } = counters;
+  return [
+    ['frame_too_short', rxShort],
+    ['frame_too_long', rxLong],
+    ['bad_preamble', rxBadPreamble],
+    ['fcs_error', rxCrcErrors],
+    ['dev_down', rxDown],
+  ];
 }
 
 /** The port's net device, or as much of it as a phy needs: its MTU may change while it runs. */
@@ -75,6 +89,7 @@ export class Phy implements WireListener {
     rxShort: 0,
     rxLong: 0,
     rxBadPreamble: 0,
+    rxDown: 0,
     txFrames: 0,
     txBytes: 0,
   };
@@ -107,6 +122,11 @@ export class Phy implements WireListener {
     wire.attach(this);
     wire.setPortUp(this.portUp);
     if (wire.carrier) this.listener.onCarrier(true);
+  }
+
+  /** Its device has died: whatever still runs there for a moment has no wire any more. */
+  detach(): void {
+    this.wire = undefined;
   }
 
   get carrier(): boolean {
@@ -184,7 +204,10 @@ export class Phy implements WireListener {
     const size = batch.sizes[i]! - AROUND;
     const at = batch.offsets[i]! + CABLE.LEAD;
     const { counters } = this;
-    if (!this.portUp) return this.refuse('dev_down', batch, i, 'phy');
+    if (!this.portUp) {
+      counters.rxDown++;
+      return this.refuse('dev_down', batch, i, 'phy');
+    }
     if (size < ETHERNET.SIZE) {
       counters.rxShort++;
       return this.refuse('frame_too_short', batch, i);

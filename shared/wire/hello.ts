@@ -32,6 +32,8 @@ export interface Hello {
 export interface Link {
   readonly up: boolean;
   readonly plugged: boolean;
+  /** Number of the sender's next frame: what it numbered before and has not come is lost. */
+  readonly next?: number;
 }
 
 /** Hello and Link together are short; whoever sends more before saying hello is not one of us. */
@@ -57,8 +59,11 @@ export function decodeSmall(bytes: Uint8Array): SmallMessage | undefined {
       const { version = 0, lab = '', wire = '', end = '', epoch = 0, token = '' } = hello;
       return { hello: { version: Number(version), lab, wire, end, epoch: Number(epoch), token } } as SmallMessage;
     }
-    if (link) return { link: { up: link.up === true, plugged: link.plugged === true } };
-    return undefined;
+    if (!link) return undefined;
+    const state = { up: link.up === true, plugged: link.plugged === true };
+    if (link.next == null) return { link: state };
+    const next = Number(link.next);
+    return Number.isSafeInteger(next) ? { link: { ...state, next } } : undefined;
   } catch {
     // The generated decoder answers bad bytes by throwing; here they are an answer.
     return undefined;

@@ -27,25 +27,13 @@ import { DRAW, Fate } from './fate.ts';
 import { type FrameBatch, giveBatch, takeBatch } from './frame-batch.ts';
 import { Line } from './line.ts';
 import { ActiveRule } from './match-rule.ts';
-import { knobText, type VerdictKind, VerdictLog } from './verdict.ts';
-import type { Wire, WireCounters, WireListener } from './wire.ts';
+import { knobText, noVerdicts, type VerdictKind, VerdictLog, type Verdicts } from './verdict.ts';
+import type { Wire, WireCounters, WireListener, WireNumbers } from './wire.ts';
 
 /** netem's default limit, frames that wait for the rate or their delay. */
 const LIMIT_FRAMES = 1_000;
 /** A delay must hold bandwidth x delay: without a rate the limit is octets, 64 MB (4 Gbit/s for 128 ms). */
 const HELD_BYTES_MAX = 64_000_000;
-export interface Verdicts {
-  passed: number;
-  lost: number;
-  duplicated: number;
-  corrupted: number;
-  reordered: number;
-  /** Late by a match rule. */
-  delayed: number;
-  tooLong: number;
-  /** The rate's queue was full. */
-  overLimit: number;
-}
 
 export interface ImpairOptions {
   readonly clock: Clock;
@@ -57,16 +45,7 @@ export interface ImpairOptions {
 }
 
 export class ImpairedWire implements Wire {
-  readonly verdicts: Verdicts = {
-    passed: 0,
-    lost: 0,
-    duplicated: 0,
-    corrupted: 0,
-    reordered: 0,
-    delayed: 0,
-    tooLong: 0,
-    overLimit: 0,
-  };
+  readonly verdicts: Verdicts = noVerdicts();
   readonly log = new VerdictLog();
   private readonly inner: Wire;
   private readonly clock: Clock;
@@ -115,6 +94,12 @@ export class ImpairedWire implements Wire {
   }
   get counters(): Readonly<WireCounters> {
     return this.inner.counters;
+  }
+  get numbers(): WireNumbers {
+    return this.inner.numbers;
+  }
+  get waiting(): number {
+    return this.queue.length + (this.filling?.count ?? 0) + this.inner.waiting;
   }
   get impairment(): Impairment {
     return this.knobs;
@@ -197,7 +182,7 @@ export class ImpairedWire implements Wire {
     this.loseAll();
     this.frame = 0;
     this.takenBefore = this.inner.taken;
-    this.inner.setPortUp(false);
+    Object.assign(this.verdicts, noVerdicts());
   }
 
   close(): void {
@@ -362,7 +347,7 @@ export class ImpairedWire implements Wire {
 
   /** The light went out: what is under way on this cable is lost. */
   private loseAll(): void {
-    this.verdicts.lost += this.queue.length;
+    this.verdicts.darkened += this.queue.length + (this.filling?.count ?? 0);
     this.queue.clear();
     this.line.clear();
     this.lastDue = 0;

@@ -20,6 +20,9 @@ export class MemoryWireEnd extends WireEnd {
   private queuedBytes = 0;
   private closed = false;
   private frozen = false;
+  /** Its device runs; without power nothing that comes in is heard. */
+  private powered = true;
+  private life = 1;
   /** Frozen for so long that the far end has noticed. */
   private silent = false;
   private readonly silenceTimer: Timer;
@@ -44,6 +47,24 @@ export class MemoryWireEnd extends WireEnd {
     this.silent = false;
     this.announce();
     this.peer.deliverTimer.arm(0);
+  }
+
+  get epoch(): number {
+    return this.life;
+  }
+
+  /** The power of our device goes: what it had sent and nobody has heard goes with it, and it remembers nothing. */
+  powerOff(): void {
+    this.powered = false;
+    this.setPortUp(false);
+    this.loseQueue('lostWithPeer');
+    this.peer.dropQueue();
+    this.forget();
+    this.life++;
+  }
+
+  powerOn(): void {
+    this.powered = true;
   }
 
   close(): void {
@@ -75,7 +96,7 @@ export class MemoryWireEnd extends WireEnd {
     const whole = this.plugged && this.peer.plugged && !this.closed && !this.peer.closed;
     const up = whole && this.peer.portUp && !this.peer.isCut && !this.peer.silent;
     // Frames under way when the wire is cut never arrive.
-    if (!whole) this.loseQueue();
+    if (!whole) this.loseQueue(this.plugged && this.peer.plugged ? 'lostWithPeer' : 'lostByUnplug');
     this.setCarrier(up);
   }
 
@@ -86,25 +107,38 @@ export class MemoryWireEnd extends WireEnd {
     this.queue = [];
     this.queuedBytes = 0;
     for (const batch of queue) {
-      if (this.closed || this.peer.closed || !this.plugged || !this.peer.plugged) this.lose(batch);
-      else this.peer.deliver(batch);
+      this.hand(batch);
       giveBatch(batch);
     }
     this.setReady(this.queuedBytes <= WIRE_BACKLOG_BYTES_MAX);
   }
 
-  private loseQueue(): void {
+  /** What came before a batch in the queue may have pulled the plug. */
+  private hand(batch: FrameBatch): void {
+    const { peer } = this;
+    // To a device without power: its next life begins to listen at a later number.
+    if (!peer.powered) return;
+    peer.listenTo(this.epoch);
+    if (this.closed || peer.closed) peer.goesMissing(batch, 'lostWithPeer');
+    else if (!this.plugged) peer.goesMissing(batch, 'lostByUnplug');
+    else peer.arrives(batch);
+  }
+
+  private loseQueue(why: 'lostByUnplug' | 'lostWithPeer'): void {
+    const { peer } = this;
     for (const batch of this.queue) {
-      this.lose(batch);
-      giveBatch(batch);
+      if (!peer.powered) continue;
+      peer.listenTo(this.epoch);
+      peer.goesMissing(batch, why);
     }
+    this.dropQueue();
+  }
+
+  private dropQueue(): void {
+    for (const batch of this.queue) giveBatch(batch);
     this.queue = [];
     this.queuedBytes = 0;
     this.setReady(true);
-  }
-
-  private lose(batch: FrameBatch): void {
-    this.peer.counters.lostWithPeer += batch.count;
   }
 }
 

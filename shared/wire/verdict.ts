@@ -36,6 +36,36 @@ export function verdictText({ verdict, rule }: Pick<Verdict, 'verdict' | 'rule'>
   return `${WORDS[verdict]} by ${rule}`;
 }
 
+/** How many frames met which fate at one end. */
+export interface Verdicts {
+  passed: number;
+  lost: number;
+  duplicated: number;
+  corrupted: number;
+  reordered: number;
+  /** Late by a match rule. */
+  delayed: number;
+  tooLong: number;
+  /** The rate's queue was full. */
+  overLimit: number;
+  /** Waited here when the light went out. */
+  darkened: number;
+}
+
+export function noVerdicts(): Verdicts {
+  return {
+    passed: 0,
+    lost: 0,
+    duplicated: 0,
+    corrupted: 0,
+    reordered: 0,
+    delayed: 0,
+    tooLong: 0,
+    overLimit: 0,
+    darkened: 0,
+  };
+}
+
 export class VerdictLog {
   /** Set while somebody watches. */
   listener: ((verdict: Verdict) => void) | undefined;

@@ -57,9 +57,6 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   private current: Connection | undefined;
   private readonly unproven = new Set<Connection>();
   private peerLink: Link = { up: false, plugged: false };
-  private peerEpoch: number | undefined;
-  /** The number that the far end's next frame should have; undefined until it has sent one. */
-  private expectedFrame: number | undefined;
   private pulseHeard = false;
   private pulsesMissed = 0;
   private tickAt = performance.now();
@@ -99,6 +96,10 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
 
   // What WireEnd asks of whoever carries the batches.
 
+  get epoch(): number {
+    return this.hello.epoch;
+  }
+
   protected now(): Micros {
     return this.options.clock.now();
   }
@@ -129,8 +130,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     this.peerLink = { up: false, plugged: false };
     this.refresh();
     replaced?.close(CLOSE.END_TAKEN);
-    if (this.peerEpoch !== undefined && this.peerEpoch !== connection.peerEpoch) this.expectedFrame = 0;
-    this.peerEpoch = connection.peerEpoch;
+    this.listenTo(connection.peerEpoch);
     this.backoffMs = BACKOFF_MS_MIN;
     this.pulsesMissed = 0;
     this.setReady(true);
@@ -139,6 +139,8 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
 
   onLink(connection: Connection, link: Link): void {
     if (connection !== this.current) return;
+    // Frames that went with the connection before this one show here at the latest.
+    if (link.next !== undefined && !this.comesNext(link.next)) return this.replayed(connection);
     this.pulseHeard = true;
     this.pulsesMissed = 0;
     this.peerLink = link;
@@ -147,16 +149,12 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
 
   onBatch(connection: Connection, batch: FrameBatch): void {
     if (connection !== this.current) return;
-    const expected = this.expectedFrame ?? batch.first;
-    if (batch.first < expected) {
-      this.onGarbage(connection);
-      return connection.close(CLOSE.MALFORMED);
-    }
-    this.counters.lostWithPeer += batch.first - expected;
-    this.expectedFrame = batch.first + batch.count;
-    // Light that was under way when the plug came out reaches nobody.
-    if (this.plugged) this.deliver(batch);
-    else this.counters.lostWithPeer += batch.count;
+    if (!this.arrives(batch)) this.replayed(connection);
+  }
+
+  private replayed(connection: Connection): void {
+    this.onGarbage(connection);
+    connection.close(CLOSE.MALFORMED);
   }
 
   onGarbage(_connection: Connection): void {
@@ -184,7 +182,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
 
   /** Through a cut no light comes: to the far end we are dark. */
   private linkState(): Link {
-    return { up: this.portUp && !this.isCut, plugged: this.plugged };
+    return { up: this.portUp && !this.isCut, plugged: this.plugged, next: this.sequence };
   }
 
   /** Carrier is what plug, connection, pulses and the far port make of it. */

@@ -4,7 +4,7 @@
  */
 import type { Micros } from '../platform.ts';
 import { type FrameBatch, giveBatch, takeBatch } from './frame-batch.ts';
-import type { Wire, WireCounters, WireListener } from './wire.ts';
+import type { Wire, WireCounters, WireListener, WireNumbers } from './wire.ts';
 
 export const SILENT_LISTENER: WireListener = { onBatch: () => {}, onCarrier: () => {}, onReady: () => {} };
 
@@ -15,6 +15,7 @@ export function wireCounters(): WireCounters {
     receivedFrames: 0,
     receivedBytes: 0,
     lostWithPeer: 0,
+    lostByUnplug: 0,
     lostWithoutCarrier: 0,
     lostByCut: 0,
     malformedMessages: 0,
@@ -42,12 +43,23 @@ export abstract class WireEnd implements Wire {
   protected sequence = 0;
   private filling: FrameBatch | undefined;
   private scheduled = false;
+  /** Which life of the far end we listen to, and from which of its numbers on; undefined before it was heard. */
+  private peerEpoch: number | undefined;
+  private listenedFrom: number | undefined;
+  /** The number that its next frame should have. */
+  private expectedFrame: number | undefined;
+  /** What had come, and been lost, when that life began. */
+  private receivedBefore = 0;
+  private lostBefore = 0;
+  private unpluggedBefore = 0;
 
   constructor(name: string, end: string) {
     this.name = name;
     this.end = end;
   }
 
+  /** Which life of this end it is. */
+  abstract readonly epoch: number;
   /** Lab time, for the batch's sentAt. */
   protected abstract now(): Micros;
   /** Call flush() at the end of this turn. */
@@ -102,7 +114,28 @@ export abstract class WireEnd implements Wire {
 
   get taken(): number {
     const { sentFrames, lostWithoutCarrier, lostByCut } = this.counters;
-    return sentFrames + lostWithoutCarrier + lostByCut + (this.filling?.count ?? 0);
+    return sentFrames + lostWithoutCarrier + lostByCut + this.waiting;
+  }
+
+  get waiting(): number {
+    return this.filling?.count ?? 0;
+  }
+
+  get numbers(): WireNumbers {
+    const { epoch, sequence, peerEpoch, listenedFrom = 0, expectedFrame: expected = 0, counters } = this;
+    const received = counters.receivedFrames - this.receivedBefore;
+    const lost = this.lost - this.lostBefore;
+    const lostByUnplug = counters.lostByUnplug - this.unpluggedBefore;
+    return {
+      epoch,
+      next: sequence,
+      peerEpoch: peerEpoch ?? null,
+      listenedFrom,
+      expected,
+      received,
+      lost,
+      lostByUnplug,
+    };
   }
 
   protected readonly flushScheduled = (): void => {
@@ -132,8 +165,64 @@ export abstract class WireEnd implements Wire {
     this.transmit(batch);
   }
 
+  /** The far end is in this life of its: one that began while we were here numbers from 0. */
+  protected listenTo(epoch: number): void {
+    if (this.peerEpoch === epoch) return;
+    this.listenedFrom = this.peerEpoch === undefined ? undefined : 0;
+    this.expectedFrame = this.listenedFrom;
+    this.peerEpoch = epoch;
+    this.receivedBefore = this.counters.receivedFrames;
+    this.lostBefore = this.lost;
+    this.unpluggedBefore = this.counters.lostByUnplug;
+  }
+
+  /** The far end's next frame has this number: what it numbered before and has not come is lost. False: it came before. */
+  protected comesNext(number: number): boolean {
+    this.listenedFrom ??= number;
+    const missed = number - (this.expectedFrame ?? number);
+    if (missed < 0) return false;
+    this.counters.lostWithPeer += missed;
+    this.expectedFrame = number;
+    return true;
+  }
+
+  /** A batch has come: account for its frames, and hand it up. False when its numbers were there before. */
+  protected arrives(batch: FrameBatch): boolean {
+    if (!this.comesNext(batch.first)) return false;
+    this.expectedFrame = batch.first + batch.count;
+    // Light that was under way when the plug came out reaches nobody.
+    if (this.plugged) this.deliver(batch);
+    else this.counters.lostByUnplug += batch.count;
+    return true;
+  }
+
+  /** A batch was under way to us and will not come. */
+  protected goesMissing(batch: FrameBatch, why: 'lostByUnplug' | 'lostWithPeer'): void {
+    this.comesNext(batch.first);
+    this.expectedFrame = batch.first + batch.count;
+    this.counters[why] += batch.count;
+  }
+
+  /** A new life of this end: nothing is remembered. */
+  protected forget(): void {
+    if (this.filling !== undefined) giveBatch(this.filling);
+    this.filling = undefined;
+    Object.assign(this.counters, wireCounters());
+    this.sequence = 0;
+    this.receivedBefore = 0;
+    this.lostBefore = 0;
+    this.unpluggedBefore = 0;
+    this.peerEpoch = undefined;
+    this.listenedFrom = undefined;
+    this.expectedFrame = undefined;
+  }
+
+  private get lost(): number {
+    return this.counters.lostWithPeer + this.counters.lostByUnplug;
+  }
+
   /** Hand a batch up; what it came in may be reused when this returns. */
-  protected deliver(batch: FrameBatch): void {
+  private deliver(batch: FrameBatch): void {
     this.counters.receivedFrames += batch.count;
     this.counters.receivedBytes += batchOctets(batch);
     this.listener.onBatch(batch);

@@ -28,14 +28,37 @@ export interface WireCounters {
   sentBytes: number;
   receivedFrames: number;
   receivedBytes: number;
-  /** Frames that the far end numbered and we never saw, and those that were under way when it died. */
+  /** Frames that the far end numbered and that never came: they went with a connection, or with their sender. */
   lostWithPeer: number;
+  /** Frames that were under way to us when the plug came out. */
+  lostByUnplug: number;
   /** Appended while there was no carrier. */
   lostWithoutCarrier: number;
   /** Sent into the direction that is cut. */
   lostByCut: number;
   /** Messages that were not what they should be; each closed the connection. */
   malformedMessages: number;
+}
+
+/**
+ * Where an end stands in the numbers of both directions. An epoch is one life of an end: a process that is started anew
+ * numbers its frames from 0, and has no memory of what came before.
+ */
+export interface WireNumbers {
+  readonly epoch: number;
+  /** The next frame that leaves here has this number: so many were sent. */
+  readonly next: number;
+  /** Which life of the far end we listen to; null before it was heard. */
+  readonly peerEpoch: number | null;
+  /** The number at which we began to listen to that life; what it sent before went to an earlier life of ours. */
+  readonly listenedFrom: number;
+  /** The number that its next frame should have. */
+  readonly expected: number;
+  /** Frames of that life that came, and that were lost; together expected - listenedFrom. */
+  readonly received: number;
+  readonly lost: number;
+  /** Of those lost, the ones that were under way when the plug came out. */
+  readonly lostByUnplug: number;
 }
 
 export interface Wire {
@@ -62,5 +85,8 @@ export interface Wire {
   readonly isCut: boolean;
   /** Frames that this end was given to send, whatever became of them. */
   readonly taken: number;
+  /** Frames that wait at this end to be sent. */
+  readonly waiting: number;
+  readonly numbers: WireNumbers;
   close(): void;
 }

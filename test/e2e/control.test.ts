@@ -38,6 +38,7 @@ function cablesOf(name: string): Cables {
     wires: packed.device(name).wires,
     impair: (port, impairment) => void egress.set(port, impairment),
     impairmentOf: (port) => egress.get(port) ?? {},
+    countsOf: () => undefined,
     verdictsOf: () => undefined,
     upgrade: () => false,
     garbage: 0,

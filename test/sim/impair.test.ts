@@ -184,7 +184,7 @@ test('frames that wait on a wire that is unplugged are lost', () => {
   wire.plug();
   clock.advance(20_000);
   expect(arrived).toHaveLength(0);
-  expect(wire.verdicts.lost).toBe(7);
+  expect(wire.verdicts.darkened).toBe(7);
   send(1, 80);
   clock.advance(10_000);
   expect(arrived).toHaveLength(1);

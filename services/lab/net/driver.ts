@@ -4,6 +4,7 @@ import type { LifecycleVerb } from '../../../shared/device/ipc.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import type { FaultAnswer } from '../../gateway/faults.ts';
 import type { LabView } from '../../gateway/lab.ts';
+import type { LedgerRow } from '../../gateway/ledger.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import type { Engine } from './types.ts';
 
@@ -37,6 +38,7 @@ export interface Driver {
   during<T>(work: Promise<T>): Promise<T>;
   run(device: string, argv: readonly string[], output: ProgramOutput): RunningProgramHandle;
   state(): Promise<LabView>;
+  ledger(): Promise<readonly LedgerRow[]>;
   fault(request: FaultRequest): Promise<FaultAnswer>;
   endFault(fault: number): Promise<void>;
   plug(target: string): Promise<void>;

@@ -1,6 +1,7 @@
 /** A lab in a test (types.ts), on whatever driver it rests. */
 import { parseDelay, parseRatio } from '../../../shared/lab/units.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
+import { balances } from '../../gateway/ledger.ts';
 import { CommandError } from '../exit.ts';
 import { changeOf, type KnobOptions } from '../knobs.ts';
 import { FrameCapture } from './capture.ts';
@@ -13,6 +14,7 @@ import type {
   NetCapture,
   NetDevice,
   NetFault,
+  NetLedger,
   NetProgram,
   NetVerdict,
   NetWire,
@@ -143,6 +145,11 @@ export class LabNet implements Net {
     const ports = await this.driver.verdicts(target);
     const all = ports.flatMap(({ port, verdicts }) => verdicts.map((verdict) => ({ port, ...verdict })));
     return all.sort((one, other) => one.time - other.time);
+  }
+
+  async ledger(): Promise<NetLedger> {
+    const rows = await this.driver.ledger();
+    return { rows, balances: balances(rows) };
   }
 
   close(): Promise<void> {

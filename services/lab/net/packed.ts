@@ -11,6 +11,7 @@ import type { DeviceDoor } from '../../gateway/device-link.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import { type FaultAnswer, Faults } from '../../gateway/faults.ts';
 import { Lab, type LabView } from '../../gateway/lab.ts';
+import { type LedgerRow, ledgerOf } from '../../gateway/ledger.ts';
 import { type PortVerdicts, portsMeant } from '../../gateway/trouble-routes.ts';
 import { PackedLab } from '../engine-packed.ts';
 import { CommandError, EXIT } from '../exit.ts';
@@ -100,6 +101,10 @@ export class PackedDriver implements Driver {
       this.devices.map((name): ProcessStatus => ({ name, state: this.packed.stateOf(name), pid: 0, ended: '' })),
     );
     return this.lab.view();
+  }
+
+  async ledger(): Promise<readonly LedgerRow[]> {
+    return ledgerOf(await this.state());
   }
 
   fault(request: FaultRequest): Promise<FaultAnswer> {
@@ -212,6 +217,7 @@ class PackedDoor implements DeviceDoor {
       wires: this.device().wires,
       impair: (port, impairment) => end(port)?.set(impairment),
       impairmentOf: (port) => end(port)?.impairment ?? {},
+      countsOf: (port) => end(port)?.verdicts,
       verdictsOf: (port) => end(port)?.log,
       upgrade: () => false,
       garbage: 0,

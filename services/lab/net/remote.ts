@@ -13,6 +13,7 @@ import type { LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import type { FaultAnswer } from '../../gateway/faults.ts';
 import type { LabView } from '../../gateway/lab.ts';
+import type { LedgerRow } from '../../gateway/ledger.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import { fromGateway, GatewayClient } from '../client.ts';
 import { CommandError } from '../exit.ts';
@@ -123,6 +124,10 @@ export class RemoteDriver implements Driver {
 
   state(): Promise<LabView> {
     return this.client.get<LabView>('/api/state');
+  }
+
+  ledger(): Promise<readonly LedgerRow[]> {
+    return this.client.get<LedgerRow[]>('/api/ledger');
   }
 
   async fault(request: FaultRequest): Promise<FaultAnswer> {

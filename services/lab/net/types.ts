@@ -6,6 +6,7 @@ import type { DeviceState } from '../../../shared/device/state.ts';
 import type { Dissection } from '../../../shared/header/dissect.ts';
 import type { Program } from '../../../shared/net/syscalls.ts';
 import type { Verdict } from '../../../shared/wire/verdict.ts';
+import type { LedgerRow } from '../../gateway/ledger.ts';
 import type { KnobOptions } from '../knobs.ts';
 
 export type Engine = 'processes' | 'docker' | 'packed';
@@ -52,6 +53,8 @@ export interface Net extends AsyncDisposable {
   capture(...ports: string[]): Promise<NetCapture>;
   /** What wires did to which frames, in the order of time. */
   verdicts(target?: string): Promise<readonly NetVerdict[]>;
+  /** Where every frame is, per wire and direction. */
+  ledger(): Promise<NetLedger>;
   /** Lab time, microseconds. */
   now(): number;
   /** Take the lab down; what `await using` calls. */
@@ -124,6 +127,13 @@ export interface Wait {
 export interface NetVerdict extends Verdict {
   /** The wire end that sent the frame. */
   readonly port: string;
+}
+
+export interface NetLedger {
+  /** Two a wire, one for each direction. */
+  readonly rows: readonly LedgerRow[];
+  /** Every frame is accounted for, and none is under way: true once the lab is quiet. */
+  readonly balances: boolean;
 }
 
 export interface NetFrame {

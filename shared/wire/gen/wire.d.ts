@@ -300,6 +300,9 @@ export class Link {
     /** Link plugged. */
     plugged: boolean;
 
+    /** Link next. */
+    next?: (number|null);
+
     /**
      * Creates a new Link instance using the specified properties.
      * @param [properties] Properties to set
@@ -337,6 +340,9 @@ export namespace Link {
 
         /** Link plugged */
         plugged?: (boolean|null);
+
+        /** Link next */
+        next?: (number|null);
 
         /** Unknown fields preserved while decoding when enabled */
         $unknowns?: Uint8Array[];

@@ -720,6 +720,7 @@ export const Link = $root.Link = (() => {
      * @typedef {Object} Link.$Properties
      * @property {boolean|null} [up] Link up
      * @property {boolean|null} [plugged] Link plugged
+     * @property {number|null} [next] Link next
      * @property {Array.<Uint8Array>} [$unknowns] Unknown fields preserved while decoding when enabled
      */
 
@@ -768,6 +769,23 @@ export const Link = $root.Link = (() => {
     Link.prototype.plugged = false;
 
     /**
+     * Link next.
+     * @member {number|null|undefined} next
+     * @memberof Link
+     * @instance
+     */
+    Link.prototype.next = null;
+
+    // OneOf field names bound to virtual getters and setters
+    let $oneOfFields;
+
+    // Virtual OneOf for proto3 optional field
+    $Object.defineProperty(Link.prototype, "_next", {
+        get: $util.oneOfGetter($oneOfFields = ["next"]),
+        set: $util.oneOfSetter($oneOfFields)
+    });
+
+    /**
      * Creates a new Link instance using the specified properties.
      * @function create
      * @memberof Link
@@ -803,6 +821,8 @@ export const Link = $root.Link = (() => {
             writer.uint32(/* id 1, wireType 0 =*/8).bool(message.up);
         if (message.plugged != null && $Object.hasOwnProperty.call(message, "plugged") && message.plugged !== false)
             writer.uint32(/* id 2, wireType 0 =*/16).bool(message.plugged);
+        if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
+            writer.uint32(/* id 3, wireType 0 =*/24).uint64(message.next);
         if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
             for (let i = 0; i < message.$unknowns.length; ++i)
                 writer.raw(message.$unknowns[i]);
@@ -863,6 +883,13 @@ export const Link = $root.Link = (() => {
                         message.plugged = value;
                     else
                         delete message.plugged;
+                    continue;
+                }
+            case 3: {
+                    if (wireType !== 0)
+                        break;
+                    message.next = reader.uint64();
+                    message._next = "next";
                     continue;
                 }
             }

@@ -84,7 +84,8 @@ test('what is under way when the wire is unplugged never arrives, and is in the 
   clock.run(0);
   expect(atB.frames).toEqual([]);
   expect(a.counters.sentFrames + a.counters.lostWithoutCarrier).toBe(2);
-  expect(b.counters.lostWithPeer).toBe(a.counters.sentFrames);
+  expect(b.counters.lostByUnplug).toBe(a.counters.sentFrames);
+  expect(b.numbers).toMatchObject({ listenedFrom: 0, expected: 1, received: 0, lost: 1 });
 });
 
 test('an end that has more than 1 MB waiting is not ready, and says when it is again', () => {

@@ -216,6 +216,37 @@ test('the newest with the right token takes the end over, and the older is told 
   expect(second.socket.readyState).toBe(WebSocket.OPEN);
 });
 
+test('frames that went with a connection are known to be lost when the next one says its first pulse', async () => {
+  const { side, wires } = listening();
+  const { port } = await serve(wires);
+  const hello = [encodeHello(HELLO), encodeLink({ up: true, plugged: true, next: 0 })];
+  const first = await raw(port, hello);
+  await until(() => side.wire.carrier);
+  first.socket.terminate();
+  await until(() => !side.wire.carrier);
+  await raw(port, [encodeHello(HELLO), encodeLink({ up: true, plugged: true, next: 7 })]);
+  await until(() => side.wire.carrier);
+  expect(side.wire.counters.lostWithPeer).toBe(7);
+  expect(side.wire.numbers).toMatchObject({
+    peerEpoch: HELLO.epoch,
+    listenedFrom: 0,
+    expected: 7,
+    received: 0,
+    lost: 7,
+  });
+});
+
+test('an end that comes late does not count what was sent before it as lost, and a pulse with an old number is no pulse', async () => {
+  const { side, wires } = listening();
+  const { port } = await serve(wires);
+  const peer = await raw(port, [encodeHello(HELLO), encodeLink({ up: true, plugged: true, next: 1_000 })]);
+  await until(() => side.wire.carrier);
+  expect(side.wire.numbers).toMatchObject({ listenedFrom: 1_000, expected: 1_000, lost: 0 });
+  peer.socket.send(encodeLink({ up: true, plugged: true, next: 999 }));
+  expect(await peer.code).toBe(1002);
+  expect(side.wire.counters.malformedMessages).toBe(1);
+});
+
 test('a gap in the numbers is in the ledger as lost with the peer', async () => {
   const { side, wires } = listening();
   const { port } = await serve(wires);

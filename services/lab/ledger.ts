@@ -1,0 +1,44 @@
+/** `wirelab ledger`: where every frame is, per wire and direction, as columns or as JSON. */
+import type { LedgerRow } from '../gateway/ledger.ts';
+import { columns } from './ps.ts';
+import { TEXT } from './text.ts';
+
+const HEADER = [
+  'FROM',
+  'TO',
+  'GIVEN',
+  'DUPLICATED',
+  'TAKEN AWAY',
+  'WAITING',
+  'SENT',
+  'RECEIVED',
+  'LOST',
+  'UNDER WAY',
+  'REFUSED',
+  'UNACCOUNTED',
+] as const;
+
+/** Columns for people; after them, what a reader may ask about. */
+export function formatLedger(rows: readonly LedgerRow[]): string {
+  const lines = rows.map((row) => [
+    row.fromUp ? row.from : `${row.from}(down)`,
+    row.toUp ? row.to : `${row.to}(down)`,
+    String(row.given),
+    String(row.duplicated),
+    byReason(row.takenAway),
+    String(row.waiting),
+    String(row.sent),
+    String(row.received),
+    byReason({ ...row.lost, ...(row.toEarlier === 0 ? {} : { with_its_process: row.toEarlier }) }),
+    String(row.underWay),
+    byReason(row.refused),
+    String(row.unaccounted),
+  ]);
+  const unaccounted = rows.reduce((total, row) => total + Math.abs(row.unaccounted), 0);
+  return `${columns([[...HEADER], ...lines])}${TEXT.ledger(rows.length, unaccounted)}\n`;
+}
+
+function byReason(counts: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(counts).map(([reason, count]) => `${reason}:${count}`);
+  return parts.length === 0 ? '0' : parts.join(' ');
+}
