@@ -22,7 +22,7 @@ describe.skipIf(!existsSync(SCRIPTS))(
   () => {
     for (const name of passing) {
       test(`${name} passes`, async () => {
-        const { message, outcome } = await runFile(`${SCRIPTS}${name}`);
+        const { message, outcome } = await runFile(`${SCRIPTS}${name}`, undefined, true);
         expect(message).toBe('');
         expect(outcome).toBe('pass');
       });

@@ -15,6 +15,12 @@ export interface Blocked {
   doneAt: Micros | undefined;
 }
 
+/** Names of one errno. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['EWOULDBLOCK', 'EAGAIN'],
+  ['ENOTSUP', 'EOPNOTSUPP'],
+]);
+
 export function timing(what: string, off: Micros): string {
   return `${what} ${Math.abs(off)} us too ${off < 0 ? 'early' : 'late'}`;
 }
@@ -25,7 +31,7 @@ export function checkOutcome(state: Blocked): void {
   const { result, errno } = state.call;
   const { outcome } = state;
   if (result === undefined || result.kind === 'ellipsis') return;
-  const expected = errno ?? numberOf(result);
+  const expected = errno === undefined ? numberOf(result) : (ALIASES.get(errno) ?? errno);
   if (expected === -1 && typeof outcome === 'string') return;
   if (expected !== outcome) throw new Mismatch(`expected ${expected}, got ${outcome}`);
 }

@@ -11,6 +11,8 @@ export interface StampRule {
   /** Length of a tick of the timestamp clock in microseconds, when the script says (--tcp_ts_tick_usecs). */
   readonly tick: number | undefined;
   readonly tolerance: number;
+  /** Whether the echo is compared, which packetdrill itself leaves alone. */
+  readonly echo: boolean;
 }
 
 /** The segment as the script would write it, with the fields that `want` names. */
@@ -52,7 +54,7 @@ export function compareSegment(segment: Segment, want: TcpLine, flow: Flow, rule
   compareIp(segment, want, differ);
   if (want.options === 'any') return;
   const options = readOptions(segment.options, flow);
-  const expected = want.options.map((option) => withStamp(option.words, optionText(option), options));
+  const expected = want.options.map((option) => withStamp(option.words, optionText(option), options, rule));
   differ('options', expected.join(','), options.map(({ text }) => text).join(','));
   for (const [i, option] of want.options.entries()) {
     if (option.name === 'TS') checkStamp(Number(option.words[1]), options[i], flow, rule);
@@ -67,11 +69,11 @@ function compareIp(segment: Segment, want: TcpLine, differ: (f: string, e: unkno
   if (ttl !== undefined) differ('TTL', ttl, segment.ttl);
 }
 
-/** The text of a scripted option; a timestamp's own value is taken from what was sent, its echo is compared as it stands. */
-function withStamp(words: readonly string[], text: string, sent: readonly ReadOption[]): string {
+/** The text of a scripted option; a timestamp's own value is taken from what was sent, and its echo if that is not compared. */
+function withStamp(words: readonly string[], text: string, sent: readonly ReadOption[], { echo }: StampRule): string {
   if (!text.startsWith('TS ')) return text;
   const stamp = sent.find((option) => option.stamp !== undefined)?.stamp;
-  return stamp === undefined ? text : `TS val ${stamp.val} ecr ${words[3]}`;
+  return stamp === undefined ? text : `TS val ${stamp.val} ecr ${echo ? words[3] : stamp.ecr}`;
 }
 
 function checkStamp(script: number, option: ReadOption | undefined, flow: Flow, rule: StampRule): void {

@@ -5,11 +5,21 @@
 import type { Ipv4 } from '../../shared/header/address.ts';
 import { Mismatch } from './script.ts';
 
+/** Ports of a connection, as the host sees them. */
+export interface PortPair {
+  readonly local: number;
+  readonly remote: number;
+}
+
 export class Flow {
   readonly localAddress: Ipv4;
   readonly remoteAddress: Ipv4;
   readonly localPort: number;
   readonly remotePort: number;
+  /** The ports that the script calls it by; they need not be those on the wire. */
+  scriptPorts: PortPair | undefined = undefined;
+  /** Echoes that nothing sent had are reckoned from the first pair (--tcp_ts_ecr_scaled). */
+  scaledEchoes = false;
   /** Initial sequence numbers on the wire; undefined until a SYN of that direction was seen. */
   localIsn: number | undefined = undefined;
   remoteIsn: number | undefined = undefined;
@@ -28,6 +38,11 @@ export class Flow {
     this.remotePort = ends.remotePort;
   }
 
+  /** Whether a segment that the host sent is of this connection. */
+  sends(it: { readonly sourcePort: number; readonly targetPort: number; readonly target: number }): boolean {
+    return it.sourcePort === this.localPort && it.targetPort === this.remotePort && it.target === this.remoteAddress;
+  }
+
   learnStamp(script: number, live: number): void {
     this.stamps.set(script, live);
     this.firstStamp ??= { script, live };
@@ -38,6 +53,9 @@ export class Flow {
     const live = this.stamps.get(script);
     if (live !== undefined) return live;
     if (script === 0) return 0;
+    if (this.scaledEchoes && this.firstStamp !== undefined) {
+      return (this.firstStamp.live + (script - this.firstStamp.script)) >>> 0;
+    }
     throw new Mismatch(`the script echoes timestamp ${script}, which nothing sent had`);
   }
 

@@ -11,6 +11,7 @@ import { type Blocked, checkOutcome, processOf, timing } from './blocked.ts';
 import { Calls, SERVICE_PORT } from './calls.ts';
 import { compareSegment, describe } from './compare.ts';
 import { Flow } from './flow.ts';
+import { Flows, portsOf } from './flows.ts';
 import { buildIcmp } from './icmp.ts';
 import { parseScript } from './parser.ts';
 import { Python } from './python.ts';
@@ -28,7 +29,7 @@ import {
   Unsupported,
 } from './script.ts';
 import { Shell } from './shell.ts';
-import { buildSegment, isSyn, readSegment, type Segment } from './tcp-packet.ts';
+import { buildSegment, isSyn, type Segment } from './tcp-packet.ts';
 import { Tun } from './tun.ts';
 import { buildDatagram, compareDatagram, Datagrams } from './udp.ts';
 
@@ -60,6 +61,14 @@ const OPTIONS_KNOWN = new Set([
   'gateway_ip',
   'netmask_ip',
   'non_fatal',
+  'bind_port',
+  'connect_port',
+  'tcp_ts_ecr_scaled',
+  'verbose',
+  'speed',
+  'code_command',
+  'code_format',
+  'persistent_tun_dev',
 ]);
 
 /** When a packet is to leave: not before `from`, not after `to`; `since` is when waiting for it began. */
@@ -80,15 +89,19 @@ export class Interpreter {
   private readonly began: Micros;
   private readonly tolerance: Micros;
   private readonly gsoSize: number;
-  private flow: Flow | undefined = undefined;
-  private listening = false;
+  private readonly flows: Flows;
+  private readonly echo: boolean;
+  /** The socket that listens, until the first SYN to it that names no ports. */
+  private listening: Fd | undefined = undefined;
+  private listener: Fd | undefined = undefined;
   private peers = 0;
   private underTest: Fd | undefined = undefined;
   private readonly datagrams: Datagrams;
   private blocked: Blocked | undefined = undefined;
 
-  constructor(script: Script, hz: number) {
+  constructor(script: Script, { hz, echo }: RunOptions) {
     this.script = script;
+    this.echo = echo;
     const { options } = script;
     for (const name of options.keys()) if (!OPTIONS_KNOWN.has(name)) throw new Unsupported(`option --${name}`);
     const family = options.get('ip_version') ?? 'ipv4';
@@ -103,34 +116,30 @@ export class Interpreter {
     const fallback = local === ip('192.168.0.2') ? '192.168.0.1' : '192.168.0.2';
     const gateway = address('gateway_ip', fallback);
     this.tun = new Tun(this.clock, { mtu: Number(options.get('mtu') ?? 1_500), local, remote, gateway });
+    this.flows = new Flows(this.tun.sent);
     this.tun.host.sysctl.set('wirelab.hz', String(hz));
     this.sys = processOf(this.tun);
     this.shell = new Shell(this.tun.host, this.sys, this.clock);
     this.tolerance = Number(options.get('tolerance_usecs') ?? TOLERANCE);
     this.gsoSize = Number(options.get('mss') ?? 0);
-    this.calls = new Calls(
-      this.sys,
-      { local, remote },
-      {
-        listening: () => void (this.listening = true),
-        accepted: (fd) => void (this.underTest = fd),
-        datagrams: (fd) => {
-          this.datagrams.fd = this.underTest = fd;
-        },
-        connecting: (fd, maybe) => {
-          const { port } = this.sys.getsockname(fd);
-          if (port === 0 || (maybe === true && fd === this.underTest && port === this.flow?.localPort)) return;
-          this.underTest = fd;
-          this.flow = new Flow({
-            localAddress: local,
-            localPort: port,
-            remoteAddress: remote,
-            remotePort: SERVICE_PORT,
-          });
-        },
+    const port = (name: string): number => Number(options.get(name) ?? SERVICE_PORT);
+    this.ends = { local, remote, bindPort: port('bind_port'), connectPort: port('connect_port') };
+    this.calls = new Calls(this.sys, this.ends, {
+      listening: (fd) => {
+        this.listening = this.listener = fd;
       },
-    );
-    this.ends = { local, remote };
+      accepted: (fd) => void (this.underTest = fd),
+      datagrams: (fd) => {
+        this.datagrams.fd = this.underTest = fd;
+      },
+      connecting: (fd, to, maybe) => {
+        const { port: localPort } = this.sys.getsockname(fd);
+        const same = fd === this.underTest && localPort === this.flows.current?.localPort;
+        if (localPort === 0 || (maybe === true && same)) return;
+        this.underTest = fd;
+        this.begin({ localPort, remotePort: to.port });
+      },
+    });
     this.datagrams = new Datagrams(this.sys, this.tun.sent, this.ends);
     this.began = this.clock.now();
   }
@@ -246,11 +255,10 @@ export class Interpreter {
   private async inbound(line: TcpLine | IcmpLine | UdpLine): Promise<void> {
     if (line.kind === 'udp') this.tun.receive(buildDatagram(line, this.datagrams.flow()), 0, 0);
     else if (line.kind === 'icmp') {
-      const flow = this.datagrams.fd === undefined ? this.flow : this.datagrams.flow();
+      const flow = this.datagrams.fd === undefined ? this.flows.current : this.datagrams.flow();
       if (flow === undefined) throw new ParseError('ICMP before there is a connection');
       this.tun.receive(buildIcmp(line, flow), 0, 0);
     } else {
-      if (line.ports !== undefined) throw new Unsupported('ports in packets');
       const flow = this.flowFor(line);
       if (isSyn(line.flags) && flow.remoteIsn === undefined) {
         flow.remoteIsn = (PEER_ISN_FIRST + this.peers * 0x10_0000) >>> 0;
@@ -280,67 +288,58 @@ export class Interpreter {
     if (Math.abs(off) > slack) throw new Mismatch(`${timing('it was sent', off)}: ${text()}`);
   }
 
-  /** A SYN to a listener begins the connection under test. */
-  private flowFor(line: TcpLine): Flow {
-    if (this.listening && isSyn(line.flags) && (line.flags & ACK) === 0) {
-      this.listening = false;
-      this.peers++;
-      const remotePort = PEER_PORT_FIRST + this.peers;
-      const { local: localAddress, remote: remoteAddress } = this.ends;
-      this.flow = new Flow({ localAddress, localPort: SERVICE_PORT, remoteAddress, remotePort });
-    }
-    if (this.flow === undefined) throw new ParseError('a packet comes in before there is a connection');
-    return this.flow;
+  private begin(ports: { localPort: number; remotePort: number }): Flow {
+    const flow = new Flow({ localAddress: this.ends.local, remoteAddress: this.ends.remote, ...ports });
+    flow.scaledEchoes = this.script.options.has('tcp_ts_ecr_scaled');
+    return this.flows.begin(flow);
   }
 
-  /** The next segment of the connection that was sent; what others sent is passed over. */
-  private peek(): Segment | undefined {
-    const { sent } = this.tun;
-    for (let packet = sent[0]; packet !== undefined; packet = sent[0]) {
-      const segment = readSegment(packet);
-      const { flow } = this;
-      if (
-        segment !== undefined &&
-        flow !== undefined &&
-        segment.sourcePort === flow.localPort &&
-        segment.targetPort === flow.remotePort &&
-        segment.target === flow.remoteAddress
-      ) {
-        return segment;
-      }
-      sent.shift();
+  /** A SYN to a listener begins the connection under test. */
+  private flowFor(line: TcpLine): Flow {
+    const ports = portsOf(line, 'in');
+    const opens = isSyn(line.flags) && (line.flags & ACK) === 0;
+    const known = this.flows.find(ports, !opens);
+    const listener = ports === undefined ? this.listening : known === undefined ? this.listener : undefined;
+    if (opens && listener !== undefined) {
+      this.listening = undefined;
+      this.peers++;
+      const localPort = this.sys.getsockname(listener).port;
+      const flow = this.begin({ localPort, remotePort: PEER_PORT_FIRST + this.peers });
+      flow.scriptPorts = ports;
+      return flow;
     }
-    return undefined;
+    if (known === undefined) throw new ParseError('a packet comes in before there is a connection');
+    return known;
   }
 
   private async outbound(line: TcpLine, expected: Expected | undefined): Promise<void> {
-    if (line.ports !== undefined) throw new Unsupported('ports in packets');
+    const ports = portsOf(line, 'out');
+    const next = (): Segment | undefined => this.flows.next(this.flows.find(ports));
     const last = expected === undefined ? this.clock.now() + WAIT_MAX : expected.to + LATE_MAX;
-    await this.clock.until(() => this.peek() !== undefined, Math.max(0, last - this.clock.now()));
-    const first = this.peek();
-    if (first === undefined || this.flow === undefined) throw new Mismatch('nothing was sent');
-    this.tun.sent.shift();
-    const { flow } = this;
+    await this.clock.until(() => next() !== undefined, Math.max(0, last - this.clock.now()));
+    const flow = this.flows.find(ports);
+    const first = flow === undefined ? undefined : this.flows.take(flow);
+    if (first === undefined || flow === undefined) throw new Mismatch('nothing was sent');
     this.checkTime(first.at, expected, () => describe(first, flow));
-    const segment = await this.joined(first, (line.end - line.start) >>> 0);
+    const segment = await this.joined(first, flow, (line.end - line.start) >>> 0);
     const tick = this.script.options.get('tcp_ts_tick_usecs');
-    const rule = { tick: tick === undefined ? undefined : Number(tick), tolerance: this.tolerance };
-    compareSegment(segment, line, this.flow, rule);
+    const rule = { tick: tick === undefined ? undefined : Number(tick), tolerance: this.tolerance, echo: this.echo };
+    compareSegment(segment, line, flow, rule);
   }
 
   /** Join what follows in sequence until it has the length that the script says (not with --strict_segments). */
-  private async joined(first: Segment, length: number): Promise<Segment> {
+  private async joined(first: Segment, flow: Flow, length: number): Promise<Segment> {
     if (this.script.options.has('strict_segments')) return first;
     let joined = first;
     while (joined.length < length) {
       const wanted = (joined.seq + joined.length) >>> 0;
-      await this.clock.until(() => this.peek() !== undefined, this.tolerance);
-      const next = this.peek();
+      await this.clock.until(() => this.flows.next(flow) !== undefined, this.tolerance);
+      const next = this.flows.next(flow);
       const fits =
         next !== undefined && next.seq === wanted && next.length > 0 && next.length <= length - joined.length;
       const middle = (joined.flags & ~FIN_PSH) === ((next?.flags ?? 0) & ~FIN_PSH);
       if (!fits || !middle) break;
-      this.tun.sent.shift();
+      this.flows.take(flow);
       joined = {
         ...next,
         seq: joined.seq,
@@ -353,6 +352,13 @@ export class Interpreter {
   }
 }
 
+export interface RunOptions {
+  /** Ticks of the kernel in a second. */
+  readonly hz: number;
+  /** Compare the echoes of time stamps, too; packetdrill itself does not. */
+  readonly echo: boolean;
+}
+
 export interface Verdict {
   readonly outcome: 'pass' | 'fail' | 'unsupported';
   readonly message: string;
@@ -363,9 +369,13 @@ export interface Verdict {
 }
 
 /** Parse and run the text of a script on a kernel that ticks `hz` times a second. */
-export async function runScript(text: string, hz = 1_000, defines?: ReadonlyMap<string, string>): Promise<Verdict> {
+export async function runScript(
+  text: string,
+  { hz = 1_000, echo = true }: Partial<RunOptions> = {},
+  defines?: ReadonlyMap<string, string>,
+): Promise<Verdict> {
   try {
-    await new Interpreter(parseScript(text, defines), hz).run();
+    await new Interpreter(parseScript(text, defines), { hz, echo }).run();
     return { outcome: 'pass', message: '' };
   } catch (error) {
     if (error instanceof Mismatch) return { outcome: 'fail', message: error.message, place: error.place };

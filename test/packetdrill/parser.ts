@@ -13,7 +13,7 @@ const NUMBER = /\d+\.\d+|\d+|\.\d+/;
 /** `--mss=1000`; `-D NAME=value` and `--define=NAME=value` are words to put in place. */
 function takeOptions(cursor: Cursor, options: Map<string, string>, defines: Map<string, string>): void {
   for (;;) {
-    const define = cursor.match(/(?:-D\s*|--define[= ]\s*)(\w+)=(\S+)/);
+    const define = cursor.match(/(?:-D\s*|--define[= ]\s*)(\w+)=("[^"]*"|`[^`]*`|\S+)/);
     if (define !== undefined) {
       defines.set(define[1]!, define[2]!);
       continue;

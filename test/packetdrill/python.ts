@@ -9,7 +9,7 @@ type Value = number | string | boolean | readonly Value[];
 const TOKEN =
   /\s*(?:(0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE]-?\d+)?)|([A-Za-z_]\w*)|('[^']*'|"[^"]*")|(\/\/|<<|>>|<=|>=|==|!=|\*\*|[-+*/%&|^~<>(),]))/y;
 
-const COMPARISONS = new Set(['<', '<=', '>', '>=', '==', '!=']);
+const COMPARISONS = new Set(['<', '<=', '>', '>=', '==', '!=', 'in']);
 /** Binary operators by how tightly they bind, loosest first; comparisons, and, or, not stand above these. */
 const LEVELS: readonly (readonly string[])[] = [['|'], ['^'], ['&'], ['<<', '>>'], ['+', '-'], ['*', '/', '//', '%']];
 
@@ -19,8 +19,14 @@ function tokensOf(text: string): string[] {
   while (TOKEN.lastIndex < text.trimEnd().length) {
     const at = TOKEN.lastIndex;
     const found = TOKEN.exec(text);
-    if (found === null) throw new Unsupported(`python: ${text.slice(at).trim()}`);
-    tokens.push(found[0].trim().replace(/^0x/i, '0x'));
+    if (found !== null) tokens.push(found[0].trim().replace(/^0x/i, '0x'));
+    else {
+      // Of a message, which is never worked out, or refused where it is met.
+      const odd = /\s*(\S)/y;
+      odd.lastIndex = at;
+      tokens.push(odd.exec(text)?.[1] ?? '');
+      TOKEN.lastIndex = odd.lastIndex;
+    }
   }
   return tokens;
 }
@@ -113,6 +119,8 @@ class Evaluator {
     if (token === 'abs') return Math.abs(values[0] ?? 0);
     if (token === 'min') return Math.min(...values);
     if (token === 'max') return Math.max(...values);
+    if (token === 'float') return values[0] ?? 0;
+    if (token === 'round') return Math.round(values[0] ?? 0);
     if (token === 'int') return Math.trunc(values[0] ?? 0);
     throw new Unsupported(`python function ${token}`);
   }
@@ -140,6 +148,7 @@ function number(value: Value): number {
 }
 
 function compare(operator: string, left: Value, right: Value): boolean {
+  if (operator === 'in') return Array.isArray(right) && right.some((it) => compare('==', left, it));
   if (typeof left === 'string' && typeof right === 'string') {
     if (operator === '==') return left === right;
     if (operator === '!=') return left !== right;
@@ -234,7 +243,8 @@ export class Python {
       const values = [...seen].map(([name, value]) => `${name} is ${String(value)}`).join(', ');
       throw new Mismatch(`expected ${asserted[1]!.trim().split(',')[0]}; ${values}`);
     }
-    const assigned = /^(\w+)\s*([-+*])?=(?!=)\s*(.*)$/s.exec(statement);
+    if (statement === 'pass') return;
+    const assigned = /^(\w+)\s*(\/\/|<<|>>|[-+*/%&|^])?=(?!=)\s*(.*)$/s.exec(statement);
     if (assigned === null) throw new Unsupported(`python: ${statement}`);
     const [, name = '', operator, right = ''] = assigned;
     const value = new Evaluator(right, lookup).expression();

@@ -31,12 +31,12 @@ function isFolder(path: string): boolean {
 const SLOWER_HZ: readonly number[] = [250, 100];
 
 /** The verdict of a kernel with HZ=1000, as the tests want it; one that only its timers' ticks fail may pass on another. */
-export async function runFile(path: string, defines?: ReadonlyMap<string, string>): Promise<Result> {
+export async function runFile(path: string, defines?: ReadonlyMap<string, string>, echo = false): Promise<Result> {
   const text = readFileSync(path, 'utf8');
-  let verdict = await runScript(text, undefined, defines);
+  let verdict = await runScript(text, { echo }, defines);
   if (verdict.outcome === 'fail' && / us too (early|late)/.test(verdict.message)) {
     for (const hz of SLOWER_HZ) {
-      const { outcome, message } = await runScript(text, hz, defines);
+      const { outcome, message } = await runScript(text, { hz, echo }, defines);
       if (outcome !== 'pass') continue;
       verdict = { outcome, message, hz };
       break;

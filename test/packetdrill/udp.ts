@@ -1,11 +1,10 @@
 /** `> udp (1000)` and `< udp (1000)`: datagrams of the socket under test, with payloads of zeros. Checksums are checked. */
-import type { Ipv4 } from '../../shared/header/address.ts';
 import { finish, fold, pseudoHeaderSum, sumBytes } from '../../shared/header/checksum.ts';
 import { emitIpv4, IPV4, IPV4_DF, ipv4HeaderLength, PROTOCOL } from '../../shared/header/ipv4.ts';
 import { UDP } from '../../shared/header/udp.ts';
 import type { Fd, Syscalls } from '../../shared/net/syscalls.ts';
 import type { Micros } from '../../shared/platform.ts';
-import { SERVICE_PORT } from './calls.ts';
+import type { Ends } from './calls.ts';
 import { Flow } from './flow.ts';
 import { Mismatch, ParseError, type UdpLine } from './script.ts';
 import { ipFieldsOf } from './tcp-packet.ts';
@@ -96,9 +95,9 @@ export class Datagrams {
   fd: Fd | undefined = undefined;
   private readonly sys: Syscalls;
   private readonly sent: SentPacket[];
-  private readonly ends: { readonly local: Ipv4; readonly remote: Ipv4 };
+  private readonly ends: Ends;
 
-  constructor(sys: Syscalls, sent: SentPacket[], ends: { readonly local: Ipv4; readonly remote: Ipv4 }) {
+  constructor(sys: Syscalls, sent: SentPacket[], ends: Ends) {
     this.sys = sys;
     this.sent = sent;
     this.ends = ends;
@@ -112,7 +111,7 @@ export class Datagrams {
       localAddress,
       localPort: this.sys.getsockname(this.fd).port,
       remoteAddress,
-      remotePort: SERVICE_PORT,
+      remotePort: this.ends.connectPort,
     });
   }
 

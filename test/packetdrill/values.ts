@@ -78,6 +78,63 @@ export const CONSTANTS: ReadonlyMap<string, number> = new Map([
   ['IP_PMTUDISC_PROBE', 3],
   ['IP_PMTUDISC_INTERFACE', 4],
   ['NULL', 0],
+  ['EWOULDBLOCK', ERRNO.EAGAIN[0]],
+  ['ENOTSUP', ERRNO.EOPNOTSUPP[0]],
+  ['FD_CLOEXEC', 1],
+  ['O_EXCL', 0o200],
+  ['O_NDELAY', 0o4000],
+  ['O_DSYNC', 0o10000],
+  ['O_ASYNC', 0o20000],
+  ['O_DIRECT', 0o40000],
+  ['O_CLOEXEC', 0o2000000],
+  ['O_SYNC', 0o4010000],
+  ['S_IRWXU', 0o700],
+  ['S_IRUSR', 0o400],
+  ['S_IWUSR', 0o200],
+  ['S_IXUSR', 0o100],
+  ['S_IRGRP', 0o40],
+  ['S_IWGRP', 0o20],
+  ['S_IROTH', 0o4],
+  ['S_IWOTH', 0o2],
+  ['MSG_FIN', 0x200],
+  ['MSG_SYN', 0x400],
+  ['MSG_RST', 0x1000],
+  ['MSG_BATCH', 0x4_0000],
+  ['POLLRDBAND', 0x80],
+  ['POLLWRBAND', 0x200],
+  ['POLLMSG', 0x400],
+  ['POLLREMOVE', 0x1000],
+  ['EPOLLRDBAND', 0x80],
+  ['EPOLLWRBAND', 0x200],
+  ['EPOLLMSG', 0x400],
+  ['PF_INET6', 10],
+  ['SOL_IPV6', 41],
+  ['IPPROTO_IPV6', 41],
+  ['IPPROTO_ICMPV6', 58],
+  ['IPPROTO_RAW', 255],
+  ['IPPROTO_MPTCP', 262],
+  ['IPTOS_LOWDELAY', 0x10],
+  ['IPTOS_THROUGHPUT', 8],
+  ['IPTOS_RELIABILITY', 4],
+  ['IPTOS_MINCOST', 2],
+  ['IPTOS_ECN_NOT_ECT', 0],
+  ['IPTOS_ECN_ECT1', 1],
+  ['IPTOS_ECN_ECT0', 2],
+  ['IPTOS_ECN_CE', 3],
+  ['IP_PMTUDISC_OMIT', 5],
+  ['IP_MTU_DISCOVER', 10],
+  ['IP_RECVTTL', 12],
+  ['IP_RECVTOS', 13],
+  ['TCP_INQ', 36],
+  ['SOCK_SEQPACKET', 5],
+  ['ICMP_DEST_UNREACH', 3],
+  ['ICMP_TIME_EXCEEDED', 11],
+  ['ICMP_PARAMETERPROB', 12],
+  ['ICMP_NET_UNREACH', 0],
+  ['ICMP_HOST_UNREACH', 1],
+  ['ICMP_PROT_UNREACH', 2],
+  ['ICMP_PORT_UNREACH', 3],
+  ['ICMP_FRAG_NEEDED', 4],
 ]);
 
 /** What asserts on tcp_info compare with. */
@@ -106,6 +163,7 @@ export const INFO_CONSTANTS: ReadonlyMap<string, number> = new Map([
   ['TCPI_OPT_ECN_SEEN', 16],
   ['TCPI_OPT_SYN_DATA', 32],
   ['TCPI_OPT_USEC_TS', 64],
+  ['TCPI_OPT_TFO_CHILD', 128],
 ]);
 
 export function numberOf(expression: Expression): number {
@@ -123,6 +181,11 @@ export function numberOf(expression: Expression): number {
       for (const part of expression.parts) value |= BigInt(numberOf(part));
       return Number(value);
     }
+    case 'call':
+      // htons and its kin: numbers in scripts are the host's own.
+      if (/^[hn]to[hn][sl]$/.test(expression.name) && expression.items.length === 1)
+        return numberOf(expression.items[0]!);
+      throw new Unsupported(`${expression.name}()`);
     default:
       throw new ParseError(`a number was expected, not a ${expression.kind}`);
   }
