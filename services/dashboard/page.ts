@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 
-const WEB = fileURLToPath(new URL('./web/', import.meta.url));
+// Right from services/gateway, too: there this file is a part of its bundle.
+const WEB = fileURLToPath(new URL('../dashboard/web/', import.meta.url));
 const HEADERS = fileURLToPath(new URL('../../shared/header/', import.meta.url));
 const DEVICE = fileURLToPath(new URL('../../shared/device/', import.meta.url));
 

@@ -48,12 +48,17 @@ function cleanUpAfterSupervisor({ plan, runtime }: GatewayConfig): void {
   if (supervisorHasGone()) cleanUp();
 }
 
-try {
-  await main(readGatewayConfig(process.env));
-} catch (error) {
-  const problem = error instanceof ConfigError ? error.problems.join('; ') : String((error as Error).message ?? error);
-  tellSupervisor({ type: 'failed', problem });
-  process.stderr.write(`gateway: ${problem}\n`);
-  process.exitCode = error instanceof ConfigError ? 2 : 1;
-  if (process.connected) process.disconnect();
+async function run(): Promise<void> {
+  try {
+    await main(readGatewayConfig(process.env));
+  } catch (error) {
+    const problem =
+      error instanceof ConfigError ? error.problems.join('; ') : String((error as Error).message ?? error);
+    tellSupervisor({ type: 'failed', problem });
+    process.stderr.write(`gateway: ${problem}\n`);
+    process.exitCode = error instanceof ConfigError ? 2 : 1;
+    if (process.connected) process.disconnect();
+  }
 }
+
+void run();

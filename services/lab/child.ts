@@ -3,6 +3,7 @@
  * the terminal reaches the supervisor alone, which ends the others in order; the IPC channel ends them when it cannot.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { EmuError } from '../../shared/device/errors.ts';
 import type { FromSupervisor, ProcessState, ProcessStatus, ToSupervisor } from '../../shared/device/ipc.ts';
 import { LogFile } from './log-file.ts';
@@ -14,8 +15,8 @@ const READY_MS_MAX = 30_000;
 
 export interface ChildOptions {
   readonly name: string;
-  /** Path of the program. */
-  readonly entry: string;
+  /** Which of services/ it runs. */
+  readonly kind: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly log: string;
 }
@@ -26,10 +27,12 @@ export interface ChildEvents {
 }
 
 /**
- * A device keeps little and throws away less: a nursery of 2 MB and one helper thread of V8's save a third of its memory
- * and cost no throughput that shows beside the noise of the bench (45 MB to 31 MB of PSS a device).
+ * One helper thread of V8's. Flags of V8 itself are not for here: with any, the compiled code that Node carries of its own
+ * modules is refused, and each start compiles them anew (16 ms).
  */
-const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=2', '--v8-pool-size=1'];
+const NODE_FLAGS: readonly string[] = ['--v8-pool-size=1'];
+
+const START = fileURLToPath(new URL('../start.cjs', import.meta.url));
 
 export class Child {
   readonly name: string;
@@ -64,7 +67,7 @@ export class Child {
   /** Spawn it and wait until it serves. */
   async start(): Promise<void> {
     if (this.process !== undefined) throw new EmuError('EMU_DEVICE_UP', `${this.name} is up already`);
-    const child = spawn(process.execPath, [...NODE_FLAGS, ...process.execArgv, this.options.entry], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, ...process.execArgv, START, this.options.kind], {
       env: { ...inherited(), ...this.options.environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',

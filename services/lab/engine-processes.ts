@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { GatewayPlan } from '../../shared/device/config.ts';
 import { bodyOf, EmuError } from '../../shared/device/errors.ts';
 import type { LifecycleVerb, ToSupervisor } from '../../shared/device/ipc.ts';
@@ -76,7 +75,7 @@ export class ProcessEngine {
       new Child(
         {
           name,
-          entry: fileURLToPath(new URL(`../${kind}/main.js`, import.meta.url)),
+          kind,
           environment: { ...common, WIRELAB_LISTEN: `${LOOPBACK}:${port}`, ...own },
           log: join(logs, logName(name, kind)),
         },

@@ -210,4 +210,4 @@ async function fail(error: unknown): Promise<void> {
 
 // A reader that has gone (`wirelab ps | head -1`) is no error of ours.
 process.stdout.on('error', () => {});
-await main(process.argv);
+void main(process.argv);

@@ -2,4 +2,4 @@
 import { runDevice } from '../../shared/device/run.ts';
 import { build } from './device.ts';
 
-await runDevice(build);
+void runDevice(build);

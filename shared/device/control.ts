@@ -5,6 +5,8 @@
  *   GET /healthz /state /metrics /openapi.json      POST /ports/:port/{unplug,plug,impair}
  *   sockets: /wires/NAME, /console, /capture?ports=eth0,eth1 (or all), /trace?cause=7&filter=EXPR
  */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { closest } from '../lab/closest.ts';
 import type { Impairment } from '../lab/plan-types.ts';
@@ -15,7 +17,7 @@ import { impairmentChecker } from './config.ts';
 import { serveConsole } from './console.ts';
 import type { Device } from './device.ts';
 import { EmuError } from './errors.ts';
-import { type AppOptions, describeApp, makeApp } from './http.ts';
+import type { AppOptions } from './http.ts';
 import type { Logger } from './log.ts';
 import { renderMetrics } from './metrics.ts';
 import { GarbageCounter, type SocketHandler, serveSockets, tokenMatches, tokenOf, urlOf } from './sockets.ts';
@@ -23,6 +25,8 @@ import { stateOf } from './state.ts';
 import { streamTrace, traceFilterOf } from './trace-stream.ts';
 import { boolean, object, problemsOf } from './validate.ts';
 
+/** As Fastify has it: longer than the gateway leaves a connection idle between two questions. */
+const KEEP_ALIVE_MS = 72_000;
 /** Bodies are an impairment at most. */
 const BODY_BYTES_MAX = 16_384;
 
@@ -49,26 +53,47 @@ export async function serveControl(options: ControlOptions): Promise<ControlServ
     garbage,
     guard: (guarded) => guard(guarded, options.token),
     routes: (routed) => {
-      readingRoutes(routed, device, cables, counts, () => describeApp(parts));
+      readingRoutes(routed, device, cables, counts, async () => (await import('./http.ts')).describeApp(parts));
       cableRoutes(routed, device, cables, log);
     },
   };
-  const app = makeApp(parts);
-  const sockets = serveSockets(app.server, {
+  const server = createServer(lazily(parts));
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const sockets = serveSockets(server, {
     endpoints: endpointsOf(device, cables, garbage),
     upgrade: (request, socket, head, url) => cables.upgrade(request, socket, head, url),
     allowed: (request, url) =>
       tokenMatches(options.token, tokenOf(request, url)) ? undefined : new EmuError('EMU_TOKEN', 'wrong or no token'),
     garbage,
   });
-  await app.listen({ host: options.listen.host, port: options.listen.port });
-  const address = app.server.address();
+  server.listen({ host: options.listen.host, port: options.listen.port });
+  await once(server, 'listening');
+  const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : options.listen.port,
     close: async () => {
       sockets.close();
-      await app.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
     },
+  };
+}
+
+/**
+ * What answers requests, made when the first one comes: most devices of a large lab are never asked anything but for
+ * their wires, which are sockets, and Fastify would be a fifth of their start.
+ */
+function lazily(parts: AppOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  let routing: Promise<FastifyInstance['routing']> | undefined;
+  const made = async (): Promise<FastifyInstance['routing']> => {
+    const { makeApp } = await import('./http.ts');
+    const app = makeApp(parts);
+    await app.ready();
+    return app.routing;
+  };
+  return (request, response) => {
+    routing ??= made();
+    void routing.then((answer) => answer(request, response));
   };
 }
 

@@ -123,7 +123,7 @@ function deviceService(device: DevicePlan, { labFolder }: ComposeOptions): strin
     `  ${device.name}:`,
     '    <<: *device',
     `    hostname: ${quote(lower)}`,
-    `    command: [node, dist/services/${device.kind}/main.js]`,
+    `    command: [node, dist/services/start.cjs, ${device.kind}]`,
   ];
   if (lower !== device.name) lines.push(`    networks: { wires: { aliases: [${quote(lower)}] } }`);
   if (files) {
@@ -158,7 +158,7 @@ function gatewayService(name: string, plan: LabPlan, devices: ReadonlyMap<string
   };
   return `  ${name}:
     <<: *device
-    command: [node, dist/services/gateway/main.js]
+    command: [node, dist/services/start.cjs, gateway]
     networks: [wires, outside]
     ports: ['127.0.0.1:\${WIRELAB_PORT:-${PUBLISHED_PORT}}:${CONTROL_PORT}']
     environment:

@@ -129,7 +129,7 @@ test.each(['url-to-page', 'two-hosts', 'lossy-link', 'napi'])(
       const config = readConfig(told(services[name]?.environment));
       expect(config.plan.name).toBe(name);
       expect(config.listen).toEqual({ host: '0.0.0.0', port: 9_000 });
-      expect(services[name]?.command).toEqual(['node', `dist/services/${kind}/main.js`]);
+      expect(services[name]?.command).toEqual(['node', 'dist/services/start.cjs', kind]);
     }
     const gateway = readGatewayConfig(told(services['gateway']?.environment));
     expect(gateway.plan.wires).toEqual(plan.wires);
