@@ -11,15 +11,18 @@ const BACKLOG_BYTES_MAX = 262_144;
 const DRAIN_POLL_MS = 5;
 /** What a caller may say before the device answered. */
 const EARLY_MESSAGES_MAX = 64;
+const EARLY_BYTES_MAX = 1_048_576;
 const CLOSE_NORMAL = 1000;
 
 export function serveExec(lab: Lab, socket: WebSocket, url: URL): void {
   const device = url.searchParams.get('device') ?? '';
   const upstream = lab.link(device).socket('/console');
   const early: { data: RawData; binary: boolean }[] = [];
+  let earlyBytes = 0;
   socket.on('message', (data: RawData, binary: boolean) => {
     if (upstream.readyState === upstream.OPEN) return forward(socket, upstream, data, binary);
-    if (early.length < EARLY_MESSAGES_MAX) early.push({ data, binary });
+    earlyBytes += lengthOf(data);
+    if (early.length < EARLY_MESSAGES_MAX && earlyBytes <= EARLY_BYTES_MAX) early.push({ data, binary });
     else closeWith(socket, new EmuError('EMU_TOO_MANY', 'too much input before the device answered'));
   });
   upstream.on('open', () => {
@@ -42,6 +45,10 @@ export function serveExec(lab: Lab, socket: WebSocket, url: URL): void {
     closeWith(socket, new EmuError('EMU_DEVICE_DOWN', `${device} went down`, { device }));
   });
   socket.on('close', () => upstream.terminate());
+}
+
+function lengthOf(data: RawData): number {
+  return Array.isArray(data) ? data.reduce((sum, part) => sum + part.length, 0) : data.byteLength;
 }
 
 function forward(from: WebSocket, to: WebSocket, data: RawData, binary: boolean): void {

@@ -61,7 +61,7 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
     title: 'wirelab gateway',
     bodyBytesMax: BODY_BYTES_MAX,
     garbage,
-    guard: (guarded) => guard(guarded, options.token),
+    guard: (guarded) => guard(guarded, options.token, garbage),
     routes: (routed) => {
       readingRoutes(routed, lab, supervisor, garbage, () => describeApp(parts));
       troubleRoutes(routed, lab, faults);
@@ -109,12 +109,14 @@ function refusal(request: IncomingMessage, url: URL, token: string): EmuError | 
   return undefined;
 }
 
-function guard(app: FastifyInstance, token: string): void {
+function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
   app.addHook('onRequest', async (request) => {
     const url = urlOf(request.raw);
     const refused =
       url === undefined ? new EmuError('EMU_BAD_REQUEST', 'not a path') : refusal(request.raw, url, token);
-    if (refused !== undefined) throw refused;
+    if (refused === undefined) return;
+    garbage.count(refused.code === 'EMU_TOKEN' ? 'token' : 'http');
+    throw refused;
   });
   app.addHook('onSend', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');

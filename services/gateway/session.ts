@@ -16,18 +16,27 @@ type SessionRequest =
   | { readonly id: number; readonly heal: number }
   | { readonly id: number; readonly request: FaultRequest };
 
+/** Requests of one session that are being worked on; who sends more at once is not waiting for answers. */
+const WORKED_ON_MAX = 1_000;
+
 let sessions = 0;
 
 export function serveSession(faults: Faults, socket: WebSocket, garbage: () => void): void {
   const holder = ++sessions;
   const mine = new Set<number>();
+  let workedOn = 0;
   socket.on('message', (data: RawData, binary: boolean) => {
     const request = binary ? ['expected text'] : parse(String(data));
     if (Array.isArray(request)) {
       garbage();
       return socket.close(1003, `expected a fault; ${request[0] ?? ''}`.slice(0, 120));
     }
-    void answerTo(request);
+    if (workedOn >= WORKED_ON_MAX) {
+      garbage();
+      return socket.close(1008, 'too many requests at once');
+    }
+    workedOn++;
+    void answerTo(request).finally(() => workedOn--);
   });
   socket.on('close', () => void faults.release(holder));
 

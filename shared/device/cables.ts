@@ -19,5 +19,7 @@ export interface Cables {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, url: URL): boolean;
   /** Connections that were closed because what they sent made no sense. */
   readonly garbage: number;
+  /** Connections that a port's wire closed or did not let in, by why. */
+  refusedAt(port: string): ReadonlyMap<string, number>;
   close(): void;
 }

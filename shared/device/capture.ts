@@ -122,6 +122,11 @@ export class Captures {
     this.verdictsOf = options.verdictsOf ?? (() => undefined);
   }
 
+  /** How many watch. */
+  get count(): number {
+    return this.watchers.size;
+  }
+
   /** What a watcher of `ports` is told first. */
   hello(ports: readonly string[]): CaptureHello {
     const names = [...this.points.keys()];

@@ -53,6 +53,7 @@ export function serveConsole(device: Device, socket: WebSocket, garbage: () => v
   let ended = false;
   let input: Promise<void> = Promise.resolve();
   let waiting = 0;
+  let atEnd = false;
   const late = setTimeout(() => fail('nothing was started'), START_MS_MAX);
 
   const fail = (why: string): void => {
@@ -85,11 +86,13 @@ export function serveConsole(device: Device, socket: WebSocket, garbage: () => v
   const feed = (bytes: Uint8Array): void => {
     if (program === undefined) return fail('input came before a program was started');
     const running = program;
-    if (ended) return;
+    if (ended || bytes.length === 0) return;
     waiting += bytes.length;
     if (waiting > INPUT_WINDOW_BYTES) return fail('more input than the window allows');
     input = input.then(async () => {
       await running.write(bytes);
+      // Who does not read what we say is not fed on: what we say about it would pile up here.
+      if (socket.bufferedAmount > OUTPUT_BACKLOG_BYTES_MAX) await drained(socket);
       waiting -= bytes.length;
       tell({ taken: bytes.length });
     });
@@ -106,7 +109,10 @@ export function serveConsole(device: Device, socket: WebSocket, garbage: () => v
     }
     if (program === undefined) return fail('no program was started');
     if ('signal' in message) program.kill(message.signal);
-    else void input.then(() => program?.end());
+    else if (!atEnd) {
+      atEnd = true;
+      void input.then(() => program?.end());
+    }
   });
   socket.on('close', () => {
     clearTimeout(late);

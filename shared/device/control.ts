@@ -20,7 +20,15 @@ import { EmuError } from './errors.ts';
 import type { AppOptions } from './http.ts';
 import type { Logger } from './log.ts';
 import { renderMetrics } from './metrics.ts';
-import { GarbageCounter, type SocketHandler, serveSockets, tokenMatches, tokenOf, urlOf } from './sockets.ts';
+import {
+  GarbageCounter,
+  REQUEST_LIMITS,
+  type SocketHandler,
+  serveSockets,
+  tokenMatches,
+  tokenOf,
+  urlOf,
+} from './sockets.ts';
 import { stateOf } from './state.ts';
 import { streamTrace, traceFilterOf } from './trace-stream.ts';
 import { boolean, object, problemsOf } from './validate.ts';
@@ -29,6 +37,9 @@ import { boolean, object, problemsOf } from './validate.ts';
 const KEEP_ALIVE_MS = 72_000;
 /** Bodies are an impairment at most. */
 const BODY_BYTES_MAX = 16_384;
+
+/** Each has a megabyte of its own, and as much in its socket; people watch through the gateway, which shares one. */
+const CAPTURES_MAX = 64;
 
 export interface ControlOptions {
   readonly device: Device;
@@ -51,13 +62,13 @@ export async function serveControl(options: ControlOptions): Promise<ControlServ
     title: 'wirelab device',
     bodyBytesMax: BODY_BYTES_MAX,
     garbage,
-    guard: (guarded) => guard(guarded, options.token),
+    guard: (guarded) => guard(guarded, options.token, garbage),
     routes: (routed) => {
       readingRoutes(routed, device, cables, counts, async () => (await import('./http.ts')).describeApp(parts));
       cableRoutes(routed, device, cables, log);
     },
   };
-  const server = createServer(lazily(parts));
+  const server = createServer(REQUEST_LIMITS, lazily(parts));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   const sockets = serveSockets(server, {
     endpoints: endpointsOf(device, cables, garbage),
@@ -97,12 +108,13 @@ function lazily(parts: AppOptions): (request: IncomingMessage, response: ServerR
   };
 }
 
-function guard(app: FastifyInstance, token: string): void {
+function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
   app.addHook('onRequest', async (request) => {
     const url = urlOf(request.raw);
     // Whether it is alive is all that a health check learns without a token.
     if (url?.pathname === '/healthz') return;
     if (url === undefined || !tokenMatches(token, tokenOf(request.raw, url))) {
+      garbage.count('token');
       throw new EmuError('EMU_TOKEN', 'wrong or no token');
     }
   });
@@ -127,7 +139,7 @@ function readingRoutes(
     async () => stateOf(device, cables, garbage()),
   );
   app.get('/metrics', { schema: { summary: "Counters in Prometheus' text format." } }, async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(renderMetrics(device, garbage())),
+    reply.type('text/plain; version=0.0.4').send(renderMetrics(device, cables, garbage())),
   );
   app.get('/openapi.json', { schema: { summary: 'This description.' } }, describe);
 }
@@ -273,6 +285,7 @@ function endpointsOf(device: Device, cables: Cables, garbage: GarbageCounter): R
       '/capture',
       (socket, url) => {
         const ports = portsOf(device, url.searchParams.get('ports') ?? 'all');
+        if (captures.count >= CAPTURES_MAX) throw new EmuError('EMU_TOO_MANY', `${CAPTURES_MAX} captures are running`);
         socket.send(JSON.stringify(captures.hello(ports)));
         const stop = captures.watch(ports, {
           send: (message) => socket.send(message),

@@ -8,7 +8,7 @@
  */
 import { type FastifyInstance, fastify } from 'fastify';
 import { bodyOf, EMU_ERRORS, EmuError } from './errors.ts';
-import type { GarbageCounter } from './sockets.ts';
+import { type GarbageCounter, REQUEST_LIMITS } from './sockets.ts';
 
 export interface AppOptions {
   readonly title: string;
@@ -48,7 +48,12 @@ export function makeApp(options: AppOptions): FastifyInstance {
 }
 
 function bare(options: AppOptions): FastifyInstance {
-  const app = fastify({ bodyLimit: options.bodyBytesMax, forceCloseConnections: true });
+  const app = fastify({
+    bodyLimit: options.bodyBytesMax,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_LIMITS.requestTimeout,
+    http: REQUEST_LIMITS,
+  });
   app.setValidatorCompiler(({ schema }) => (value: unknown) => {
     const problem = schemaProblem(schema as Schema, value, '');
     return problem === undefined ? true : { error: new EmuError('EMU_BAD_REQUEST', problem) };

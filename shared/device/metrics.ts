@@ -1,5 +1,6 @@
 /** `/metrics`: a device's counters in Prometheus' text format. */
 import { refusals } from '../nic/phy.ts';
+import type { Cables } from './cables.ts';
 import type { Device } from './device.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -23,11 +24,11 @@ class Page {
   }
 }
 
-export function renderMetrics(device: Device, garbage: ReadonlyMap<string, number>): string {
+export function renderMetrics(device: Device, cables: Cables, garbage: ReadonlyMap<string, number>): string {
   const page = new Page();
   const own = { device: device.name };
   const skbs = device.host.skbs.counters;
-  wireMetrics(page, device);
+  wireMetrics(page, device, cables);
   page.metric(
     'drops_total',
     'counter',
@@ -60,7 +61,7 @@ export function renderMetrics(device: Device, garbage: ReadonlyMap<string, numbe
   return page.text;
 }
 
-function wireMetrics(page: Page, device: Device): void {
+function wireMetrics(page: Page, device: Device, cables: Cables): void {
   const own = { device: device.name };
   const wires = [...device.wires];
   const each = (read: (wire: (typeof wires)[number][1]) => number): [Labels, number][] =>
@@ -126,6 +127,17 @@ function wireMetrics(page: Page, device: Device): void {
     'counter',
     'Messages on a wire that closed it.',
     each((wire) => wire.counters.malformedMessages),
+  );
+  page.metric(
+    'wire_refused_total',
+    'counter',
+    'Connections of a wire that were closed or not let in, by why.',
+    wires.flatMap(([port, wire]) =>
+      [...cables.refusedAt(port)].map(([why, count]): [Labels, number] => [
+        { ...own, port, wire: wire.name, why },
+        count,
+      ]),
+    ),
   );
   page.metric(
     'carrier',

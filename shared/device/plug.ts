@@ -21,12 +21,12 @@ export interface PlugOptions {
 export function plugWires(plan: DevicePlan, options: PlugOptions): Cables {
   const server = new WireServer();
   const wires = new Map<string, ImpairedWire>();
-  const inner: WebSocketWire[] = [];
+  const inner = new Map<string, WebSocketWire>();
   for (const port of plan.ports) {
     if (port.wire === null) continue;
     const wire = plugWire(plan, port, port.wire, options);
     if (port.wire.listens) server.add(wire);
-    inner.push(wire);
+    inner.set(port.name, wire);
     const { clock, platform } = options;
     wires.set(port.name, impaired(wire, { clock, platform, seed: plan.seed, impairment: port.wire.egress }));
   }
@@ -38,8 +38,9 @@ export function plugWires(plan: DevicePlan, options: PlugOptions): Cables {
     verdictsOf: (port) => wires.get(port)?.log,
     upgrade: (request, socket, head) => server.handleUpgrade(request, socket, head),
     get garbage() {
-      return server.refused + inner.reduce((sum, wire) => sum + wire.counters.malformedMessages, 0);
+      return server.refused + [...inner.values()].reduce((sum, wire) => sum + wire.counters.malformedMessages, 0);
     },
+    refusedAt: (port) => inner.get(port)?.refused ?? new Map(),
     close: () => {
       server.close();
       for (const wire of wires.values()) wire.close();

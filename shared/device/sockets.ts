@@ -13,6 +13,12 @@ import { bodyOf, EMU_ERRORS, EmuError } from './errors.ts';
 const MESSAGE_BYTES_MAX = 1_048_576;
 /** Sockets open at once on one server. */
 const SOCKETS_MAX = 1_024;
+/** Answers that may wait for a caller that does not read while it still asks. */
+const BACKLOG_BYTES_MAX = 4_194_304;
+/** TCP connections of one server: wires, sockets and requests. More are closed as they come. */
+const CONNECTIONS_MAX = 2_048;
+/** A caller has its question ready: half of one held open is closed after these milliseconds. */
+export const REQUEST_LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
 /** Close code for an error of ours; the reason is the body as JSON, cut to what a close frame holds. */
 export const CLOSE_ERROR = 4400;
 const CLOSE_REASON_BYTES_MAX = 123;
@@ -53,11 +59,19 @@ export interface SocketRoutes {
 /** Serve `routes` on the server's upgrades; returns what closes every socket. */
 export function serveSockets(server: Server, routes: SocketRoutes): { close(): void } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
+  server.maxConnections = CONNECTIONS_MAX;
   server.on('clientError', (_error, socket) => {
     routes.garbage.count('http');
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     else socket.destroy();
   });
+  const floods = new WeakSet<WebSocket>();
+  const flooded = (socket: WebSocket): void => {
+    if (floods.has(socket)) return;
+    floods.add(socket);
+    routes.garbage.count('flood');
+    socket.terminate();
+  };
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     const url = urlOf(request);
@@ -65,10 +79,20 @@ export function serveSockets(server: Server, routes: SocketRoutes): { close(): v
     if (routes.upgrade?.(request, socket, head, url) === true) return;
     const refused = routes.allowed(request, url) ?? tooMany(sockets);
     const handler = routes.endpoints.get(url.pathname);
-    if (refused !== undefined) return refuse(socket, refused);
+    if (refused !== undefined) {
+      routes.garbage.count(refused.code === 'EMU_TOKEN' ? 'token' : 'http');
+      return refuse(socket, refused);
+    }
     if (handler === undefined) return refuse(socket, new EmuError('EMU_NO_SUCH_PATH', `no socket at ${url.pathname}`));
     sockets.handleUpgrade(request, socket, head, (accepted) => {
       accepted.on('error', () => routes.garbage.count(url.pathname));
+      accepted.on('message', () => {
+        if (accepted.bufferedAmount > BACKLOG_BYTES_MAX && accepted.readyState === accepted.OPEN) flooded(accepted);
+      });
+      // ws ends whoever asks for many pongs and reads none; it is for us to count.
+      accepted.on('ping', () => {
+        if (accepted.readyState !== accepted.OPEN) flooded(accepted);
+      });
       try {
         handler(accepted, url);
       } catch (error) {

@@ -6,7 +6,17 @@
 import type { WebSocket } from 'ws';
 import { decodeBatch, isBatchMessage } from './codec.ts';
 import { FrameBatch } from './frame-batch.ts';
-import { CLOSE, decodeSmall, encodeHello, encodeLink, type Hello, helloProblem, type Link } from './hello.ts';
+import {
+  CLOSE,
+  decodeSmall,
+  encodeHello,
+  encodeLink,
+  type Hello,
+  helloProblem,
+  type Link,
+  REFUSAL_OF,
+  type Refusal,
+} from './hello.ts';
 
 const HELLO_MS_MAX = 2_000;
 /** After a close was sent, how long the far end may take to answer it. */
@@ -21,8 +31,8 @@ export interface ConnectionOwner {
   onLink(connection: Connection, link: Link): void;
   /** Valid until it returns. */
   onBatch(connection: Connection, batch: FrameBatch): void;
-  /** Bytes that were not what they should be; the connection is being closed. */
-  onGarbage(connection: Connection): void;
+  /** It is being closed for something that it did, or did not do; called once. */
+  onRefused(connection: Connection, why: Refusal): void;
   onSent(connection: Connection): void;
   /** It is over; called once. `code` is the far end's or ours. */
   onClosed(connection: Connection, code: number): void;
@@ -45,9 +55,15 @@ export class Connection {
     this.socket = socket;
     this.owner = owner;
     socket.on('message', (data, isBinary) => this.onMessage(data, isBinary));
-    socket.on('error', () => this.garbage());
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.refuse(error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'too_long' : 'malformed', CLOSE.MALFORMED),
+    );
+    // ws ends whoever asks for many pongs and reads none; it is for us to count.
+    socket.on('ping', () => {
+      if (socket.readyState !== socket.OPEN) this.abandon('flood');
+    });
     socket.on('close', (code) => this.onClose(code));
-    this.helloTimer = setTimeout(() => this.close(CLOSE.NO_HELLO), HELLO_MS_MAX);
+    this.helloTimer = setTimeout(() => this.refuse('no_hello', CLOSE.NO_HELLO), HELLO_MS_MAX);
     this.sendSmall(encodeHello(owner.hello));
   }
 
@@ -82,6 +98,24 @@ export class Connection {
     this.socket.close(code);
   }
 
+  /** Close it for a reason that is counted. */
+  refuse(why: Refusal, code: number): void {
+    if (this.closed || this.closeTimer !== undefined) return;
+    this.owner.onRefused(this, why);
+    this.close(code);
+  }
+
+  /** End it without a word: who floods would not read it. */
+  abandon(why: Refusal): void {
+    if (this.closed || this.socket.readyState === this.socket.CLOSED) return;
+    if (this.closeTimer === undefined) {
+      this.owner.onRefused(this, why);
+      // What is still in the octets that came with it counts no more; the timer is cleared when the socket is closed.
+      this.close(CLOSE.MALFORMED);
+    }
+    this.socket.terminate();
+  }
+
   private sendSmall(message: Uint8Array): void {
     if (this.open) this.socket.send(message, { binary: true, compress: false });
   }
@@ -93,12 +127,12 @@ export class Connection {
     const message = decodeSmall(data);
     if (message === undefined) return this.garbage();
     if ('hello' in message) return this.onHello(message.hello);
-    if (!this.proven) return this.close(CLOSE.NO_HELLO);
+    if (!this.proven) return this.refuse('no_hello', CLOSE.NO_HELLO);
     this.owner.onLink(this, message.link);
   }
 
   private onBatchMessage(data: Uint8Array): void {
-    if (!this.proven) return this.close(CLOSE.NO_HELLO);
+    if (!this.proven) return this.refuse('no_hello', CLOSE.NO_HELLO);
     if (decodeBatch(data, this.incoming) !== undefined) return this.garbage();
     this.owner.onBatch(this, this.incoming);
   }
@@ -106,7 +140,7 @@ export class Connection {
   private onHello(hello: Hello): void {
     if (this.proven) return this.garbage();
     const problem = helloProblem(hello, this.owner.expected);
-    if (problem !== undefined) return this.close(problem);
+    if (problem !== undefined) return this.refuse(REFUSAL_OF.get(problem) ?? 'wrong_wire', problem);
     clearTimeout(this.helloTimer);
     this.proven = true;
     this.peerEpoch = hello.epoch;
@@ -115,9 +149,7 @@ export class Connection {
 
   /** Whoever sends what makes no sense is not listened to any longer. */
   private garbage(): void {
-    if (this.closed || this.closeTimer !== undefined) return;
-    this.owner.onGarbage(this);
-    this.close(CLOSE.MALFORMED);
+    this.refuse('malformed', CLOSE.MALFORMED);
   }
 
   private onClose(code: number): void {

@@ -20,6 +20,28 @@ export const CLOSE = {
   END_TAKEN: 4409,
 } as const;
 
+/** Why connections of a wire were closed or not let in, as /metrics counts them. */
+export const REFUSALS = [
+  'token',
+  'version',
+  'wrong_wire',
+  'no_hello',
+  'old_epoch',
+  'end_taken',
+  'malformed',
+  'too_long',
+  'flood',
+  'crowded',
+] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
+/** The word for a code that helloProblem answers. */
+export const REFUSAL_OF: ReadonlyMap<number, Refusal> = new Map([
+  [CLOSE.TOKEN, 'token'],
+  [CLOSE.VERSION, 'version'],
+  [CLOSE.WRONG_WIRE, 'wrong_wire'],
+]);
+
 export interface Hello {
   readonly version: number;
   readonly lab: string;

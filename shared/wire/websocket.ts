@@ -13,7 +13,7 @@ import type { Clock, Micros, Random } from '../platform.ts';
 import { encodeBatch, MESSAGE_BYTES_MAX } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { type FrameBatch, giveBatch } from './frame-batch.ts';
-import { CLOSE, type Hello, type Link, SUBPROTOCOL, WIRE_VERSION } from './hello.ts';
+import { CLOSE, type Hello, type Link, type Refusal, SUBPROTOCOL, WIRE_VERSION } from './hello.ts';
 import { WIRE_BACKLOG_BYTES_MAX } from './wire.ts';
 import { WireEnd } from './wire-end.ts';
 
@@ -26,8 +26,8 @@ const TICK_LATE_MS = 400;
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2_000;
 const HANDSHAKE_MS_MAX = 5_000;
-/** Connections that have not proven themselves yet; the next one is refused. */
-const UNPROVEN_MAX = 8;
+/** Connections that have not proven themselves yet; for the next one the oldest goes: ours says hello at once. */
+const UNPROVEN_MAX = 32;
 /** The queue goes on when this much is left. */
 const WIRE_BACKLOG_BYTES_LOW = WIRE_BACKLOG_BYTES_MAX / 2;
 
@@ -52,6 +52,8 @@ export interface WebSocketWireOptions {
 export class WebSocketWire extends WireEnd implements ConnectionOwner {
   readonly hello: Hello;
   readonly expected: Omit<Hello, 'epoch'>;
+  /** Connections that were closed or not let in, by why. */
+  readonly refused: Map<Refusal, number> = new Map();
   private readonly options: WebSocketWireOptions;
   /** The connection in use: the newest that has proven itself. */
   private current: Connection | undefined;
@@ -76,9 +78,14 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     if (options.url !== undefined) this.dial();
   }
 
-  /** Take a connection that came in for this wire; it has yet to say hello. False when too many wait already. */
+  /** Take a connection that came in for this wire; it has yet to say hello. False when the wire is closed. */
   accept(socket: WebSocket): boolean {
-    if (this.closed || this.unproven.size >= UNPROVEN_MAX) return false;
+    if (this.closed) return false;
+    const [oldest] = this.unproven;
+    if (oldest !== undefined && this.unproven.size >= UNPROVEN_MAX) {
+      this.unproven.delete(oldest);
+      oldest.abandon('crowded');
+    }
     this.unproven.add(new Connection(socket, this));
     return true;
   }
@@ -126,10 +133,13 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   onProven(connection: Connection): void {
     this.unproven.delete(connection);
     const replaced = this.current;
+    // A hello of before: an incarnation that was thought dead, or a recording. The one in use is newer.
+    if (replaced?.open === true && connection.peerEpoch < replaced.peerEpoch)
+      return connection.refuse('old_epoch', CLOSE.END_TAKEN);
     this.current = connection;
     this.peerLink = { up: false, plugged: false };
     this.refresh();
-    replaced?.close(CLOSE.END_TAKEN);
+    replaced?.refuse('end_taken', CLOSE.END_TAKEN);
     this.listenTo(connection.peerEpoch);
     this.backoffMs = BACKOFF_MS_MIN;
     this.pulsesMissed = 0;
@@ -140,7 +150,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   onLink(connection: Connection, link: Link): void {
     if (connection !== this.current) return;
     // Frames that went with the connection before this one show here at the latest.
-    if (link.next !== undefined && !this.comesNext(link.next)) return this.replayed(connection);
+    if (link.next !== undefined && !this.comesNext(link.next)) return connection.refuse('malformed', CLOSE.MALFORMED);
     this.pulseHeard = true;
     this.pulsesMissed = 0;
     this.peerLink = link;
@@ -149,15 +159,12 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
 
   onBatch(connection: Connection, batch: FrameBatch): void {
     if (connection !== this.current) return;
-    if (!this.arrives(batch)) this.replayed(connection);
+    if (!this.arrives(batch)) connection.refuse('malformed', CLOSE.MALFORMED);
   }
 
-  private replayed(connection: Connection): void {
-    this.onGarbage(connection);
-    connection.close(CLOSE.MALFORMED);
-  }
-
-  onGarbage(_connection: Connection): void {
+  onRefused(_connection: Connection, why: Refusal): void {
+    this.refused.set(why, (this.refused.get(why) ?? 0) + 1);
+    if (why !== 'malformed' && why !== 'too_long' && why !== 'flood') return;
     this.counters.malformedMessages++;
     this.note('closed a connection that sent what is no message of a wire');
   }

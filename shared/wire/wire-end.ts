@@ -29,6 +29,9 @@ export function batchOctets(batch: FrameBatch): number {
   return octets;
 }
 
+/** Frames that may be missing between two numbers: more than any wire loses is a number that somebody made up. */
+const GAP_FRAMES_MAX = 2 ** 32;
+
 export abstract class WireEnd implements Wire {
   readonly name: string;
   readonly end: string;
@@ -48,6 +51,8 @@ export abstract class WireEnd implements Wire {
   private listenedFrom: number | undefined;
   /** The number that its next frame should have. */
   private expectedFrame: number | undefined;
+  /** The same life has come back over another connection, and has not said a number yet. */
+  private resumes = false;
   /** What had come, and been lost, when that life began. */
   private receivedBefore = 0;
   private lostBefore = 0;
@@ -165,22 +170,32 @@ export abstract class WireEnd implements Wire {
     this.transmit(batch);
   }
 
-  /** The far end is in this life of its: one that began while we were here numbers from 0. */
+  /** The far end is in this life of its, over a new connection: a life that began while we were here numbers from 0. */
   protected listenTo(epoch: number): void {
-    if (this.peerEpoch === epoch) return;
-    this.listenedFrom = this.peerEpoch === undefined ? undefined : 0;
-    this.expectedFrame = this.listenedFrom;
+    this.resumes = this.peerEpoch === epoch;
+    if (this.resumes) return;
+    this.listenFrom(this.peerEpoch === undefined ? undefined : 0);
     this.peerEpoch = epoch;
+  }
+
+  private listenFrom(number: number | undefined): void {
+    this.listenedFrom = number;
+    this.expectedFrame = number;
     this.receivedBefore = this.counters.receivedFrames;
     this.lostBefore = this.lost;
     this.unpluggedBefore = this.counters.lostByUnplug;
   }
 
-  /** The far end's next frame has this number: what it numbered before and has not come is lost. False: it came before. */
+  /**
+   * The far end's next frame has this number: what it numbered before and has not come is lost. False: it came before, or
+   * nobody has sent so many. Over a new connection the same life may say a lower number: those above it were made up.
+   */
   protected comesNext(number: number): boolean {
+    if (this.resumes && number < (this.expectedFrame ?? 0)) this.listenFrom(number);
+    this.resumes = false;
     this.listenedFrom ??= number;
     const missed = number - (this.expectedFrame ?? number);
-    if (missed < 0) return false;
+    if (missed < 0 || missed > GAP_FRAMES_MAX) return false;
     this.counters.lostWithPeer += missed;
     this.expectedFrame = number;
     return true;

@@ -1,7 +1,7 @@
 /**
  * The listening side of a device's wires: takes upgrades to GET /wires/NAME from the control server and hands each
  * connection to its wire, which then waits for its Hello. What comes before is answered in HTTP: 404 for a wire that is
- * not here, 400 for another protocol, 503 when too many connections have not said hello yet.
+ * not here, 400 for another protocol.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';

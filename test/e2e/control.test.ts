@@ -40,6 +40,7 @@ function cablesOf(name: string): Cables {
     impairmentOf: (port) => egress.get(port) ?? {},
     countsOf: () => undefined,
     verdictsOf: () => undefined,
+    refusedAt: () => new Map(),
     upgrade: () => false,
     garbage: 0,
     close: () => {},

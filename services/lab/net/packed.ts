@@ -219,6 +219,7 @@ class PackedDoor implements DeviceDoor {
       impairmentOf: (port) => end(port)?.impairment ?? {},
       countsOf: (port) => end(port)?.verdicts,
       verdictsOf: (port) => end(port)?.log,
+      refusedAt: () => new Map(),
       upgrade: () => false,
       garbage: 0,
       close: () => {},

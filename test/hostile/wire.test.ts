@@ -1,0 +1,61 @@
+/** Who comes in great number, never ends or never reads: bounded, closed, counted, and the good end goes on. */
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { batch, HOSTILE_PATH, HostileBench, hello, link, until } from '../kit/hostile-wire.ts';
+import { OPCODE, rawFrame } from '../kit/raw-websocket.ts';
+
+const TRACE = '2208 0000000000000000';
+
+test('half a message that never ends, and one of fragments without end, are closed after two seconds or at 1 MiB', async () => {
+  await using bench = await HostileBench.open();
+  const slow = await bench.hostile([rawFrame({ opcode: 2, payload: new Uint8Array(3), length: 500_000 })]);
+  const endless = await bench.hostile([rawFrame({ opcode: 2, fin: false, payload: new Uint8Array(10) })]);
+  const piece = rawFrame({ opcode: OPCODE.CONTINUATION, fin: false, payload: new Uint8Array(60_000) });
+  for (let n = 0; n < 20; n++) endless.socket.write(piece);
+  expect(await endless.closed).toBe(1009);
+  expect(await slow.closed).toBe(4408);
+  expect([bench.count('too_long'), bench.count('no_hello')]).toEqual([1, 1]);
+  await bench.goodGoesOn();
+});
+
+test('a thousand connections that say nothing leave room for one that does, and are all gone in three seconds', async () => {
+  await using bench = await HostileBench.open();
+  const open = Array.from({ length: 1_000 }, () => connect(bench.port, '127.0.0.1').on('error', () => {}));
+  const handshake = `GET ${HOSTILE_PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: wirelab.v1\r\n\r\n`;
+  for (const socket of open) socket.resume().write(handshake);
+  await until(() => bench.count('crowded') > 900, 'most are shown the door');
+  await bench.goodGoesOn();
+  await bench.aloneAgain();
+  expect(bench.count('crowded') + bench.count('no_hello')).toBe(1_000);
+  await bench.goodGoesOn();
+});
+
+test('who asks for pongs without reading them is closed before they are a burden', async () => {
+  await using bench = await HostileBench.open();
+  const peer = await bench.hostile([]);
+  peer.socket.pause();
+  const pings = Buffer.concat(
+    Array.from({ length: 2_000 }, () => rawFrame({ opcode: OPCODE.PING, payload: new Uint8Array(125) })),
+  );
+  let ended = false;
+  void peer.closed.then(() => (ended = true));
+  peer.socket.on('close', () => (ended = true));
+  for (let n = 0; n < 400 && !ended && bench.count('flood') === 0; n++) {
+    if (!peer.socket.write(pings)) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await until(() => bench.count('flood') === 1, 'it is closed');
+  peer.socket.destroy();
+  await bench.goodGoesOn();
+});
+
+test('a flood of hellos, link states and batches is worked off or closed, frame after frame', async () => {
+  await using bench = await HostileBench.open();
+  const peer = await bench.hostile([hello(), link]);
+  const numbered = (n: number): Buffer =>
+    batch(`08${(0x80 | (n & 127)).toString(16)}${(n >>> 7).toString(16).padStart(2, '0')} 1a00 ${TRACE}`);
+  const flood = Array.from({ length: 5_000 }, (_, n) => [link, numbered(n + 128)]).flat();
+  peer.socket.write(Buffer.concat([...flood, hello()]));
+  expect(await peer.closed).toBe(1002);
+  expect(bench.received).toBeGreaterThanOrEqual(5_000);
+  await bench.goodGoesOn();
+});
