@@ -44,6 +44,8 @@ export interface Random {
 export interface Platform {
   /** CRC-32 as of IEEE 802.3 (zlib's), of bytes[start, end): an unsigned 32-bit number. */
   crc32(bytes: Uint8Array, start: number, end: number): number;
+  /** The Internet checksum's sum of [start, end) of a view, folded to 16 bits (header/checksum.ts: sumView). */
+  sum(view: DataView, start: number, end: number): number;
   /** A keyed 64-bit hash's low 32 bits (Linux uses SipHash), for initial sequence numbers, ports and fates. */
   hash(key: readonly [number, number], ...words: number[]): number;
   /** The bytes of a file that belongs to the lab (a zone, a page), or undefined. Never leaves the lab's folder. */

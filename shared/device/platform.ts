@@ -1,9 +1,11 @@
-/** What a machine does better than a script, from Node: CRC-32 from zlib, and the files of the lab's folder. */
+/** What a machine does better than a script, from Node: sums in WebAssembly, CRC-32 from zlib, files of the lab's folder. */
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import * as zlib from 'node:zlib';
+import { sumView } from '../header/checksum.ts';
 import { crc32 as plainCrc32 } from '../header/fcs.ts';
 import type { Platform } from '../platform.ts';
+import { frameMemoryInUse } from './frame-memory.ts';
 import { halfSipHash } from './siphash.ts';
 
 /** A lab's page or zone; larger files are not served. */
@@ -20,19 +22,28 @@ export interface PlatformOptions {
 export function nodePlatform(options: PlatformOptions = {}): Platform {
   const { folder } = options;
   return {
-    crc32: fastestCrc32(),
+    crc32,
+    sum,
     hash: (key, ...words) => halfSipHash(key[0], key[1], words),
     readFile: (path) => (folder === undefined ? undefined : readInside(folder, path)),
     readDirectory: (path) => (folder === undefined ? undefined : listInside(folder, path)),
   };
 }
 
-/** zlib.crc32 came with Node 20.15; before it, and for short frames, the tables in header/fcs.ts. */
-function fastestCrc32(): Platform['crc32'] {
-  const native = (zlib as { crc32?: (data: Uint8Array) => number }).crc32;
-  if (native === undefined) return plainCrc32;
-  return (bytes, start, end) =>
-    end - start < NATIVE_BYTES_MIN ? plainCrc32(bytes, start, end) : native(bytes.subarray(start, end));
+/** It came with Node 20.15. */
+const native = (zlib as { crc32?: (data: Uint8Array) => number }).crc32;
+
+/** Frames that stand in the process's frame memory: there. Others by zlib, or if they are short by header/fcs.ts. */
+function crc32(bytes: Uint8Array, start: number, end: number): number {
+  const known = frameMemoryInUse()?.crc32(bytes, start, end) ?? -1;
+  if (known >= 0) return known;
+  if (native === undefined || end - start < NATIVE_BYTES_MIN) return plainCrc32(bytes, start, end);
+  return native(bytes.subarray(start, end));
+}
+
+function sum(view: DataView, start: number, end: number): number {
+  const known = frameMemoryInUse()?.sum(view, start, end) ?? -1;
+  return known >= 0 ? known : sumView(view, start, end);
 }
 
 /** Where `path` really is, when that is inside the folder: symbolic links that lead out of it do not count. */

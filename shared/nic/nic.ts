@@ -190,7 +190,7 @@ export class Nic implements PhyListener {
   /** True when the stack need not look at the transport checksum again. */
   private checksum(batch: FrameBatch, at: number, size: number): boolean {
     if (!this.options.settings.features.rxChecksum) return false;
-    const verdict = verifyChecksum(batch.bytes, batch.view, at, size);
+    const verdict = verifyChecksum(batch.bytes, batch.view, at, size, this.host.platform);
     if (verdict === 'good') this.counters.rxChecksumGood++;
     else if (verdict === 'bad') this.counters.rxChecksumErrors++;
     return verdict === 'good';

@@ -17,11 +17,12 @@ import {
 import { TCP, TCP_FLAG, tcpHeaderLength } from '../header/tcp.ts';
 import { UDP } from '../header/udp.ts';
 import type { SkBuff } from '../net/skbuff.ts';
-import type { FrameBatch } from '../wire/frame-batch.ts';
+import type { Platform } from '../platform.ts';
 import { copyBytes, Gather } from './dma.ts';
 import type { Phy } from './phy.ts';
 
 const gather = new Gather();
+const PLAIN: Pick<Platform, 'sum'> = { sum: sumView };
 
 /** Write one packet to the cable as one frame. The sk_buff stays the caller's. */
 export function transmitFrame(phy: Phy, skb: SkBuff): void {
@@ -35,7 +36,7 @@ export function transmitFrame(phy: Phy, skb: SkBuff): void {
   if (length < size) bytes.fill(0, at + length, at + size);
   if (skb.checksum === 'partial') {
     const ip = at + skb.networkHeader - skb.data;
-    fillChecksum(phy.out, ip, at + skb.transportHeader - skb.data, at + length);
+    fillChecksum(phy, ip, at + skb.transportHeader - skb.data, at + length);
   }
   phy.finish();
 }
@@ -58,7 +59,7 @@ export function transmitSegments(phy: Phy, skb: SkBuff): number {
     copyBytes(skb.bytes, skb.data, headers, bytes, at);
     gather.copy(length, bytes, at + headers);
     if (used < size) bytes.fill(0, at + used, at + size);
-    patchSegment(phy.out, {
+    patchSegment(phy, {
       ip: at + ipOffset,
       tcp: at + tcpOffset,
       end: at + used,
@@ -86,8 +87,8 @@ interface SegmentPlace {
   readonly accecn: boolean;
 }
 
-function patchSegment(batch: FrameBatch, { ip, tcp, end, done, index, last, accecn }: SegmentPlace): void {
-  const { bytes, view } = batch;
+function patchSegment(phy: Phy, { ip, tcp, end, done, index, last, accecn }: SegmentPlace): void {
+  const { bytes, view } = phy.out;
   view.setUint16(ip + IPV4.TOTAL_LENGTH, end - ip);
   view.setUint16(ip + IPV4.ID, (view.getUint16(ip + IPV4.ID) + index) & 0xffff);
   sealIpv4(bytes, view, ip, tcp - ip);
@@ -96,19 +97,19 @@ function patchSegment(batch: FrameBatch, { ip, tcp, end, done, index, last, acce
   if (!last) flags &= ~(TCP_FLAG.FIN | TCP_FLAG.PSH);
   if (done > 0 && !accecn) flags &= ~TCP_FLAG.CWR;
   bytes[tcp + TCP.FLAGS] = flags;
-  fillChecksum(batch, ip, tcp, end);
+  fillChecksum(phy, ip, tcp, end);
 }
 
 /** Compute a TCP or UDP checksum whole, from the headers as they stand on the cable. */
-function fillChecksum(batch: FrameBatch, ip: number, transport: number, end: number): void {
-  const { bytes, view } = batch;
+function fillChecksum({ out, platform }: Phy, ip: number, transport: number, end: number): void {
+  const { bytes, view } = out;
   const protocol = bytes[ip + IPV4.PROTOCOL]!;
   const udp = protocol === PROTOCOL.UDP;
   if (!udp && protocol !== PROTOCOL.TCP) return;
   const field = transport + (udp ? UDP.CHECKSUM : TCP.CHECKSUM);
   view.setUint16(field, 0);
   const pseudo = pseudoSum(view, ip, protocol, end - transport);
-  const sum = finish(sumView(view, transport, end) + pseudo);
+  const sum = finish(platform.sum(view, transport, end) + pseudo);
   // UDP: a computed zero is sent as all ones, since zero means no checksum (RFC 768).
   view.setUint16(field, sum === 0 && udp ? 0xffff : sum);
 }
@@ -121,7 +122,13 @@ function pseudoSum(view: DataView, ip: number, protocol: number, length: number)
 export type ChecksumVerdict = 'good' | 'bad' | 'unknown';
 
 /** Look at the frame in bytes[at, at + size). Only whole TCP and UDP packets over IPv4 are checked. */
-export function verifyChecksum(bytes: Uint8Array, view: DataView, at: number, size: number): ChecksumVerdict {
+export function verifyChecksum(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  size: number,
+  platform: Pick<Platform, 'sum'> = PLAIN,
+): ChecksumVerdict {
   if (view.getUint16(at + ETHERNET.TYPE) !== ETHERTYPE.IPV4 || size < ETHERNET.SIZE + IPV4.SIZE) return 'unknown';
   const ip = at + ETHERNET.SIZE;
   const protocol = bytes[ip + IPV4.PROTOCOL]!;
@@ -137,6 +144,6 @@ export function verifyChecksum(bytes: Uint8Array, view: DataView, at: number, si
     if (view.getUint16(transport + UDP.CHECKSUM) === 0) return 'unknown';
     if (view.getUint16(transport + UDP.LENGTH) !== end - transport) return 'unknown';
   }
-  const sum = sumView(view, transport, end) + pseudoSum(view, ip, protocol, end - transport);
+  const sum = platform.sum(view, transport, end) + pseudoSum(view, ip, protocol, end - transport);
   return fold(sum) === 0xffff ? 'good' : 'bad';
 }

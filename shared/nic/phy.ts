@@ -13,7 +13,7 @@
 import { CABLE, ETHERNET, FRAME_OVERHEAD, FRAME_SIZE_MIN } from '../header/ethernet.ts';
 import type { DropReason } from '../net/drop.ts';
 import type { Host } from '../net/host.ts';
-import { assert } from '../platform.ts';
+import { assert, type Platform } from '../platform.ts';
 import type { FrameBatch } from '../wire/frame-batch.ts';
 import type { Wire, WireListener } from '../wire/wire.ts';
 
@@ -129,6 +129,10 @@ export class Phy implements WireListener {
     this.wire = undefined;
   }
 
+  get platform(): Platform {
+    return this.host.platform;
+  }
+
   get carrier(): boolean {
     return this.wire?.carrier ?? false;
   }
@@ -169,6 +173,10 @@ export class Phy implements WireListener {
   /** Send frames [from, to) of a received batch as they are, FCS included. Only with carrier. */
   forwardRun(batch: FrameBatch, from: number, to: number): void {
     assert(this.wire !== undefined, 'frames are sent on a wire');
+    if (from === 0 && to === batch.count && this.wire.passOn(batch)) {
+      for (let k = 0; k < to; k++) this.sent(batch, k);
+      return;
+    }
     let i = from;
     while (i < to) {
       const out = this.wire.reserve(batch.size(i));

@@ -5,7 +5,7 @@
  */
 import type { WebSocket } from 'ws';
 import { decodeBatch, isBatchMessage } from './codec.ts';
-import { FrameBatch } from './frame-batch.ts';
+import { FrameBatch, giveBatch, settle } from './frame-batch.ts';
 import {
   CLOSE,
   decodeSmall,
@@ -134,7 +134,9 @@ export class Connection {
   private onBatchMessage(data: Uint8Array): void {
     if (!this.proven) return this.refuse('no_hello', CLOSE.NO_HELLO);
     if (decodeBatch(data, this.incoming) !== undefined) return this.garbage();
-    this.owner.onBatch(this, this.incoming);
+    const batch = settle(this.incoming);
+    this.owner.onBatch(this, batch);
+    if (batch.loose) giveBatch(batch);
   }
 
   private onHello(hello: Hello): void {

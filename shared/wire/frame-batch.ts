@@ -9,7 +9,10 @@
  * - append() says where to write the next frame; the caller writes it before the next append or send.
  * - offset(i), size(i): frame i as on the cable, preamble first, FCS last.
  * - A batch that was received is valid until the receiving call returns; keep a copy of what you need longer.
+ * - Batches of the pool stand in frame memory (device/frame-memory.ts) while there is some, where sums are fast; a wire
+ *   copies what it received there in one piece (settle).
  */
+import { frameMemory, frameMemoryInUse } from '../device/frame-memory.ts';
 import { assert } from '../platform.ts';
 
 /** One ring's worth; a full message of 64-byte frames then stays below 64 kB with its traces. */
@@ -25,7 +28,9 @@ export const BATCH_TAIL_ROOM = 12 * BATCH_FRAMES_MAX + 16;
 const FRAMES_TAG = (3 << 3) | 2;
 /** Where the frames section must end. */
 const BATCH_LIMIT = BATCH_HEAD_ROOM + BATCH_BYTES_MAX;
-/** Empty batches kept for reuse in a process: 2.3 MB. */
+/** What a batch's own memory has room for. */
+const ROOM_BYTES = BATCH_HEAD_ROOM + BATCH_BYTES_MAX + BATCH_TAIL_ROOM;
+/** Empty batches kept for reuse in a process: 2.3 MB. Those in frame memory are kept besides. */
 const FREE_BATCHES_MAX = 32;
 
 /** Octets of tag and length before a frame of `size` octets. */
@@ -41,6 +46,8 @@ export class FrameBatch {
   first = 0;
   /** Lab time of sending, microseconds. */
   sentAt = 0;
+  /** The receiver's own copy, which a wire may pass on whole and then owns (Wire.passOn). */
+  loose = false;
   /** End of the frames section in `bytes`. */
   end = BATCH_HEAD_ROOM;
   readonly offsets = new Uint32Array(BATCH_FRAMES_MAX);
@@ -50,7 +57,7 @@ export class FrameBatch {
   readonly causes = new Uint32Array(BATCH_FRAMES_MAX);
 
   /** A batch to fill, with room of its own; or, with `bytes`, one that a decoder fills in over a received message. */
-  constructor(bytes = new Uint8Array(BATCH_HEAD_ROOM + BATCH_BYTES_MAX + BATCH_TAIL_ROOM)) {
+  constructor(bytes = new Uint8Array(ROOM_BYTES)) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -151,15 +158,32 @@ export class FrameBatch {
   }
 }
 
+/** A received batch's frames in a batch of the pool, to be given back while it is `loose`; or itself when they do not stand back to back. */
+export function settle(received: FrameBatch): FrameBatch {
+  const { count } = received;
+  if (count === 0 || received.runEnd(0, count) < count) return received;
+  const batch = takeBatch();
+  if (batch.fitting(received, 0, count) < count) {
+    giveBatch(batch);
+    return received;
+  }
+  batch.appendRun(received, 0, count);
+  batch.first = received.first;
+  batch.sentAt = received.sentAt;
+  batch.loose = true;
+  return batch;
+}
+
 const freeBatches: FrameBatch[] = [];
 
 /** An empty batch to fill, from the process's pool. */
 export function takeBatch(): FrameBatch {
-  return freeBatches.pop() ?? new FrameBatch();
+  return freeBatches.pop() ?? new FrameBatch(frameMemory()?.take(ROOM_BYTES));
 }
 
 /** Give a batch back that takeBatch gave; nobody may look at it any more. */
 export function giveBatch(batch: FrameBatch): void {
   batch.clear();
-  if (freeBatches.length < FREE_BATCHES_MAX) freeBatches.push(batch);
+  batch.loose = false;
+  if (freeBatches.length < FREE_BATCHES_MAX || frameMemoryInUse()?.has(batch.bytes) === true) freeBatches.push(batch);
 }

@@ -14,7 +14,6 @@
  * FCS was made, so that the far end's FCS check catches it, or repairs the FCS and leaves it to IP or TCP.
  * Left out: correlation, slots.
  */
-
 import { dissect } from '../header/dissect.ts';
 import { CABLE, ETHERNET, FRAME_SIZE_MIN } from '../header/ethernet.ts';
 import type { Impairment } from '../lab/plan-types.ts';
@@ -156,7 +155,9 @@ export class ImpairedWire implements Wire {
     this.filling ??= takeBatch();
     return this.filling;
   }
-
+  passOn(batch: FrameBatch): boolean {
+    return !this.active && this.inner.passOn(batch);
+  }
   kick(): void {
     this.flush();
     this.inner.kick();

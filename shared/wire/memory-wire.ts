@@ -107,8 +107,10 @@ export class MemoryWireEnd extends WireEnd {
     this.queue = [];
     this.queuedBytes = 0;
     for (const batch of queue) {
+      // The far end may pass it on as it is.
+      batch.loose = true;
       this.hand(batch);
-      giveBatch(batch);
+      if (batch.loose) giveBatch(batch);
     }
     this.setReady(this.queuedBytes <= WIRE_BACKLOG_BYTES_MAX);
   }

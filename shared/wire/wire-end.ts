@@ -85,6 +85,18 @@ export abstract class WireEnd implements Wire {
     return this.filling;
   }
 
+  passOn(batch: FrameBatch): boolean {
+    if (!batch.loose) return false;
+    if (this.filling !== undefined) {
+      // What was written before goes first, and small batches are better sent together.
+      if (this.filling.count > 0) return false;
+      giveBatch(this.filling);
+    }
+    batch.loose = false;
+    this.filling = batch;
+    return true;
+  }
+
   kick(): void {
     if (this.scheduled || this.filling === undefined || this.filling.count === 0) return;
     this.scheduled = true;

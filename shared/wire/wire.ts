@@ -72,6 +72,8 @@ export interface Wire {
   attach(listener: WireListener): void;
   /** The batch being filled, with room for a frame of `size` octets as on the cable. */
   reserve(size: number): FrameBatch;
+  /** Send a received batch as it is: true, and it is the wire's from now on. False: its frames must be copied. */
+  passOn(batch: FrameBatch): boolean;
   /** A burst has been written: send it by the end of this turn. */
   kick(): void;
   /** Our port is up or down (ip link set up/down): the far end's carrier follows. */

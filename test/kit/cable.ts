@@ -4,6 +4,7 @@
  */
 import type { Ipv4, Mac } from '../../shared/header/address.ts';
 import { parseCidr, parseIpv4 } from '../../shared/header/address.ts';
+import { sumView } from '../../shared/header/checksum.ts';
 import type { Errno } from '../../shared/net/errno.ts';
 import { Host } from '../../shared/net/host.ts';
 import { type DeviceOps, type Features, type NetDevice, netifCarrier, netifReceive } from '../../shared/net/netdev.ts';
@@ -113,6 +114,7 @@ export function attach(
 /** A good mix of all words (a hash for tests: stable, not secret). */
 export const testPlatform: Platform = {
   crc32: () => 0,
+  sum: sumView,
   hash: (key, ...words) => {
     let h = (key[0] ^ key[1]) >>> 0;
     for (const word of words) {

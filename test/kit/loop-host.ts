@@ -1,4 +1,5 @@
 /** One host without a network, and programs run on it: for tests of what programs and the system calls do. */
+import { sumView } from '../../shared/header/checksum.ts';
 import { Host } from '../../shared/net/host.ts';
 import type { Program } from '../../shared/net/syscalls.ts';
 import type { Platform } from '../../shared/platform.ts';
@@ -20,6 +21,7 @@ export function folderPlatform(files: Readonly<Record<string, string | Uint8Arra
     typeof text === 'string' ? new TextEncoder().encode(text) : text;
   return {
     crc32: () => 0,
+    sum: sumView,
     hash: (_key, ...words) => words.reduce((sum, word) => (sum * 31 + word) >>> 0, 7),
     readFile: (path) => (files[path] === undefined ? undefined : bytes(files[path])),
     readDirectory: (path) => {

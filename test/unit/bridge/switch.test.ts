@@ -5,6 +5,7 @@ import { MTU_DEFAULT } from '../../../shared/header/ethernet.ts';
 import type { Host } from '../../../shared/net/host.ts';
 import type { TraceEvent } from '../../../shared/net/trace.ts';
 import type { Nic } from '../../../shared/nic/nic.ts';
+import type { FrameBatch } from '../../../shared/wire/frame-batch.ts';
 import { memoryWire } from '../../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../../shared/wire/wire.ts';
 import { ip } from '../../kit/cable.ts';
@@ -171,4 +172,46 @@ test('bridge fdb show is answered with ports and ages', () => {
     answer: [{ mac: parseMac('02:aa:00:00:00:01'), port: 'p1', age: 7, permanent: false }],
   });
   expect(swHost.netlink.ask({ type: 'FDB_FLUSH' })).toEqual({ answer: 1 });
+});
+
+test('a batch whose frames all go one way leaves in the memory it came in; one that goes two ways is copied', () => {
+  const { clock, sw, stations, drops } = lan(3);
+  const [one, two, three] = stations as [Station, Station, Station];
+  const mac = (n: number): string => `02:00:00:00:00:0${n}`;
+  const burst = (...targets: string[]): void => {
+    for (const target of targets) inject(one, target, mac(1));
+    clock.advance(10);
+  };
+  // The switch learns all three.
+  inject(two, mac(9), mac(2));
+  inject(three, mac(9), mac(3));
+  burst(mac(9));
+  const out: FrameBatch[] = [];
+  const inwards: FrameBatch[] = [];
+  for (const port of sw.ports) {
+    const passOn = port.phy.wire!.passOn.bind(port.phy.wire);
+    port.phy.wire!.passOn = (batch) => {
+      const passed = passOn(batch);
+      if (passed) out.push(batch);
+      return passed;
+    };
+    const onBatch = port.phy.onBatch.bind(port.phy);
+    port.phy.onBatch = (batch) => {
+      inwards.push(batch);
+      onBatch(batch);
+    };
+  }
+  two.seen.length = 0;
+  three.seen.length = 0;
+
+  burst(mac(2), mac(2), mac(2));
+  expect(out).toEqual(inwards);
+  expect(out).toHaveLength(1);
+  burst(mac(2), mac(3), mac(2));
+  expect(out).toHaveLength(1);
+  burst(mac(3), mac(3));
+  expect(out).toHaveLength(2);
+
+  expect([two.seen.length, three.seen.length]).toEqual([5, 3]);
+  expect(drops()).toEqual({});
 });

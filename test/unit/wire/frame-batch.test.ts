@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { BATCH_FRAMES_MAX, FrameBatch } from '../../../shared/wire/frame-batch.ts';
+import { decodeBatch, encodeBatch } from '../../../shared/wire/codec.ts';
+import { BATCH_FRAMES_MAX, FrameBatch, giveBatch, settle } from '../../../shared/wire/frame-batch.ts';
 import { randomBytes, testRandom } from '../../kit/random.ts';
 
 function fill(batch: FrameBatch, sizes: readonly number[]): Uint8Array[] {
@@ -43,4 +44,38 @@ test('only as many frames as there is room for count as fitting', () => {
   fill(many, new Array(BATCH_FRAMES_MAX).fill(64));
   expect(many.hasRoom(64)).toBe(false);
   expect(many.fitting(from, 0, 40)).toBe(0);
+});
+
+test('a received batch settles in a batch of the pool, from where it is encoded again into the same message', () => {
+  const sent = new FrameBatch();
+  const bytes = fill(sent, [72, 1_526, 127, 128, 20_000]);
+  sent.first = 70_000;
+  sent.sentAt = 1_234_567;
+  const { start, end } = encodeBatch(sent);
+  const message = sent.bytes.slice(start, end);
+  const received = new FrameBatch(new Uint8Array(0));
+  expect(decodeBatch(message, received)).toBeUndefined();
+
+  const settled = settle(received);
+
+  expect(settled).not.toBe(received);
+  expect(settled.loose).toBe(true);
+  expect(frames(settled)).toEqual(bytes);
+  const again = encodeBatch(settled);
+  expect(settled.bytes.slice(again.start, again.end)).toEqual(message);
+  giveBatch(settled);
+  expect(settled.loose).toBe(false);
+});
+
+test('a message whose frames do not stand back to back, or are too many octets, is walked through where it is', () => {
+  const apart = new FrameBatch();
+  fill(apart, [64, 64]);
+  apart.offsets[1]! += 4;
+  expect(settle(apart)).toBe(apart);
+  const large = new FrameBatch(new Uint8Array(200_000));
+  large.count = 2;
+  large.sizes.set([60_000, 60_000]);
+  large.offsets.set([100, 60_104]);
+  expect(settle(large)).toBe(large);
+  expect(settle(new FrameBatch()).loose).toBe(false);
 });
