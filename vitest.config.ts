@@ -25,6 +25,7 @@ export default defineConfig({
       // The example that people copy runs as they run it, on the built package.
       { test: { ...project('example', 300_000, oneByOne).test, include: ['examples/**/*.test.ts'] } },
       project('hostile', 600_000, together),
+      project('soak', 300_000, oneByOne),
       project('tidy', 60_000),
       project('long', 3_600_000, oneByOne),
       project('docker', 600_000, oneByOne),

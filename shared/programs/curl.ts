@@ -14,7 +14,7 @@ import { METER_HEAD, meterLine, type TransferReport, writeOut } from './curl-rep
 import { bodyOf, headersOf, requestText } from './curl-request.ts';
 import { program } from './failure.ts';
 import { getaddrinfo } from './getaddrinfo.ts';
-import { connectStream, type SocketStream } from './node.ts';
+import { connectStream, SocketStream } from './node.ts';
 import { type ParsedUrl, parseUrl } from './url.ts';
 
 const VERSION = 'curl 7.88.1 (wirelab) libcurl/7.88.1\nProtocols: http\n';
@@ -83,6 +83,9 @@ class Transfer {
   private readonly saved: Uint8Array[] = [];
   private readonly dumped: string[] = [];
   private stream: SocketStream | undefined;
+  private request: http.ClientRequest | undefined;
+  /** It has failed; what of it still waits for something must not go on. */
+  private failed: CurlError | undefined;
   private expired: (error: CurlError) => void = () => {};
   private readonly limit: Timer;
   /** Rejects when --max-time is over. */
@@ -113,7 +116,10 @@ class Transfer {
       this.save();
       return undefined;
     } catch (error) {
+      if (error instanceof CurlError) this.failed = error;
       this.stream?.destroy();
+      // Its answer may come yet, and nobody wants it any more.
+      this.request?.destroy();
       if (!(error instanceof CurlError)) throw error;
       await this.say(`Closing connection 0`);
       return error;
@@ -171,6 +177,10 @@ class Transfer {
     if (url.scheme !== 'http') throw new CurlError(1, `Protocol "${url.scheme}" not supported or disabled in libcurl`);
     Object.assign(this.state, { effectiveUrl: url.href, method, redirectUrl: '' });
     const stream = await this.connection(url);
+    if (this.failed !== undefined) {
+      stream.destroy();
+      throw this.failed;
+    }
     const headers = headersOf(this.options, url, body);
     const text = requestText(method, url.path, headers);
     await this.talk('> ', text);
@@ -185,8 +195,9 @@ class Transfer {
       path: url.path,
       headers: Object.fromEntries(headers),
     });
-    request.removeHeader('connection');
-    for (const name of ['host', 'user-agent', 'accept']) {
+    this.request = request;
+    // What Node adds by itself; what the user gave stays.
+    for (const name of ['connection', 'host', 'user-agent', 'accept']) {
       if (!headers.some(([given]) => given.toLowerCase() === name)) request.removeHeader(name);
     }
     if (body !== undefined) this.state.uploadBytes += body.bytes.length;
@@ -257,15 +268,17 @@ class Transfer {
   private async connection(url: ParsedUrl): Promise<SocketStream> {
     const { agent, state } = this;
     const kept = agent.freeSockets[agent.getName({ host: url.host, port: url.port })]?.[0];
-    if (kept !== undefined && !kept.destroyed && this.stream !== undefined) {
+    if (kept instanceof SocketStream && !kept.destroyed) {
+      this.stream = kept;
       await this.say(`Re-using existing connection #0 with host ${url.host}`);
-      return this.stream;
+      return kept;
     }
     const addresses = await this.addressesOf(url);
     state.timeNameLookup = this.elapsed();
     const since = this.sys.clockGettime();
     let last: { code?: string; reason?: string } = {};
     for (const address of addresses) {
+      if (this.failed !== undefined) throw this.failed;
       await this.say(`  Trying ${formatIpv4(address)}:${url.port}...`);
       const stream = connectStream(this.sys, { peer: { address, port: url.port } });
       this.stream = stream;
@@ -337,7 +350,7 @@ class Transfer {
     const took = Math.round(this.elapsed() * 1_000);
     const of = contentLength === undefined ? `${bodyBytes}` : `${bodyBytes} out of ${contentLength}`;
     const text =
-      connections === 0
+      connections === 0 && this.request === undefined
         ? `Connection timed out after ${took} milliseconds`
         : `Operation timed out after ${took} milliseconds with ${of} bytes received`;
     this.expired(new CurlError(28, text));
@@ -345,6 +358,7 @@ class Transfer {
 
   /** Response bytes, to standard output or kept for the file. */
   private async put(bytes: Uint8Array): Promise<void> {
+    if (this.failed !== undefined) throw this.failed;
     if (this.toFile) this.saved.push(bytes);
     else await this.sys.write(1, bytes);
   }

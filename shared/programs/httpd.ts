@@ -20,6 +20,8 @@ import { listenStream, SocketStream } from './node.ts';
 import { getopt } from './options.ts';
 
 const PORT_DEFAULT = 80;
+/** Apache's TimeOut: a connection on which nothing happens for so long is closed; its client may be no more. */
+const IDLE_MS_MAX = 60_000;
 const DEFAULT_DOCUMENTS = ['index.html', 'default.html'] as const;
 const USAGE = 'Usage: httpd [FOLDER] [-p PORT]';
 
@@ -61,6 +63,7 @@ export const httpd = program(async (context) => {
   const folder = (line.operands[0] ?? '.').replace(/\/+$/, '') || '/';
   if (sys.stat(folder)?.kind !== 'directory') throw new Failure(1, `httpd: ${folder}: No such directory`);
   const server = http.createServer((request, response) => answer(context, folder, request, response));
+  server.timeout = IDLE_MS_MAX;
   listenStream(sys, { port, allowHalfOpen: true }, (stream) => server.emit('connection', stream));
   await out(`httpd: serving ${folder} on port ${port}\n`);
   // It serves until it is killed.

@@ -12,7 +12,7 @@ import { tcpProto } from '../../shared/net/tcp.ts';
 import { tcpOf } from '../../shared/net/tcp-host.ts';
 import { type Micros, SECOND } from '../../shared/platform.ts';
 import { settlePromises } from './clock.ts';
-import { patched, resting, stopping, used } from './mid-flight.ts';
+import { gone, patched, resting, stopping, used } from './mid-flight.ts';
 
 /** The longest that an orphan or a TIME-WAIT is kept: tcp_orphan_retries at RTOs that doubled up to 120 s. */
 const SHUTDOWN_TAKES: Micros = 1_200 * SECOND;
@@ -43,7 +43,7 @@ function shutDown(host: Host): void {
 /** What lives of all that the test made. */
 function alive(): number {
   let live = 0;
-  for (const { counters } of used) live += counters.live;
+  for (const skbs of used) if (!gone.has(skbs)) live += skbs.counters.live;
   return live;
 }
 

@@ -5,6 +5,8 @@ import type { ManualClock } from './clock.ts';
 
 /** Kernels that made a packet since the last test; live.ts fills it, from once for all files of a worker. */
 export const used = new Set<SkBuffs>();
+/** Kernels whose power went: what lived in them went with it. */
+export const gone = new WeakSet<SkBuffs>();
 export const patched = { done: false };
 export const stopping = new Map<Host, ManualClock>();
 export const resting = new Set<ManualClock>();

@@ -15,6 +15,7 @@ import { type LedgerRow, ledgerOf } from '../../gateway/ledger.ts';
 import { type PortVerdicts, portsMeant } from '../../gateway/trouble-routes.ts';
 import { PackedLab } from '../engine-packed.ts';
 import { CommandError, EXIT } from '../exit.ts';
+import { TEXT } from '../text.ts';
 import type { CaptureStream, Driver, ProgramOutput, RunningProgramHandle } from './driver.ts';
 import type { LabTime } from './lab-time.ts';
 import type { LabOptions } from './types.ts';
@@ -29,6 +30,8 @@ export class PackedDriver implements Driver {
   readonly time: LabTime;
   private readonly lab: Lab;
   private readonly faults: Faults;
+  /** What ends with a device: the programs that run there. */
+  private readonly runs = new Map<string, Set<(error: Error) => void>>();
 
   constructor(plan: LabPlan, time: LabTime, options: Pick<LabOptions, 'output' | 'programs'>) {
     this.plan = plan;
@@ -93,7 +96,20 @@ export class PackedDriver implements Driver {
       throw new CommandError(`${argv[0] ?? ''}: command not found${hint}`, EXIT.NO_PROGRAM);
     }
     program.end();
-    return { exit: program.exited, kill: (signal) => program.kill(signal) };
+    return { exit: this.untilDown(name, program.exited), kill: (signal) => program.kill(signal) };
+  }
+
+  /** A program of a device that is killed never says how it ended. */
+  private untilDown(device: string, exited: Promise<number>): Promise<number> {
+    const runs = this.runs.get(device) ?? new Set();
+    this.runs.set(device, runs);
+    return new Promise((resolve, reject) => {
+      runs.add(reject);
+      void exited.then((status) => {
+        runs.delete(reject);
+        resolve(status);
+      });
+    });
   }
 
   state(): Promise<LabView> {
@@ -130,7 +146,11 @@ export class PackedDriver implements Driver {
     if (!up && verb !== 'start' && verb !== 'restart') throw new EmuError('EMU_DEVICE_DOWN', `${device} is not up`);
     if (verb === 'freeze' || verb === 'thaw') return packed.freeze(device, verb === 'freeze');
     if (up && verb === 'start') throw new EmuError('EMU_DEVICE_UP', `${device} is up already`);
-    if (up) packed.kill(device);
+    if (up) {
+      packed.kill(device);
+      for (const fail of this.runs.get(device) ?? []) fail(new CommandError(TEXT.wentDown(device)));
+      this.runs.delete(device);
+    }
     if (verb !== 'start' && verb !== 'restart') return;
     packed.start(device);
     // Not awaited: it may be a fault's turn that asked.

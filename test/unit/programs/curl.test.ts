@@ -120,6 +120,25 @@ test('--max-time ends a transfer that hangs', async () => {
   });
 });
 
+test('several URLs share a connection, unless the user says close', async () => {
+  const { curl } = await site((request, response) => void response.end(`${request.socket.remotePort} `));
+  const urls = ['127.0.0.1/1', '127.0.0.1/2', '127.0.0.1/3'];
+  const ports = async (...options: string[]): Promise<number> =>
+    new Set((await curl(...options, ...urls)).out.trim().split(' ')).size;
+  expect(await ports()).toBe(1);
+  expect(await ports('-H', 'Connection: close')).toBe(3);
+  expect((await curl('-w', '%{num_connects} ', ...urls)).out.match(/ [0-9] /g)).toEqual([' 1 ', ' 0 ', ' 0 ']);
+});
+
+test('a transfer that runs out of time does not disturb the next', async () => {
+  const { curl } = await site((request, response) => {
+    if (request.url === '/fast') response.end('fast');
+  });
+  const { out, err } = await curl('-sS', '-m', '1', '127.0.0.1/fast', '127.0.0.1/never', '127.0.0.1/fast');
+  expect(out).toBe('fastfast');
+  expect(err).toMatch(/^curl: \(28\) Operation timed out after 1000 milliseconds with 0 bytes received\n$/);
+});
+
 test('a server that closes without a word is 52, one that closes too early 18', async () => {
   const silent = await site((request) => void request.socket.destroy());
   expect(await silent.curl('127.0.0.1')).toMatchObject({ status: 52, err: 'curl: (52) Empty reply from server\n' });
