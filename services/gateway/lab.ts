@@ -122,11 +122,15 @@ export class Lab {
 
   async view(): Promise<LabView> {
     const devices = await Promise.all(this.plan.devices.map((device) => this.viewOf(device.name)));
-    const portOf = (end: PortRef) =>
-      devices.find((device) => device.name === end.device)?.detail?.ports.find((port) => port.name === end.port);
+    // By name: a lab of a thousand wires is looked at over and over.
+    const ports = new Map(
+      devices.flatMap(({ name, detail }) =>
+        (detail?.ports ?? []).map((port) => [nameOf({ device: name, port: port.name }), port] as const),
+      ),
+    );
     const wires = this.plan.wires.map((wire) => {
-      const a = portOf(wire.a);
-      const b = portOf(wire.b);
+      const a = ports.get(nameOf(wire.a));
+      const b = ports.get(nameOf(wire.b));
       return {
         name: wire.name,
         a: nameOf(wire.a),

@@ -22,6 +22,8 @@ import { projectRoot } from './root.ts';
 export type * from './net/types.ts';
 
 const MICROS_PER_MS = 1_000;
+/** Lab time for every wire of a packed lab to have carrier. */
+const CARRIER_LIMIT = '5s';
 
 /**
  * Bring a lab up: by its name (`url-to-page`), or the path of a lab file or its folder. Resolves when every device is
@@ -29,8 +31,9 @@ const MICROS_PER_MS = 1_000;
  */
 export async function lab(nameOrPath: string, options: LabOptions = {}): Promise<Net> {
   const plan = planOf(nameOrPath, options.seed);
-  const net = new LabNet(await driverOf(plan, options));
-  if (options.engine === 'packed') await allCarriers(plan, net);
+  const driver = await driverOf(plan, options);
+  const net = new LabNet(driver);
+  if (options.engine === 'packed') await allCarriers(driver, net);
   return net;
 }
 
@@ -45,8 +48,11 @@ async function driverOf(plan: LabPlan, options: LabOptions): Promise<Driver> {
   }
 }
 
-async function allCarriers(plan: LabPlan, net: Net): Promise<void> {
-  for (const { name } of plan.wires) await net.wait.carrier(name);
+/** One look for all wires, however many there are. */
+async function allCarriers(driver: Driver, net: Net): Promise<void> {
+  const lit = async (): Promise<boolean> =>
+    (await driver.state()).wires.every(({ carrierA, carrierB }) => carrierA && carrierB);
+  await net.wait.until(lit, CARRIER_LIMIT, 'carrier at every wire');
 }
 
 /** Processes of this one: they end when it does. Beside whatever lab a person has up: nothing is shared with it. */
