@@ -2,91 +2,165 @@
  * The bench: each figure beside what it is compared with, measured in turn in the same run, as a table and as JSON.
  *
  *   npm run bench              all of it
- *   npm run bench -- goodput   only what is named: goodput, ping, boot, stack, trace
- *   … --json FILE              the JSON there instead of on standard output
- *   … --readme                 the table into README.md, between its marks
+ *   npm run bench -- goodput   only what is named (an unknown name lists them)
+ *   … --rounds N               so many pairs instead of five
+ *   … --json FILE              the JSON there instead of in bench.json
+ *   … --readme                 the table into README.md, between its marks; all rows, full size
+ *   … --smoke                  the smallest size: shows that every row runs, and nothing else
+ *
+ * Peers that need root are test/bench/peers.sh's; `sudo test/bench/peers.sh install` installs them. A row whose peer cannot be had says so.
+ * Ctrl-C ends everything that was started. Exit status: 0, 1 when a row could not be measured, 2 bad use, 130 interrupted.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { BenchLab } from './bench-lab.ts';
-import { bootFigures } from './boot.ts';
-import { type Figure, json, pairs, table } from './harness.ts';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { projectRoot } from '../../services/lab/root.ts';
+import { bootOfPage, hundred } from './boot.ts';
+import { chain, goodput, ping } from './fabric.ts';
+import { frames } from './frames.ts';
+import type { Bench, Group } from './group.ts';
+import { growth } from './growth.ts';
+import { isMissing, type Row } from './harness.ts';
 import { machineName } from './machine.ts';
-import { Relay } from './relay.ts';
+import { packed } from './packed.ts';
+import { FULL, type Scale, SMOKE } from './scale.ts';
 import { stackFigures, traceFigure } from './stack.ts';
+import { json, table, withTable } from './table.ts';
+import { undoAll } from './undo.ts';
 
-const ROUNDS = 5;
-const BLAST_SECONDS = 2;
-const PINGS = 50;
-const PING_IDLE_MS = 20;
-/** 56 octets of data, ICMP, IP, Ethernet, preamble and FCS. */
-const PING_BYTES = 110;
+const GROUPS: readonly Group[] = [
+  { name: 'goodput', seconds: 45, run: goodput },
+  { name: 'chain', seconds: 45, run: chain },
+  { name: 'ping', seconds: 60, run: ping },
+  { name: 'frames', seconds: 45, run: frames },
+  { name: 'hundred', seconds: 300, run: hundred },
+  { name: 'packed', seconds: 90, run: packed },
+  { name: 'growth', seconds: 600, run: growth },
+  { name: 'boot', seconds: 60, run: bootOfPage },
+  { name: 'stack', seconds: 60, run: stackFigures },
+  { name: 'trace', seconds: 60, run: async (bench) => [await traceFigure(bench)] },
+];
+/** What a group may take of its time before it is given up: other machines are slower, and this one may be busy. */
+const PATIENCE = 5;
+const MS = 1_000;
 
-async function goodput(lab: BenchLab, relay: Relay): Promise<Figure> {
-  const blast = async (): Promise<number> => {
-    const [octets = 0, micros = 1] = (await lab.exec('alice', 'blast', '10.0.0.2', String(BLAST_SECONDS)))
-      .split(' ')
-      .map(Number);
-    return (octets * 8) / micros / 1_000;
-  };
-  await blast();
-  const { ours, theirs } = await pairs(ROUNDS, blast, () => relay.goodput(BLAST_SECONDS));
-  const against = 'the same through three bare ws processes';
-  return { name: 'TCP goodput host-switch-host', unit: 'Gbit/s', ours, against, theirs };
-}
+/** Ctrl-C came: what is running is being ended, and nothing new starts. */
+let interrupted = false;
 
-async function ping(lab: BenchLab, relay: Relay): Promise<Figure> {
-  const round = async (): Promise<number> => {
-    const output = await lab.exec('alice', 'ping', '-c', String(PINGS), '-i', String(PING_IDLE_MS / 1_000), '10.0.0.2');
-    const times = [...output.matchAll(/time=([\d.]+) ms/g)].map((match) => Number(match[1]) * 1_000);
-    return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
-  };
-  await round();
-  const { ours, theirs } = await pairs(ROUNDS, round, () => relay.rounds(PINGS, PING_BYTES, PING_IDLE_MS));
-  return {
-    name: 'ping host-switch-host',
-    unit: 'us',
-    ours,
-    against: 'a message there and back through three bare ws processes',
-    theirs,
-  };
-}
+const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** Replace what stands between the marks. */
-function intoReadme(text: string): void {
-  const path = 'README.md';
-  const marks = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
-  const before = readFileSync(path, 'utf8');
-  if (!marks.test(before)) throw new Error(`${path} has no place for the table: <!-- bench --> and <!-- /bench -->`);
-  writeFileSync(
-    path,
-    before.replace(marks, (_, open: string, close: string) => `${open}${text}\n${close}`),
-  );
-}
-
-async function main(argv: readonly string[]): Promise<void> {
-  const file = argv.includes('--json') ? argv[argv.indexOf('--json') + 1] : undefined;
-  const named = argv.filter((word) => !word.startsWith('--') && word !== file);
-  const wanted = (name: string): boolean => named.length === 0 || named.includes(name);
-  const figures: Figure[] = [];
-  if (wanted('goodput') || wanted('ping')) {
-    const lab = new BenchLab();
-    const relay = new Relay();
-    try {
-      await Promise.all([lab.start(), relay.start()]);
-      if (wanted('goodput')) figures.push(await goodput(lab, relay));
-      if (wanted('ping')) figures.push(await ping(lab, relay));
-    } finally {
-      await Promise.all([lab.stop(), relay.stop()]);
-    }
+/** Run a group within its time; a row that says why, when it fails. */
+async function measured(group: Group, bench: Bench): Promise<readonly Row[]> {
+  const limit = group.seconds * PATIENCE;
+  let late: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    late = setTimeout(() => reject(new Error(`took longer than ${limit} s`)), limit * MS);
+  });
+  try {
+    return await Promise.race([group.run(bench), tooLong]);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    note(`${group.name} failed: ${why}`);
+    return [{ name: group.name, why: why.replace(/\s+/g, ' ').slice(0, 200), failed: true }];
+  } finally {
+    clearTimeout(late);
   }
-  if (wanted('stack')) figures.push(...(await stackFigures()));
-  if (wanted('trace')) figures.push(await traceFigure());
-  if (wanted('boot')) figures.push(...(await bootFigures(3)));
-  const machine = machineName();
-  process.stdout.write(`\n${machine}\n\n${table(figures)}\n\n`);
-  if (argv.includes('--readme')) intoReadme(`${machine}\n\n${table(figures)}`);
-  if (file === undefined) process.stdout.write(`${json(figures, machine)}\n`);
-  else writeFileSync(file, `${json(figures, machine)}\n`);
 }
 
-await main(process.argv.slice(2));
+/** One group after the other; undefined when Ctrl-C came. */
+async function inOrder(groups: readonly Group[], scale: Scale): Promise<readonly Row[] | undefined> {
+  const rows: Row[] = [];
+  const began = performance.now();
+  for (const [i, group] of groups.entries()) {
+    note(`[${i + 1}/${groups.length}] ${group.name}, about ${group.seconds} s, at most ${group.seconds * PATIENCE} s`);
+    rows.push(...(await measured(group, { scale, note: (text) => note(`  ${text}`) })));
+    await undoAll();
+    if (interrupted) return undefined;
+    note(`  ${((performance.now() - began) / MS).toFixed(0)} s so far`);
+  }
+  return rows;
+}
+
+/** Every group at once, at the smallest size: that they run is all that is asked. */
+async function smokeTest(groups: readonly Group[]): Promise<boolean> {
+  const began = performance.now();
+  const rows = (await Promise.all(groups.map((group) => measured(group, { scale: SMOKE, note: () => {} })))).flat();
+  await undoAll();
+  const missing = rows.filter(isMissing);
+  const seconds = ((performance.now() - began) / MS).toFixed(1);
+  note(`${rows.length - missing.length} rows ran, ${missing.length} did not, in ${seconds} s`);
+  for (const row of missing) note(`  ${row.name}: ${row.why}`);
+  return missing.every(({ failed }) => !failed);
+}
+
+interface Options {
+  readonly groups: readonly Group[];
+  readonly scale: Scale;
+  readonly readme: boolean;
+  readonly smoke: boolean;
+  readonly file: string;
+}
+
+/** What was asked for, or what is wrong with it. */
+function optionsOf(argv: readonly string[]): Options | string {
+  const options = {
+    json: { type: 'string', default: 'bench.json' },
+    readme: { type: 'boolean', default: false },
+    smoke: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+  } as const;
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], allowPositionals: true, options });
+    const unknown = positionals.find((name) => !GROUPS.some((group) => group.name === name));
+    if (unknown !== undefined)
+      return `no row is called ${unknown}; there are ${GROUPS.map(({ name }) => name).join(', ')}`;
+    const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+    if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) return '--rounds takes a number from 1';
+    if (values.readme && (values.smoke || positionals.length > 0)) return '--readme takes all rows at full size';
+    const scale = values.smoke ? SMOKE : FULL;
+    return {
+      groups: GROUPS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
+      scale: rounds === undefined ? scale : { ...scale, rounds },
+      readme: values.readme,
+      smoke: values.smoke,
+      file: resolve(values.json),
+    };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function run({ groups, scale, readme, smoke, file }: Options): Promise<boolean> {
+  if (smoke) return await smokeTest(groups);
+  const rows = await inOrder(groups, scale);
+  if (rows === undefined) return false;
+  const text = `${machineName()}\n\n${table(rows)}`;
+  process.stdout.write(`\n${text}\n\n`);
+  writeFileSync(file, `${json(rows, machineName())}\n`);
+  process.stdout.write(`${file}\n`);
+  if (readme) intoReadme(text);
+  return rows.every((row) => !isMissing(row) || !row.failed);
+}
+
+function intoReadme(text: string): void {
+  const path = join(projectRoot(), 'README.md');
+  const document = withTable(readFileSync(path, 'utf8'), text);
+  if (document === undefined) throw new Error(`${path} has no place for the table: <!-- bench --> and <!-- /bench -->`);
+  writeFileSync(path, document);
+}
+
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.once(signal, () => {
+    interrupted = true;
+    void undoAll().then(() => process.exit(status));
+  });
+}
+const options = optionsOf(process.argv.slice(2));
+if (typeof options === 'string') {
+  note(options);
+  process.exitCode = 2;
+} else if (!(await run(options)) && !interrupted) process.exitCode = 1;

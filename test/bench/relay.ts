@@ -1,8 +1,9 @@
 /** Three bare `ws` processes in a row: what the machine gives without any network in it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { ended } from './bench-lab.ts';
+import { ended } from './children.ts';
 import type { FromRelay, ToRelay } from './relay-child.ts';
+import { toUndo } from './undo.ts';
 
 function start(...argv: string[]): ChildProcess {
   return fork(fileURLToPath(new URL('./relay-child.js', import.meta.url)), argv);
@@ -20,16 +21,19 @@ function heard<T extends FromRelay['type']>(child: ChildProcess, type: T): Promi
 }
 
 export class Relay {
+  private readonly end = toUndo(() => this.endAll());
   private readonly middle = start('relay');
   private echo: ChildProcess | undefined;
   private source: ChildProcess | undefined;
 
-  async start(): Promise<void> {
-    const { port } = await heard(this.middle, 'port');
-    this.echo = start('echo', `ws://127.0.0.1:${port}`);
-    await heard(this.echo, 'open');
-    this.source = start('source', `ws://127.0.0.1:${port}`);
-    await heard(this.source, 'open');
+  static async start(): Promise<Relay> {
+    const relay = new Relay();
+    const { port } = await heard(relay.middle, 'port');
+    relay.echo = start('echo', `ws://127.0.0.1:${port}`);
+    await heard(relay.echo, 'open');
+    relay.source = start('source', `ws://127.0.0.1:${port}`);
+    await heard(relay.source, 'open');
+    return relay;
   }
 
   /** Gbit/s through the row. */
@@ -38,13 +42,16 @@ export class Relay {
     return (octets * 8) / micros / 1_000;
   }
 
-  /** Median round trip in microseconds. */
-  async rounds(count: number, bytes: number, idleMs: number): Promise<number> {
-    const { rounds } = await this.order({ type: 'round', count, bytes, idleMs });
-    return [...rounds].sort((a, b) => a - b)[Math.floor(rounds.length / 2)] ?? Number.NaN;
+  /** Round trips in microseconds. */
+  async rounds(count: number, bytes: number, idleMs: number): Promise<readonly number[]> {
+    return (await this.order({ type: 'round', count, bytes, idleMs })).rounds;
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.end();
+  }
+
+  private async endAll(): Promise<void> {
     const all = [this.source, this.echo, this.middle].filter((child) => child !== undefined);
     await Promise.all(all.map((child) => ended(child)));
   }

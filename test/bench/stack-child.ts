@@ -17,6 +17,8 @@ export interface StackOrder {
   readonly work: StackWork;
   /** Count seconds of the processor instead of the wall's. */
   readonly processor: boolean;
+  /** Of the whole amount of work, 0 to 1. */
+  readonly share: number;
 }
 /** Octets, or packets, a second. */
 export interface StackAnswer {
@@ -37,6 +39,7 @@ const BURST = 64;
 
 /** Of which clock: the wall's, or that of the processor, which stands still while another process has it. */
 let processor = false;
+let share = 1;
 
 function seconds(work: () => void): number {
   const began = performance.now();
@@ -69,15 +72,16 @@ function stream(offloads: boolean): number {
   });
   const sk = connectTo(pair.alice, '10.0.0.2', 80);
   pair.clock.advance(10_000);
-  const bytes = new Uint8Array(STREAM_BYTES);
+  const size = Math.ceil(STREAM_BYTES * share);
+  const bytes = new Uint8Array(size);
   const took = seconds(() => {
     pumpOut(sk, bytes, () => {}, WRITE_BYTES);
-    for (let n = 0; received < STREAM_BYTES; n++) {
+    for (let n = 0; received < size; n++) {
       assert(n < 1_000_000, 'the stream arrives');
       pair.clock.advance(1_000);
     }
   });
-  return STREAM_BYTES / took;
+  return size / took;
 }
 
 function datagrams(): number {
@@ -103,9 +107,9 @@ function datagrams(): number {
   burst();
   clock.advance(1_000_000);
   const took = seconds(() => {
-    for (let sent = 0; sent < DATAGRAMS; sent += BURST) burst();
+    for (let sent = 0; sent < DATAGRAMS * share; sent += BURST) burst();
   });
-  assert(received > 0.99 * DATAGRAMS, `datagrams arrive: ${received}`);
+  assert(received > 0.99 * DATAGRAMS * share, `datagrams arrive: ${received}`);
   return received / took;
 }
 
@@ -153,11 +157,11 @@ function measure(work: StackWork): number {
     case 'udp':
       return datagrams();
     case 'copy': {
-      const frames = Math.ceil(STREAM_BYTES / SEGMENT_BYTES);
+      const frames = Math.ceil((STREAM_BYTES * share) / SEGMENT_BYTES);
       return (frames * SEGMENT_BYTES) / copies(frames, FRAME_BYTES, SEGMENT_BYTES);
     }
     case 'copy-small':
-      return DATAGRAMS / copies(DATAGRAMS, SMALL_FRAME_BYTES, SMALL_BYTES);
+      return (DATAGRAMS * share) / copies(Math.ceil(DATAGRAMS * share), SMALL_FRAME_BYTES, SMALL_BYTES);
   }
 }
 
@@ -168,6 +172,7 @@ if (again !== undefined && work !== undefined) {
 } else {
   process.on('message', (order: StackOrder) => {
     processor = order.processor;
+    share = order.share;
     process.send?.({ rate: measure(order.work) } satisfies StackAnswer);
   });
 }

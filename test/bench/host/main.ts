@@ -1,11 +1,9 @@
-/** A device's process with the bench's programs beside its own, told by its parent what to run. */
+/** A host's process with the bench's programs beside its own, told by its parent what to run. */
 
-import { build as buildHost } from '../../services/host/device.ts';
-import { build as buildRouter } from '../../services/router/device.ts';
-import { build as buildSwitch } from '../../services/switch/device.ts';
-import type { Device } from '../../shared/device/device.ts';
-import { runDevice } from '../../shared/device/run.ts';
-import { benchPrograms } from './programs.ts';
+import { build } from '../../../services/host/device.ts';
+import type { Device } from '../../../shared/device/device.ts';
+import { runDevice } from '../../../shared/device/run.ts';
+import { benchPrograms } from '../programs.ts';
 
 export interface Exec {
   readonly type: 'exec';
@@ -34,10 +32,9 @@ async function exec(argv: readonly string[]): Promise<void> {
 }
 
 await runDevice((plan, parts) => {
-  const build = { host: buildHost, switch: buildSwitch, router: buildRouter, dns: buildHost }[plan.kind];
   device = build(plan, parts);
   const { processes } = device.host;
   processes.programs = new Map([...processes.programs, ...benchPrograms]);
-  if (plan.kind === 'host') device.spawn(['sink'], { stdout: () => {}, stderr: () => {}, cause: 0 });
+  device.spawn(['sink'], { stdout: () => {}, stderr: () => {}, cause: 0 });
   return device;
 });
