@@ -24,7 +24,7 @@ export default defineConfig({
       project('e2e', 60_000, oneByOne),
       // The example that people copy runs as they run it, on the built package.
       { test: { ...project('example', 300_000, oneByOne).test, include: ['examples/**/*.test.ts'] } },
-      project('hostile', 600_000, together),
+      project('hostile', 600_000, oneByOne),
       project('soak', 300_000, oneByOne),
       project('tidy', 60_000),
       project('long', 3_600_000, oneByOne),

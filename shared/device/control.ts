@@ -39,7 +39,7 @@ const KEEP_ALIVE_MS = 72_000;
 const BODY_BYTES_MAX = 16_384;
 
 /** Each has a megabyte of its own, and as much in its socket; people watch through the gateway, which shares one. */
-const CAPTURES_MAX = 64;
+const CAPTURES_MAX = 32;
 
 export interface ControlOptions {
   readonly device: Device;
