@@ -5,7 +5,7 @@
  * way with the same answers (platform.ts).
  *
  * The memory has one size from the start, since growing would detach what was cut from it; what nobody wrote to costs no
- * memory of the machine. It is made with the first batch: an idle process has none.
+ * memory of the machine. It is made when a process first has bulk to carry: an idle one has none.
  */
 
 import { wasmModule } from './wasm-code.ts';
@@ -20,13 +20,15 @@ const ALIGNMENT = 64;
 /** SIMD reads a block at once, so the last octets of the memory are nobody's. */
 const SPARE_BYTES = 64;
 
+const aligned = (at: number): number => Math.ceil(at / ALIGNMENT) * ALIGNMENT;
+
 type Sum = (start: number, end: number) => number;
 
 export class FrameMemory {
   private readonly memory: ArrayBuffer;
   private readonly crc: Sum;
   private readonly add: Sum;
-  private used = SUMS_BYTES;
+  private used = aligned(SUMS_BYTES);
   // Who asks, asks again: most questions are about the batch of the last one.
   private lastBytes: Uint8Array | undefined;
   private lastBytesAt = -1;
@@ -41,10 +43,15 @@ export class FrameMemory {
 
   /** `size` octets that nobody has, or undefined when there are none left. They are never taken back. */
   take(size: number): Uint8Array<ArrayBuffer> | undefined {
-    const at = Math.ceil(this.used / ALIGNMENT) * ALIGNMENT;
-    if (at + size > this.memory.byteLength - SPARE_BYTES) return undefined;
-    this.used = at + size;
+    if (size > this.left) return undefined;
+    const at = this.used;
+    this.used = aligned(at + size);
     return new Uint8Array(this.memory, at, size);
+  }
+
+  /** Octets that can still be taken. */
+  get left(): number {
+    return this.memory.byteLength - SPARE_BYTES - this.used;
   }
 
   has(bytes: Uint8Array): boolean {

@@ -9,8 +9,8 @@
  * - append() says where to write the next frame; the caller writes it before the next append or send.
  * - offset(i), size(i): frame i as on the cable, preamble first, FCS last.
  * - A batch that was received is valid until the receiving call returns; keep a copy of what you need longer.
- * - Batches of the pool stand in frame memory (device/frame-memory.ts) while there is some, where sums are fast; a wire
- *   copies what it received there in one piece (settle).
+ * - From the first bulk on, batches of the pool stand in frame memory (device/frame-memory.ts) while there is some, where
+ *   sums are fast; a wire copies what it received there in one piece (settle).
  */
 import { frameMemory, frameMemoryInUse } from '../device/frame-memory.ts';
 import { assert } from '../platform.ts';
@@ -28,6 +28,8 @@ export const BATCH_TAIL_ROOM = 12 * BATCH_FRAMES_MAX + 16;
 const FRAMES_TAG = (3 << 3) | 2;
 /** Where the frames section must end. */
 const BATCH_LIMIT = BATCH_HEAD_ROOM + BATCH_BYTES_MAX;
+/** So many in one batch are no conversation: only then is frame memory worth its 2 MB and 7 ms (measured). */
+const BULK_FRAMES = 8;
 /** What a batch's own memory has room for. */
 const ROOM_BYTES = BATCH_HEAD_ROOM + BATCH_BYTES_MAX + BATCH_TAIL_ROOM;
 /** Empty batches kept for reuse in a process: 2.3 MB. Those in frame memory are kept besides. */
@@ -158,9 +160,20 @@ export class FrameBatch {
   }
 }
 
+const freeBatches: FrameBatch[] = [];
+let bulkSeen = false;
+
+/** From now on batches are cut from frame memory; those that were not are left to the collector. */
+function openForBulk(): void {
+  if (bulkSeen) return;
+  bulkSeen = true;
+  if (frameMemory() !== undefined) freeBatches.length = 0;
+}
+
 /** A received batch's frames in a batch of the pool, to be given back while it is `loose`; or itself when they do not stand back to back. */
 export function settle(received: FrameBatch): FrameBatch {
   const { count } = received;
+  if (count >= BULK_FRAMES) openForBulk();
   if (count === 0 || received.runEnd(0, count) < count) return received;
   const batch = takeBatch();
   if (batch.fitting(received, 0, count) < count) {
@@ -174,16 +187,19 @@ export function settle(received: FrameBatch): FrameBatch {
   return batch;
 }
 
-const freeBatches: FrameBatch[] = [];
-
 /** An empty batch to fill, from the process's pool. */
 export function takeBatch(): FrameBatch {
-  return freeBatches.pop() ?? new FrameBatch(frameMemory()?.take(ROOM_BYTES));
+  return freeBatches.pop() ?? new FrameBatch(frameMemoryInUse()?.take(ROOM_BYTES));
 }
 
 /** Give a batch back that takeBatch gave; nobody may look at it any more. */
 export function giveBatch(batch: FrameBatch): void {
+  if (batch.count >= BULK_FRAMES) openForBulk();
   batch.clear();
   batch.loose = false;
-  if (freeBatches.length < FREE_BATCHES_MAX || frameMemoryInUse()?.has(batch.bytes) === true) freeBatches.push(batch);
+  const memory = frameMemoryInUse();
+  const better = memory?.has(batch.bytes) === true;
+  // From the time before, while there is room in frame memory for another.
+  if (!better && memory !== undefined && memory.left >= ROOM_BYTES) return;
+  if (better || freeBatches.length < FREE_BATCHES_MAX) freeBatches.push(batch);
 }
