@@ -54,12 +54,14 @@ export class Lab {
   /** Unix time of lab time 0, microseconds. */
   readonly clockOrigin: number;
   readonly links: ReadonlyMap<string, DeviceDoor>;
+  private readonly planned: ReadonlyMap<string, GatewayPlan['devices'][number]>;
   private statuses: ReadonlyMap<string, ProcessStatus> = new Map();
 
   constructor(plan: GatewayPlan, links: Iterable<DeviceDoor>, clockOrigin = 0) {
     this.plan = plan;
     this.clockOrigin = clockOrigin;
     this.links = new Map([...links].map((link) => [link.name, link]));
+    this.planned = new Map(plan.devices.map((device) => [device.name, device]));
   }
 
   setStatuses(statuses: readonly ProcessStatus[]): void {
@@ -111,7 +113,7 @@ export class Lab {
       }
       const [device = '', port] = word.split(':');
       this.link(device);
-      const known = this.plan.devices.find((other) => other.name === device)?.ports ?? [];
+      const known = this.planned.get(device)?.ports ?? [];
       if (port !== undefined && !known.includes(port)) {
         throw new EmuError('EMU_NO_PORT', `${device} has no port ${port}${proposal(port, known)}`);
       }
@@ -149,7 +151,7 @@ export class Lab {
 
   async viewOf(wanted: string): Promise<DeviceView> {
     const link = this.link(wanted);
-    const device = this.plan.devices.find((other) => other.name === wanted);
+    const device = this.planned.get(wanted);
     assert(device !== undefined, 'every link has a device');
     const status = this.statuses.get(device.name);
     const { name, kind, index, control } = device;

@@ -46,7 +46,7 @@ export class Procfs {
   readDirectory(path: string): readonly string[] | undefined {
     const prefix = path === '/' ? '/' : `${path}/`;
     const names = new Set<string>();
-    for (const file of this.paths()) {
+    for (const file of this.paths(prefix)) {
       if (file.startsWith(prefix)) names.add(file.slice(prefix.length).split('/')[0] ?? '');
     }
     return names.size === 0 ? undefined : [...names].sort();
@@ -56,12 +56,17 @@ export class Procfs {
   below(path: string): readonly string[] {
     const prefix = `${path}/`;
     const found: string[] = [];
-    for (const file of this.paths()) if (file.startsWith(prefix)) found.push(file.slice(prefix.length));
+    for (const file of this.paths(prefix)) if (file.startsWith(prefix)) found.push(file.slice(prefix.length));
     return found.sort();
   }
 
-  private *paths(): Generator<string> {
+  /** All that may begin with `prefix`: a part that lies elsewhere need not list its files. */
+  private *paths(prefix: string): Generator<string> {
     yield* this.files.keys();
-    for (const [at, folder] of this.folders) for (const path of folder.list()) yield `${at}/${path}`;
+    for (const [at, folder] of this.folders) {
+      const folderPrefix = `${at}/`;
+      if (!folderPrefix.startsWith(prefix) && !prefix.startsWith(folderPrefix)) continue;
+      for (const path of folder.list()) yield `${folderPrefix}${path}`;
+    }
   }
 }

@@ -32,8 +32,12 @@ const BATCH_LIMIT = BATCH_HEAD_ROOM + BATCH_BYTES_MAX;
 const BULK_FRAMES = 8;
 /** What a batch's own memory has room for. */
 const ROOM_BYTES = BATCH_HEAD_ROOM + BATCH_BYTES_MAX + BATCH_TAIL_ROOM;
-/** Empty batches kept for reuse in a process: 2.3 MB. Those in frame memory are kept besides. */
-const FREE_BATCHES_MAX = 32;
+/**
+ * Empty batches kept for reuse in a process: as many as were under way at once, with a hundred hosts of a packed lab or on
+ * a switch that floods. Of their 69 MB only what frames have stood in is ever real memory. Those in frame memory are kept
+ * besides.
+ */
+const FREE_BATCHES_MAX = 1_024;
 
 /** Octets of tag and length before a frame of `size` octets. */
 function prefixLength(size: number): number {

@@ -54,3 +54,21 @@ test('/dev/null takes all and gives nothing', () => {
   expect(filesystem.readFile('/dev/null')).toEqual(new Uint8Array());
   expect(filesystem.readDirectory('/dev')).toEqual(['null']);
 });
+
+test('a part of /proc lists its files only for a folder that they may be in', () => {
+  let listed = 0;
+  const procfs = new Procfs();
+  procfs.registerFolder('/proc/sys', {
+    lookup: () => undefined,
+    list: () => {
+      listed++;
+      return ['net/ipv4/ip_forward'];
+    },
+  });
+  const filesystem = new Filesystem(folderPlatform(), procfs);
+  filesystem.writeText('/etc/hostname', 'alice\n');
+  expect(listed).toBe(0);
+  expect(filesystem.readDirectory('/proc')).toEqual(['sys']);
+  expect(filesystem.readDirectory('/proc/sys/net')).toEqual(['ipv4']);
+  expect(filesystem.readDirectory('/')).toContain('proc');
+});
