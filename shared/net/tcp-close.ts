@@ -262,7 +262,8 @@ function forgetFastopen(sk: TcpSock): void {
   removeFastopen(sk, false);
   sk.fastopenReq = undefined;
   sk.savedSyn = undefined;
-  sk.deferConnect = sk.connecting = false;
+  sk.deferConnect = false;
+  sk.socketState = 'unconnected';
   sk.synFastopen = sk.synFastopenExp = sk.synFastopenCh = sk.synData = sk.synDataAcked = false;
   sk.fastopenClientFail = 0;
 }

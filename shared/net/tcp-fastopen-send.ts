@@ -13,7 +13,7 @@ function connectWith(sk: TcpSock, to: SockAddress | undefined): Result<true> {
     const route = (sk.route as Route | undefined) ?? routeTo(sk, { address: sk.remoteAddress, port: sk.remotePort });
     return isErrno(route) ? route : startConnect(sk, route);
   }
-  if (to === undefined && !sk.connecting) return 'EINVAL';
+  if (to === undefined && sk.socketState !== 'connecting') return 'EINVAL';
   return streamConnect(sk, to ?? { address: sk.remoteAddress, port: sk.remotePort }) ?? true;
 }
 

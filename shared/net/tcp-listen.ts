@@ -172,6 +172,7 @@ export function acceptNext(sk: TcpSock): Result<TcpSock> {
   if (child === undefined) return 'EAGAIN';
   // It is taken; its request goes when its ACK comes.
   if (child.fastopenRsk !== undefined) child.fastopenRsk.child = undefined;
+  child.socketState = 'connected';
   return child;
 }
 

@@ -81,8 +81,8 @@ export class TcpSock extends Sock {
   noSpace = false;
   /** What the wake-up that is due is about: POLL bits, or WAKE_ANY. */
   wakeKey = 0;
-  /** connect() has not been told how it went (SS_CONNECTING). */
-  connecting = false;
+  /** What connect() has to do with it: `connecting` until it has been told how it went, `connected` from then on (SS_…). */
+  socketState: 'unconnected' | 'connecting' | 'connected' = 'unconnected';
 
   /** The peer's FIN has come: the stream ends, even if an error comes after it (SOCK_DONE). */
   finReceived = false;

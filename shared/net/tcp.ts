@@ -67,20 +67,28 @@ function listen(sk: TcpSock, backlog: number): Errno | undefined {
 
 /** inet_stream_connect: what connect(2) means in each state. */
 export function streamConnect(sk: TcpSock, address: SockAddress): Errno | undefined {
-  if (stateIs(sk, 'SYN_SENT', 'SYN_RECV') && sk.connecting) return sk.deferConnect ? 'EISCONN' : 'EALREADY';
-  if (sk.connecting) {
-    // The program asks how it went.
-    sk.connecting = false;
-    const error = sk.takeError();
-    if (error !== undefined) return error;
-    return sk.state === 'CLOSE' ? 'ECONNABORTED' : undefined;
+  if (sk.socketState === 'connected') return 'EISCONN';
+  if (sk.socketState === 'connecting') {
+    if (stateIs(sk, 'SYN_SENT', 'SYN_RECV')) return sk.deferConnect ? 'EISCONN' : 'EALREADY';
+    return connectEnded(sk);
   }
   if (sk.state !== 'CLOSE') return 'EISCONN';
   if (address.port === 0) return 'ECONNREFUSED';
   sk.shutdownRead = sk.shutdownWrite = false;
   const answer = tcpConnect(sk, address);
-  if (answer === 'EINPROGRESS' || answer === undefined) sk.connecting = true;
+  if (answer === 'EINPROGRESS' || answer === undefined) sk.socketState = 'connecting';
   return answer;
+}
+
+/** The program asks how its connect() went: there it is, or what went wrong, and then it may try again. */
+function connectEnded(sk: TcpSock): Errno | undefined {
+  if (sk.state !== 'CLOSE') {
+    sk.socketState = 'connected';
+    return undefined;
+  }
+  const error = sk.takeError() ?? 'ECONNABORTED';
+  tcpDisconnect(sk);
+  return error;
 }
 
 function shutdown(sk: TcpSock, how: 'read' | 'write' | 'both'): Errno | undefined {
@@ -192,7 +200,7 @@ export const tcpProto: Proto = {
     return received;
   },
   writeConnects: (sk, flags) => (flags & MSG.FASTOPEN) !== 0 || (sk as TcpSock).deferConnect,
-  handshaking: (sk) => stateIs(sk as TcpSock, 'SYN_SENT', 'SYN_RECV') && (sk as TcpSock).connecting,
+  handshaking: (sk) => stateIs(sk as TcpSock, 'SYN_SENT', 'SYN_RECV') && (sk as TcpSock).socketState === 'connecting',
   shutdown: (sk, how) => inKernel(sk as TcpSock, () => shutdown(sk as TcpSock, how)),
   lingers: (sk) => stateIs(sk as TcpSock, 'FIN_WAIT1', 'CLOSING', 'LAST_ACK'),
   close: (sk) => inKernel(sk as TcpSock, () => tcpClose(sk as TcpSock)),

@@ -248,7 +248,7 @@ export class Calls {
     }
     if (name === 'writev') return this.sendBytes(fd, lengthOf(what), { parts: partsOf(what) });
     const flags = name === 'write' ? 0 : this.int(args[3]);
-    if (isNull(what)) {
+    if (isNull(what) && this.int(args[2]) > 0) {
       if ((flags & MSG.FASTOPEN) !== 0) return this.sendOpening(fd, BAD_ADDRESS, { flags });
       return this.sys.send(this.fd(fd), BAD_ADDRESS, { flags });
     }
@@ -288,7 +288,7 @@ export class Calls {
     }
     const flags = name === 'recv' || name === 'recvfrom' ? this.int(args[3]) : 0;
     const length = name === 'readv' ? lengthOf(args[1]) : this.int(args[2]);
-    const into = isNull(args[1]) ? BAD_ADDRESS : new Uint8Array(length);
+    const into = isNull(args[1]) && length > 0 ? BAD_ADDRESS : new Uint8Array(length);
     if (name === 'read') return this.sys.read(fd, into);
     return (await this.sys.recv(fd, into, flags)).length;
   }
