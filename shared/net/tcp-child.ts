@@ -2,6 +2,7 @@
 
 import { TIMESTAMPS_ALIGNED } from '../header/tcp-options.ts';
 import { initCwnd } from './route-metrics.ts';
+import { ECN_MASK } from './tcp-accecn-state.ts';
 import { routeCongestion } from './tcp-congestion.ts';
 import { ecnChild } from './tcp-ecn.ts';
 import type { RequestSock } from './tcp-listen.ts';
@@ -66,6 +67,7 @@ export function makeChild(request: RequestSock, segment: Segment, payload: numbe
   const child = tcp.newSock();
   tcp.host.snmp.TcpPassiveOpens++;
   inheritOptions(child, listener);
+  if (tcp.sysctl.reflectTos.value !== 0) child.tos = request.synTos & ~ECN_MASK;
   child.localAddress = request.localAddress;
   child.localPort = request.localPort;
   child.remoteAddress = request.remoteAddress;

@@ -46,6 +46,8 @@ export class RequestSock {
   hashNext: TcpEntry | undefined = undefined;
   hashed = false;
 
+  /** TOS octet of the SYN, for tcp_reflect_tos. */
+  synTos = 0;
   rcvIsn = 0;
   sntIsn = 0;
   rcvNxt = 0;
@@ -280,6 +282,7 @@ export function connRequest(listener: TcpSock, skb: SkBuff, ends: Ends, isn: num
     snmp.TcpExtListenDrops++;
     return tcp.drop(skb, 'tcp_syn_queue_full', 'tcp_conn_request');
   }
+  request.synTos = segment.tos;
   request.ipOptions = ipOptions;
   request.cause = skb.cause;
   request.sentAt = tcp.host.clock.now();

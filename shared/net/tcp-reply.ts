@@ -188,6 +188,12 @@ export function sendRequestAck(request: RequestSock, sndNxt = (request.sntIsn + 
   });
 }
 
+/** The listener's, or with tcp_reflect_tos what the SYN had (tcp_v4_send_synack). */
+function synAckTos({ listener, synTos, tcp }: RequestSock): number {
+  if (tcp.sysctl.reflectTos.value === 0) return listener.tos;
+  return (synTos & ~ECN_MASK) | (listener.tos & ECN_MASK);
+}
+
 /** The second step of the handshake, with what we agree to (tcp_make_synack). */
 export function sendSynAck(request: RequestSock, again: boolean, cookie?: FastopenCookie | 'cookie'): void {
   const { tcp } = request;
@@ -228,6 +234,6 @@ export function sendSynAck(request: RequestSock, again: boolean, cookie?: Fastop
     key,
     cause: request.cause,
     ifindex: request.listener.boundIfindex,
-    tos: request.listener.tos,
+    tos: synAckTos(request),
   });
 }

@@ -120,6 +120,7 @@ export function cookieCheck(listener: TcpSock, skb: SkBuff, ends: Ends): TcpSock
   request.rcvNxt = segment.seq;
   request.sntIsn = isn;
   request.cause = skb.cause;
+  request.synTos = segment.tos;
   const o = tcp.received;
   request.tsOffset = o.timestamps && o.tsecr !== 0 ? secureTsOffset(tcp, request) : 0;
   if (!decodeTimestamp(request, o)) return undefined;

@@ -80,6 +80,10 @@ export function tcpSysctlInit(host: Host, blackholeReset: () => void) {
     invalidRatelimit: number('tcp_invalid_ratelimit', 500),
     challengeAckLimit: number('tcp_challenge_ack_limit', 2_147_483_647),
     compSackNr: number('tcp_comp_sack_nr', 44, 0, 255),
+    // Of 6.16, with the twentieth of the kernels before it.
+    compSackRttPercent: number('tcp_comp_sack_rtt_percent', 5, 1, 1_000),
+    workaroundSignedWindows: number('tcp_workaround_signed_windows', 0, 0, 1),
+    reflectTos: number('tcp_reflect_tos', 0, 0, 1),
     compSackDelayNs: number('tcp_comp_sack_delay_ns', 1_000_000),
     minSndMss: number('tcp_min_snd_mss', 48, 48, 65_535),
     mtuProbing: number('tcp_mtu_probing', 0, 0, 2),

@@ -216,10 +216,11 @@ export function ackSndCheck(sk: TcpSock, ofoPossible: boolean): void {
   }
   sk.compressedAck++;
   if (sk.compressedAckTimer.armed) return;
-  // A twentieth of a round trip, a millisecond at most.
+  // A part of a round trip, a millisecond at most.
   let rtt = sk.rcvRtt;
   if (sk.srtt > 0 && sk.srtt < rtt) rtt = sk.srtt;
-  const delay = Math.min(sysctl.compSackDelayNs.value / 1_000, rtt / 8 / 20);
+  const part = ((rtt / 8) * sysctl.compSackRttPercent.value) / 100;
+  const delay = Math.min(sysctl.compSackDelayNs.value / 1_000, part);
   sk.compressedAckTimer.arm(Math.floor(delay));
 }
 

@@ -12,6 +12,8 @@ import { adjustRcvSsthresh } from './tcp-rcvbuf.ts';
 import { receiveWindow, type TcpSock } from './tcp-sock.ts';
 
 const U16_MAX = 65_535;
+/** MAX_TCP_WINDOW: what a peer that reads the field as a signed number understands (tcp_workaround_signed_windows). */
+const SIGNED_MAX = 32_767;
 const RATIO_SHIFT = 256;
 
 /** Octets of window that `space` octets of memory are good for (tcp_win_from_space). */
@@ -54,7 +56,8 @@ export function selectInitialWindow(
   space = Math.min(Math.max(space, 0), clamp);
   if (space > mss) space -= space % mss;
   const first = dstMetric(route, 'initrwnd');
-  const window = Math.min(space, U16_MAX, first > 0 ? first * mss : U16_MAX);
+  const unscaledMax = sk.tcp.sysctl.workaroundSignedWindows.value === 0 ? U16_MAX : SIGNED_MAX;
+  const window = Math.min(space, unscaledMax, first > 0 ? first * mss : U16_MAX);
   let scale = 0;
   if (scaleOk) {
     const most = Math.min(Math.max(space, sk.tcp.sysctl.rmem.values[2] ?? 0, sk.host.core.rmemMax.value), clamp);
@@ -127,7 +130,8 @@ export function selectWindow(sk: TcpSock): number {
     window = alignUp(current, sk.rcvWscale);
   }
   offer(sk, window);
-  const field = Math.min(window, U16_MAX * 2 ** sk.rcvWscale) >>> sk.rcvWscale;
+  const signed = sk.rcvWscale === 0 && sk.tcp.sysctl.workaroundSignedWindows.value !== 0;
+  const field = Math.min(window, (signed ? SIGNED_MAX : U16_MAX) * 2 ** sk.rcvWscale) >>> sk.rcvWscale;
   if (field === 0) {
     sk.fastPath = false;
     if (old > 0) snmp.TcpExtTCPToZeroWindowAdv++;

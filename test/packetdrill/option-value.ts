@@ -52,9 +52,26 @@ export function compareOption(name: string, want: Expression, got: SockoptAnswer
   }
   if (want.kind === 'struct') return compareFields(name, want.fields, got);
   if (want.kind !== 'list') throw new ParseError(`${name}: [VALUE], "TEXT" or {FIELD=VALUE, …} was expected`);
-  if (typeof got !== 'number') throw new Unsupported(`the value of socket option ${name}`);
-  must(name, numberOf(want.items[0]!) | 0, got | 0);
+  const value = enumerated(got);
+  if (value === undefined) throw new Unsupported(`the value of socket option ${name}`);
+  must(name, numberOf(want.items[0]!) | 0, value | 0);
 }
+
+/** SO_TYPE and SO_DOMAIN as Linux's numbers; undefined for what is no number. */
+function enumerated(got: SockoptAnswer): number | undefined {
+  if (typeof got === 'number') return got;
+  if (got instanceof Uint8Array) return undefined;
+  const word = got['type'] ?? got['family'];
+  return typeof word === 'string' ? ENUMERATED.get(word) : undefined;
+}
+
+const ENUMERATED: ReadonlyMap<string, number> = new Map([
+  ['stream', 1],
+  ['dgram', 2],
+  ['raw', 3],
+  ['inet', 2],
+  ['packet', 17],
+]);
 
 function compareFields(name: string, want: ReadonlyMap<string, Expression>, got: SockoptAnswer): void {
   const time = microsOf(want);

@@ -33,10 +33,10 @@ export function splitOnce(text: string, separator: string): [string, string | un
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
-/** Words of a command, quotes taken off, `$((32*1024))` worked out. */
+/** Words of a command, quotes taken off, `$((32*1024))` and `$[32*1024]` worked out. */
 export function wordsOf(line: string): string[] {
-  const counted = line.replace(/\$\(\(([\d*\s]+)\)\)/g, (_, product: string) =>
-    String(product.split('*').reduce((all, factor) => all * Number(factor), 1)),
+  const counted = line.replace(/\$(?:\(\(([\d*\s]+)\)\)|\[([\d*\s]+)\])/g, (_, a?: string, b?: string) =>
+    String((a ?? b ?? '').split('*').reduce((all, factor) => all * Number(factor), 1)),
   );
   return (counted.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? []).map((word) => word.replace(/["']/g, ''));
 }

@@ -35,6 +35,18 @@ const DEFAULTS: readonly (readonly [string, string])[] = [
   ['net.ipv4.tcp_fastopen_key', 'a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4'],
   ['net.ipv4.tcp_syncookies', '1'],
 ];
+/**
+ * Knobs that we do not have, with the values at which Linux does what we do: obsolete since 6.6; corking by what is still
+ * in the queues below; a slack of timers; ACKs of a backlog that we never have; listeners' migration; PLB.
+ */
+const WITHOUT_EFFECT: ReadonlyMap<string, RegExp> = new Map([
+  ['net.ipv4.tcp_adv_win_scale', /^-?\d+$/],
+  ['net.ipv4.tcp_autocorking', /^0$/],
+  ['net.ipv4.tcp_comp_sack_slack_ns', /^\d+$/],
+  ['net.ipv4.tcp_backlog_ack_defer', /^[01]$/],
+  ['net.ipv4.tcp_migrate_req', /^0$/],
+  ['net.ipv4.tcp_plb_enabled', /^0$/],
+]);
 /** /proc files whose counters nstat shows. */
 const COUNTER_FILES = ['/proc/net/snmp', '/proc/net/netstat'];
 
@@ -223,7 +235,7 @@ export class Shell {
   private set(name: string, value: string, maybe: boolean): void {
     const before = this.sys.sysctl(name);
     if (before === undefined) {
-      if (maybe) return;
+      if (maybe || WITHOUT_EFFECT.get(name)?.test(value) === true) return;
       throw new Unsupported(`sysctl ${name}`);
     }
     if (!this.saved.has(name)) this.saved.set(name, before);
