@@ -3,8 +3,11 @@
  * (default), on Docker, or packed in this process on virtual time: WIRELAB_ENGINE=docker npx vitest, …=packed.
  */
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type Engine, lab } from 'wirelab';
+
+// A lab of processes or containers has to come up first; vitest's own five seconds are too few.
+vi.setConfig({ testTimeout: 60_000 });
 
 const SYN_ACK = 'tcp.flags.syn==1 && tcp.flags.ack==1';
 const engine = (process.env['WIRELAB_ENGINE'] ?? 'processes') as Engine;

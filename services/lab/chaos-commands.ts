@@ -27,7 +27,7 @@ export function chaosCommands(program: Command): void {
     const scenario = readScenario(file);
     const seed = options.seed === undefined ? undefined : seedOf(options.seed);
     const result = await play(file, scenario, { ...options, seed }, say);
-    if (!result.passed) throw new CommandError(`${result.problem}\n${TEXT.repeat(file, result.seed)}`);
+    if (!result.passed) throw new CommandError(`${result.problem}\n${result.repeat}`);
     say(TEXT.chaosPassed(result.steps));
   });
   const sweep = chaos
@@ -44,8 +44,7 @@ export function chaosCommands(program: Command): void {
     const failed = await sweepAll(file, scenario, seeds, { keep, engine, clock }, say);
     const count = seeds.last - seeds.first + 1;
     if (failed.length === 0) return say(TEXT.sweepPassed(count));
-    const [first] = failed;
-    throw new CommandError(`${TEXT.sweepFailed(failed.length, count)}\n${TEXT.repeat(file, first?.seed ?? 0)}`);
+    throw new CommandError(`${TEXT.sweepFailed(failed.length, count)}\n${failed[0]?.repeat ?? ''}`);
   });
 }
 
@@ -56,8 +55,8 @@ function seedOf(text: string): number {
 }
 
 function seedsOf(text: string): { first: number; last: number } {
-  const [first = '', last = first] = text.split('..');
-  const seeds = { first: seedOf(first), last: seedOf(last) };
-  if (seeds.first <= seeds.last) return seeds;
-  throw new CommandError(`--seeds: expected FIRST..LAST, found ${text}`, EXIT.BAD_USE);
+  const [, first, last = first] = /^(\d+)(?:\.\.(\d+))?$/.exec(text) ?? [];
+  const seeds = { first: Number(first), last: Number(last) };
+  if (first !== undefined && seeds.first <= seeds.last && seeds.last <= SEED_MAX) return seeds;
+  throw new CommandError(TEXT.badSeeds(SEED_MAX, text), EXIT.BAD_USE);
 }

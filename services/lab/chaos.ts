@@ -5,15 +5,20 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { EmuError } from '../../shared/device/errors.ts';
 import { seededRandom } from '../../shared/device/random.ts';
-import { formatProblems } from '../../shared/lab/problem.ts';
+import { LabError } from '../../shared/lab/find.ts';
+import type { LabPlan } from '../../shared/lab/plan-types.ts';
+import { formatProblems, Problems } from '../../shared/lab/problem.ts';
 import { checkScenario, type Scenario, type Step } from '../../shared/lab/scenario.ts';
+import { checkOnLab } from '../../shared/lab/scenario-check.ts';
 import { formatDelay, formatRatio } from '../../shared/lab/units.ts';
 import { verdictText } from '../../shared/wire/verdict.ts';
 import { runWave, type Wave } from './chaos-wave.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { lab } from './index.ts';
 import type { KnobOptions } from './knobs.ts';
+import { readLab } from './labs.ts';
 import type { Engine, ExecResult, LabOptions, Net, NetCapture, NetFault, NetProgram } from './net/types.ts';
 import { TEXT } from './text.ts';
 
@@ -36,6 +41,8 @@ export interface ChaosResult {
   readonly steps: number;
   /** What did not hold, with the file's line. */
   readonly problem: string;
+  /** The command that plays it again: what it was played on, where the file does not say so itself. */
+  readonly repeat: string;
   readonly verdicts: string;
   readonly pcapng: Uint8Array | undefined;
 }
@@ -54,7 +61,22 @@ export function readScenario(file: string): Scenario {
   }
   const { scenario, problems } = checkScenario(text, file);
   if (scenario === undefined) throw new CommandError(formatProblems(problems), EXIT.BAD_USE);
+  const strangers = checkOnLab(scenario, file, planFor(scenario, file));
+  if (strangers.length > 0) throw new CommandError(formatProblems(strangers), EXIT.BAD_USE);
   return scenario;
+}
+
+/** The lab that a scenario names. A lab file with problems tells them itself; one that is not there is told here. */
+function planFor(scenario: Scenario, file: string): LabPlan {
+  try {
+    return readLab(labOf(scenario.lab, file));
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    if (error.problems.length > 0) throw new CommandError(error.message, EXIT.BAD_USE);
+    const problems = new Problems(file, scenario.source);
+    problems.add(scenario.labAt, error.message, '');
+    throw new CommandError(formatProblems(problems.sorted()), EXIT.BAD_USE);
+  }
 }
 
 /** Play a scenario once. Rejects only with what is wrong with the file or the lab, not with a check that failed. */
@@ -87,6 +109,7 @@ export async function play(
       passed: problem === '',
       steps: player.played,
       problem,
+      repeat: repeatOf(file, scenario, net.seed, engine, clock),
       verdicts: verdicts.join('\n'),
       pcapng: problem === '' ? undefined : record?.pcapng(),
     };
@@ -94,6 +117,12 @@ export async function play(
     player.stopped = true;
     await net.close();
   }
+}
+
+function repeatOf(file: string, scenario: Scenario, seed: number, engine: Engine, clock = 'real'): string {
+  const engineWords = engine === (scenario.engine ?? 'processes') ? '' : `--engine ${engine} `;
+  const clockOfFile = engineWords === '' ? (scenario.clock ?? 'real') : 'real';
+  return TEXT.repeat(seed, `${engineWords}${clock === clockOfFile ? '' : `--clock ${clock} `}${file}`);
 }
 
 /** A name of labs/ as it is; a path is relative to the scenario's file. */
@@ -123,9 +152,10 @@ class Player {
         await this.play(step);
         if (this.beside !== undefined) throw this.beside;
       } catch (error) {
-        if (!(error instanceof Failed) && !(error instanceof CommandError)) throw error;
+        const known = error instanceof Failed || error instanceof CommandError || error instanceof EmuError;
+        if (!known) throw error;
         say(TEXT.stepFailed(this.net.now(), step.words));
-        return `${file}:${step.line}: ${step.words}\n  ${(error as Error).message.replaceAll('\n', '\n  ')}`;
+        return `${file}:${step.line}: ${step.words}\n  ${error.message.replaceAll('\n', '\n  ')}`;
       }
       this.played++;
       say(TEXT.stepDone(this.net.now(), step.words));
@@ -251,7 +281,7 @@ class Player {
 
   private beyond(work: Promise<void>): void {
     const watched = work.catch((error: Error) => {
-      if (!this.stopped) this.beside ??= error instanceof CommandError ? error : new Failed(error.message);
+      if (!this.stopped) this.beside ??= new Failed(error.message);
     });
     this.background.add(watched);
     void watched.then(() => this.background.delete(watched));

@@ -24,8 +24,13 @@ export function defaultLab(): string {
 
 /** Ends the command with status 2 and every problem of the file. */
 export function planOf(lab: string, seed?: number): LabPlan {
+  return badFile(() => readLab(lab, seed));
+}
+
+/** The same; throws LabError. */
+export function readLab(lab: string, seed?: number): LabPlan {
   const options = { labsFolder: labsFolder(), cwd: process.cwd(), programs: programNames(), sysctl: kernelSettings() };
-  return badFile(() => loadLab(lab, { ...options, ...(seed === undefined ? {} : { seed }) }));
+  return loadLab(lab, { ...options, ...(seed === undefined ? {} : { seed }) });
 }
 
 export function badFile<T>(read: () => T): T {

@@ -119,7 +119,9 @@ export const TEXT = {
   stepDone: (now: number, words: string) => `${(now / 1_000_000).toFixed(3).padStart(10)} s  ok      ${words}`,
   stepFailed: (now: number, words: string) => `${(now / 1_000_000).toFixed(3).padStart(10)} s  FAILED  ${words}`,
   chaosPassed: (steps: number) => `passed: ${steps} step${steps === 1 ? '' : 's'}`,
-  repeat: (file: string, seed: number) => `repeat it with: wirelab chaos run --seed ${seed} ${file}`,
+  repeat: (seed: number, rest: string) => `repeat it with: wirelab chaos run --seed ${seed} ${rest}`,
+  badSeeds: (most: number, found: string) =>
+    `--seeds: expected FIRST..LAST, such as 1..200, each at most ${most}, found "${found}"`,
   seedFailed: (seed: number, why: string, folder: string) => `seed ${seed} failed: ${why} (kept in ${folder})`,
   sweepPassed: (count: number) => `passed: all ${count} seeds`,
   sweepFailed: (failed: number, count: number) => `${failed} of ${count} seeds failed`,

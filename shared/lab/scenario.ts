@@ -16,7 +16,8 @@
  *       within: 100ms
  */
 import { type LabNode, type MappingNode, parseLab, type ScalarNode } from './parse.ts';
-import { type Problem, Problems } from './problem.ts';
+import { type Problem, Problems, type Span } from './problem.ts';
+import { checkSteps } from './scenario-check.ts';
 import { anyText, STEPS, type StepSpec, type Verb, WAVE_KNOBS } from './scenario-steps.ts';
 import { choice, cut, describe, doubleKey, type ValueType, whole } from './values.ts';
 
@@ -31,6 +32,9 @@ export interface Step {
   /** What stands behind the verb. */
   readonly value: unknown;
   readonly options: Readonly<Record<string, unknown>>;
+  /** Where its value stands, and those of its options. */
+  readonly at: Span;
+  readonly optionsAt: Readonly<Record<string, Span>>;
   /** Of the file, from 1. */
   readonly line: number;
   /** The step as it was written, on one line. */
@@ -44,6 +48,9 @@ export interface Scenario {
   readonly engine: (typeof SCENARIO_ENGINES)[number] | undefined;
   readonly clock: (typeof SCENARIO_CLOCKS)[number] | undefined;
   readonly steps: readonly Step[];
+  /** The file's text, and where it names the lab. */
+  readonly source: string;
+  readonly labAt: Span;
 }
 
 const TOP = {
@@ -75,12 +82,14 @@ function read(source: string, problems: Problems): Scenario | undefined {
   }
   const top: Record<string, unknown> = {};
   let list: LabNode | undefined;
+  let labAt = root.span;
   for (const { key, value } of root.entries) {
     if (Object.hasOwn(top, key.text) || (key.text === 'steps' && list !== undefined)) {
       doubleKey(key, { problems, what: 'the scenario' });
     } else if (key.text === 'steps') list = value;
     else if (Object.hasOwn(TOP, key.text)) {
       const type: ValueType<unknown> = TOP[key.text as keyof typeof TOP];
+      if (key.text === 'lab') labAt = value.span;
       top[key.text] = type.read(value, { problems, source, what: `${key.text} of the scenario` });
     } else {
       const message = `unknown key "${cut(key.text)}" in the scenario`;
@@ -89,7 +98,9 @@ function read(source: string, problems: Problems): Scenario | undefined {
   }
   if (!Object.hasOwn(top, 'lab'))
     problems.add(root.span, 'the scenario names no lab', 'lab: NAME, or the path of a lab file');
-  return { description: '', ...top, steps: readSteps(list, root, source, problems) } as unknown as Scenario;
+  const steps = readSteps(list, root, source, problems);
+  checkSteps(steps, problems);
+  return { description: '', ...top, steps, source, labAt } as unknown as Scenario;
 }
 
 function readSteps(node: LabNode | undefined, root: MappingNode, source: string, problems: Problems): Step[] {
@@ -126,6 +137,7 @@ function readStep(node: LabNode, source: string, problems: Problems): Step | und
   const empty: ScalarNode = { what: 'scalar', text: '', empty: true, span: verbNode.span };
   const value = spec.value.read(first?.value ?? empty, { problems, source, what: verb });
   const options: Record<string, unknown> = {};
+  const optionsAt: Record<string, Span> = {};
   for (const entry of rest) {
     const name = entry.key.text;
     const type = spec.options[name];
@@ -135,6 +147,7 @@ function readStep(node: LabNode, source: string, problems: Problems): Step | und
     } else {
       const reading = { problems, source, what: `${name} of step ${verb}` };
       options[name] = (waveEnd(verb, name, rest) ?? type).read(entry.value, reading);
+      optionsAt[name] = entry.value.span;
     }
   }
   const missing = (spec.needs ?? []).find((name) => !Object.hasOwn(options, name));
@@ -149,7 +162,8 @@ function readStep(node: LabNode, source: string, problems: Problems): Step | und
     .replace(/\s*\n\s*/g, ', ')
     .replace(/,? *$/, '');
   const line = source.slice(0, node.span.start).split('\n').length;
-  return { verb: verb as Verb, value, options, line, words: written };
+  const at = first?.value.span ?? verbNode.span;
+  return { verb: verb as Verb, value, options, at, optionsAt, line, words: written };
 }
 
 /** What the ends of a wave are: that is its knob's to say. */

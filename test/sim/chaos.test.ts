@@ -126,7 +126,6 @@ test('a check that fails says its line, what was expected and what was found', a
     'expected status 200, got 404',
   );
   expect((await playText('  - exec: pong\n    on: alice\n')).problem).toContain('did you mean ping?');
-  expect((await playText('  - frames: tcp\n')).problem).toContain('no capture was started');
 });
 
 const problemsIn = (text: string): string[] =>
@@ -152,6 +151,11 @@ test.each([
     '6:11: impossible value "1ms" for from of step wave; a percentage',
   ],
   ['lab: x\nsteps:\n  - flap: a:eth0\n    duty: half', '4:11: impossible value "half" for duty of step flap'],
+  [
+    'lab: x\nsteps:\n  - frames: tcp',
+    '3:13: frames are looked for, but no capture was started; a capture step before it',
+  ],
+  ['lab: x\nsteps:\n  - finish: p', '3:13: no program was spawned as "p"'],
 ])('a bad scenario is told with its place: %j', (text, says) => {
   expect(problemsIn(text).join('\n')).toContain(says);
 });
@@ -161,6 +165,25 @@ test('a bad file is status 2, and so is virtual time for processes', async () =>
   writeFileSync(file, 'lab: two-hosts\nsteps:\n  - wait: 5\n');
   expect(() => readScenario(file)).toThrow(/bad\.yaml:3:11: impossible value "5" for wait/);
   expect(() => readScenario(join(folder, 'none.yaml'))).toThrow('cannot read');
+  for (const [text, says] of [
+    ['lab: nowhere\nsteps:\n  - wait: 5s\n', '1:6: no lab "nowhere"; expected one of'],
+    [
+      'lab: two-hosts\nsteps:\n  - exec: true\n    on: alise\n',
+      '4:9: no device of the lab is called "alise"; did you mean "alice"?',
+    ],
+    ['lab: two-hosts\nsteps:\n  - cut: alice:eth7\n', '3:10: no port of the lab is called "alice:eth7"; did you mean'],
+    [
+      'lab: two-hosts\nsteps:\n  - unplug: alice:eth0--sw:p2\n',
+      '3:13: no wire of the lab is called "alice:eth0--sw:p2"',
+    ],
+    ['lab: two-hosts\nsteps:\n  - heal: yes\n', '3:11: no device of the lab is called "yes"'],
+    ['lab: two-hosts\nsteps:\n  - partition: alice,carol -- bob\n', '3:16: no device of the lab is called "carol"'],
+    ['lab: two-hosts\nsteps:\n  - capture: alice:eth0,sw:p9\n', '3:14: no port of the lab is called "sw:p9"'],
+  ] as const) {
+    writeFileSync(file, text);
+    expect(() => readScenario(file)).toThrow(says);
+    expect(() => readScenario(file)).toThrow(expect.objectContaining({ status: 2 }));
+  }
   writeFileSync(file, 'lab: two-hosts\nsteps:\n  - wait: 5s\n');
   const processes = { engine: 'processes', clock: 'virtual' } as const;
   await expect(play(file, readScenario(file), processes, () => {})).rejects.toMatchObject({ status: 2 });
