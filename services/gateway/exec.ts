@@ -16,6 +16,10 @@ const CLOSE_NORMAL = 1000;
 
 export function serveExec(lab: Lab, socket: WebSocket, url: URL): void {
   const device = url.searchParams.get('device') ?? '';
+  if (lab.processState(device) === 'frozen') {
+    const problem = `${device} is frozen; \`wirelab thaw ${device}\` lets it go on`;
+    return closeWith(socket, new EmuError('EMU_DEVICE_DOWN', problem, { device }));
+  }
   const upstream = lab.link(device).socket('/console');
   const early: { data: RawData; binary: boolean }[] = [];
   let earlyBytes = 0;

@@ -9,11 +9,12 @@
 import { EmuError } from '../../shared/device/errors.ts';
 import type { LifecycleVerb } from '../../shared/device/ipc.ts';
 import { MATCH_RULES_MAX } from '../../shared/lab/filter-problem.ts';
-import type { Impairment, ImpairmentChange, WirePlan } from '../../shared/lab/plan-types.ts';
-import { impairmentWords } from '../../shared/wire/verdict.ts';
+import type { Impairment, WirePlan } from '../../shared/lab/plan-types.ts';
+import { formatDelay, formatRatio } from '../../shared/lab/units.ts';
+import { changed, changeWords, covers, type EndEffect, endsOf, type Fault } from './fault.ts';
 import type { FaultRequest } from './fault-request.ts';
 import { Flap, realTime, type Schedule } from './flap.ts';
-import type { Lab, PortRef } from './lab.ts';
+import type { Lab } from './lab.ts';
 import { nameOf, proposal } from './lab.ts';
 import { partitionCut } from './partition.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
@@ -22,25 +23,6 @@ import type { SupervisorLink } from './supervisor-link.ts';
 const FAULTS_MAX = 1_000;
 /** Faults that nobody holds: set by a command that has ended, in force until they are healed. */
 export const NOBODY = 0;
-
-/** What a fault does to one end of a wire. */
-interface EndEffect {
-  readonly unplugged?: boolean;
-  readonly cut?: boolean;
-  readonly clear?: boolean;
-  readonly change?: ImpairmentChange;
-}
-
-interface Fault {
-  readonly id: number;
-  readonly holder: number;
-  readonly request: FaultRequest;
-  /** In words, for people. */
-  readonly words: string;
-  readonly ends: Map<string, EndEffect>;
-  readonly device: string | undefined;
-  readonly flap: Flap | undefined;
-}
 
 export interface FaultView {
   readonly fault: number;
@@ -97,6 +79,8 @@ export class Faults {
         return { ...viewOf(fault), ...this.touched(fault), carrier, seed: this.lab.plan.seed };
       } catch (error) {
         this.faults.splice(this.faults.indexOf(fault), 1);
+        // A device that only answered too late may be in it all the same.
+        if (fault.ends.size > 0) void this.inTurn(() => this.settle(fault.ends.keys()));
         throw error;
       }
     });
@@ -136,23 +120,29 @@ export class Faults {
     });
   }
 
-  /** End every fault at a port, a wire or a device, or all of them; returns their words. */
+  /** End every fault at a port, a wire or a device, or all of them; returns their words. After all, the lab is as its file says. */
   heal(target?: string): Promise<string[]> {
     return this.inTurn(async () => {
       const met = this.faults.filter(this.meets(target));
       await this.end([...met].reverse());
-      return met.map((fault) => fault.words);
+      const words = met.map((fault) => fault.words);
+      if (target !== undefined) return words;
+      const strays = await this.wakeStrays(met.map(({ device }) => device));
+      await this.settle(this.lab.plan.wires.flatMap(({ a, b }) => [nameOf(a), nameOf(b)]));
+      return [...words, ...strays];
     });
   }
 
   /** A device came back: what is in force at its ports is in force again. */
   reapply(device: string): Promise<void> {
-    return this.inTurn(async () => {
-      const ends = this.lab.plan.wires.flatMap((wire) => [wire.a, wire.b]).filter((end) => end.device === device);
-      await this.sync(ends.map(nameOf).filter((end) => this.faults.some((fault) => fault.ends.has(end)))).catch(
-        () => {},
-      );
-    });
+    return this.inTurn(() =>
+      this.settle(this.endsAt(device).filter((end) => this.faults.some((fault) => fault.ends.has(end)))),
+    );
+  }
+
+  /** A device may be in what nobody knows of: it stood still while it was asked, or another gateway asked it, which was killed. */
+  restore(device: string): Promise<void> {
+    return this.inTurn(() => this.settle(this.endsAt(device)));
   }
 
   /** Somebody thawed, started or stopped a device by hand: there is nothing left to heal about it. */
@@ -193,7 +183,7 @@ export class Faults {
         const wire = this.lab.wire(request.target);
         const ends = endsOf([wire], { unplugged: false });
         const flap = new Flap(request, this.schedule, (plugged) => void this.swing([wire], ends, plugged));
-        const words = `flap ${wire.name} period ${request.period / 1_000}ms duty ${request.duty * 100}%`;
+        const words = `flap ${wire.name} period ${formatDelay(request.period)} duty ${formatRatio(request.duty)}`;
         return { ...common, words, ends, flap };
       }
       case 'cut': {
@@ -205,7 +195,8 @@ export class Faults {
         const wire = this.lab.wire(request.target);
         const wanted = request.target.replace(/\s+/g, '');
         const ends = [nameOf(wire.a), nameOf(wire.b)].filter((end) => wanted.includes('--') || end === wanted);
-        const words = `impair ${request.target}${clear ? ' clear' : ''} ${changeWords(change)}`.trim();
+        const where = ends.length > 1 ? wire.name : wanted;
+        const words = `impair ${where}${clear ? ' clear' : ''} ${changeWords(change)}`.trim();
         return { ...common, words, ends: new Map(ends.map((end) => [end, { clear, change }])) };
       }
     }
@@ -239,7 +230,7 @@ export class Faults {
   private swing(wires: readonly WirePlan[], ends: Map<string, EndEffect>, plugged: boolean): Promise<unknown> {
     return this.inTurn(async () => {
       for (const [end, effect] of endsOf(wires, { unplugged: !plugged })) if (ends.has(end)) ends.set(end, effect);
-      await this.sync([...ends.keys()]).catch(() => {});
+      await this.settle(ends.keys());
     });
   }
 
@@ -254,6 +245,31 @@ export class Faults {
       // It may have been thawed, started or taken down by hand meanwhile.
       await this.supervisor.request(request.fault === 'freeze' ? 'thaw' : 'start', device).catch(() => {});
     }
+    await this.settle(ends);
+  }
+
+  /** Devices that stand still or are dead though no fault says why: the gateway that did it was killed. */
+  private async wakeStrays(healed: readonly (string | undefined)[]): Promise<string[]> {
+    const words: string[] = [];
+    for (const { name } of this.lab.plan.devices) {
+      const state = this.lab.processState(name);
+      if ((state !== 'frozen' && state !== 'dead') || healed.includes(name)) continue;
+      const verb = state === 'frozen' ? 'thaw' : 'start';
+      await this.supervisor.request(verb, name).then(
+        () => words.push(`${name}, which was ${state}`),
+        () => {},
+      );
+    }
+    return words;
+  }
+
+  private endsAt(device: string): string[] {
+    const ends = this.lab.plan.wires.flatMap((wire) => [wire.a, wire.b]);
+    return ends.filter((end) => end.device === device).map(nameOf);
+  }
+
+  /** As sync; devices that are down are so. */
+  private async settle(ends: Iterable<string>): Promise<void> {
     await this.sync([...ends]).catch(() => {});
   }
 
@@ -316,7 +332,9 @@ export class Faults {
     );
     if (ends.length > 0 && results.every((result) => result.status === 'rejected')) {
       const devices = [...new Set(ends.map((end) => end.split(':')[0]))];
-      throw new EmuError('EMU_DEVICE_DOWN', `${devices.join(' and ')} ${devices.length > 1 ? 'are' : 'is'} down`);
+      const frozen = devices.every((device) => this.lab.processState(device ?? '') === 'frozen');
+      const what = `${devices.length > 1 ? 'are' : 'is'} ${frozen ? 'frozen' : 'down'}`;
+      throw new EmuError('EMU_DEVICE_DOWN', `${devices.join(' and ')} ${what}`);
     }
     return Object.fromEntries(
       ends.map((end, i) => {
@@ -329,38 +347,4 @@ export class Faults {
 
 function viewOf({ id, words, holder }: Fault): FaultView {
   return { fault: id, words, held: holder !== NOBODY };
-}
-
-function endsOf(wires: readonly WirePlan[], effect: EndEffect): Map<string, EndEffect> {
-  return new Map(wires.flatMap((wire) => [wire.a, wire.b]).map((end: PortRef) => [nameOf(end), effect]));
-}
-
-/** Knobs as they were, but for those named; null takes one away. Match rules come on top of those that are there. */
-function changed(impairment: Impairment, change: ImpairmentChange): Impairment {
-  const match = change.match === null ? [] : [...(impairment.match ?? []), ...(change.match ?? [])];
-  const merged = { ...impairment, ...change, match: match.length === 0 ? null : match };
-  return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
-}
-
-function changeWords(change: ImpairmentChange): string {
-  const off = Object.entries(change).filter(([, value]) => value === null);
-  return [...impairmentWords(changed({}, change)), ...off.map(([knob]) => `${knob} off`)].join(' ');
-}
-
-function covers(by: Fault, fault: Fault): boolean {
-  const ends = [...fault.ends];
-  if (by.request.fault !== fault.request.fault || by.flap !== undefined || fault.flap !== undefined) return false;
-  if (fault.device !== undefined) return by.device === fault.device;
-  return ends.every(([end, effect]) => {
-    const other = by.ends.get(end);
-    if (other === undefined) return false;
-    const later = other.change ?? {};
-    return (
-      other.unplugged === effect.unplugged &&
-      other.cut === effect.cut &&
-      (other.clear === true ||
-        (effect.clear !== true &&
-          Object.keys(effect.change ?? {}).every((knob) => knob in later && later.match == null)))
-    );
-  });
 }

@@ -68,6 +68,11 @@ export class Lab {
     this.statuses = new Map(statuses.map((status) => [status.name, status]));
   }
 
+  /** What the supervisor last said of a device's process; undefined when there is none, or no such device. */
+  processState(device: string): ProcessState | undefined {
+    return this.statuses.get(device)?.state;
+  }
+
   link(device: string): DeviceDoor {
     const link = this.links.get(device);
     if (link !== undefined) return link;

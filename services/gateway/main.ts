@@ -1,6 +1,6 @@
 /** The gateway's process. Started first and stopped last; when the supervisor is killed, it clears up after it. */
 import { ConfigError, type GatewayConfig, readGatewayConfig } from '../../shared/device/config.ts';
-import { supervisorHasGone, tellSupervisor } from '../../shared/device/ipc.ts';
+import { type ProcessState, supervisorHasGone, tellSupervisor } from '../../shared/device/ipc.ts';
 import { createLogger } from '../../shared/device/log.ts';
 import { removeLab } from '../../shared/device/running-lab.ts';
 import { onShutdown } from '../../shared/device/shutdown.ts';
@@ -16,16 +16,22 @@ async function main(config: GatewayConfig): Promise<void> {
     config.plan.devices.map((device) => new DeviceLink(device, config.token)),
     config.clockOrigin,
   );
-  const up = new Set(config.plan.devices.map((device) => device.name));
+  const states = new Map<string, ProcessState>();
+  const strangers: string[] = [];
   let gateway: Gateway | undefined;
+  const restore = (name: string): void => {
+    if (gateway === undefined) strangers.push(name);
+    else void gateway.faults.restore(name);
+  };
   const supervisor = new SupervisorLink((statuses) => {
     lab.setStatuses(statuses);
     for (const { name, state } of statuses) {
-      if (state !== 'up') up.delete(name);
-      else if (!up.has(name)) {
-        up.add(name);
-        void gateway?.faults.reapply(name);
-      }
+      const before = states.get(name);
+      states.set(name, state);
+      if (state !== 'up' || before === 'up') continue;
+      // Up before this gateway was: another one was killed, and what it had put in force ends here.
+      if (before === undefined || before === 'frozen') restore(name);
+      else void gateway?.faults.reapply(name);
     }
   });
   cleanUpAfterSupervisor(config);
@@ -35,6 +41,7 @@ async function main(config: GatewayConfig): Promise<void> {
     token: config.token,
     listen: config.listen,
   });
+  for (const name of supervisor.present ? strangers : lab.links.keys()) restore(name);
   onShutdown([gateway], (problem) => log.error(problem));
   log.info({ port: gateway.port, lab: config.plan.lab }, 'gateway ready');
   tellSupervisor({ type: 'ready', port: gateway.port });

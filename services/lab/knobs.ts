@@ -1,4 +1,5 @@
 /** The knobs of `wirelab impair`, from the words of the command line to a change: the words of a lab file, or `off`. */
+import { closest } from '../../shared/lab/closest.ts';
 import { filterProblem } from '../../shared/lab/filter-problem.ts';
 import type { ImpairmentChange, MatchRule } from '../../shared/lab/plan-types.ts';
 import { CORRUPT_EXPECTED, LOSS_EXPECTED, parseCorrupt, parseLoss } from '../../shared/lab/trouble-value.ts';
@@ -52,6 +53,9 @@ export const KNOB_WORDS: Readonly<Record<keyof Omit<ImpairmentChange, 'match'>, 
   mtu: whole(68, 65_535),
 };
 
+/** What else `wirelab impair` is told. */
+const COMMAND_OPTIONS: readonly string[] = ['clear', 'hold', 'for', 'lab'];
+
 /** Knobs that a match rule may turn instead of the wire. */
 const RULE_KNOBS: readonly string[] = ['delay', 'loss', 'duplicate', 'corrupt'];
 
@@ -64,6 +68,10 @@ export interface KnobOptions extends Readonly<Partial<Record<keyof typeof KNOB_W
 /** The change that the options ask for. Throws what is wrong, with what was expected. */
 export function changeOf(options: KnobOptions): ImpairmentChange {
   const values: Record<string, unknown> = {};
+  const known = [...Object.keys(KNOB_WORDS), 'match', 'nth', 'count'];
+  // Options of the command stand beside the knobs; in a test a word that is none is a slip.
+  const stranger = Object.keys(options).find((word) => !known.includes(word) && !COMMAND_OPTIONS.includes(word));
+  if (stranger !== undefined) throw badUse(TEXT.unknownKnob(stranger, closest(stranger, known)));
   for (const [knob, { expected, parse }] of Object.entries(KNOB_WORDS)) {
     const text = options[knob as keyof typeof KNOB_WORDS];
     if (text === undefined) continue;

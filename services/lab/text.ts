@@ -99,12 +99,17 @@ export const TEXT = {
   holding: (milliseconds: number | undefined) =>
     milliseconds === undefined ? 'held until Ctrl-C' : `held for ${milliseconds / 1_000} s`,
   letGo: 'healed',
+  holderLost: 'the gateway went away, and the fault ends with it',
   badKnob: (knob: string, found: string, expected: string) => `--${knob}: expected ${expected}, found "${found}"`,
   needsMatch: (word: string) => `--${word} counts the frames of a --match FILTER`,
   noRuleKnob: (knob: string, known: readonly string[]) =>
     `--${knob} cannot be had for single frames; with --match: ${known.map((one) => `--${one}`).join(', ')}`,
   ruleDoesNothing: (known: readonly string[]) =>
     `--match says which frames, not what happens to them: add ${known.map((one) => `--${one}`).join(', ')}`,
+  unknownKnob: (word: string, near: string | undefined) =>
+    `no knob is called ${word}${near === undefined ? '' : `; did you mean ${near}?`}`,
+  noKnob: (known: readonly string[]) => `say which knob: ${known.join(', ')} or match; or clear: true`,
+  labClosed: (lab: string) => `the lab ${lab} is closed`,
   nothingToImpair: 'say which knob: --delay, --loss, --rate, … (see --help), or --clear',
   verdict: (time: number, port: string, frame: number, words: string) =>
     `${(time / 1_000_000).toFixed(6).padStart(12)} s  ${port}  frame ${frame}  ${words}`,

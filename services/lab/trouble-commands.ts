@@ -1,6 +1,6 @@
 /** The verbs that make trouble and end it, as the command line has them. What they do is in trouble.ts. */
 import { type Command, Option } from 'commander';
-import { parseDelay, parseRatio } from '../../shared/lab/units.ts';
+import { formatDelay, parseDelay, parseRatio } from '../../shared/lab/units.ts';
 import type { FaultRequest } from '../gateway/fault-request.ts';
 import { type Common, gateway, labOption, lifecycle, say } from './common.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -95,9 +95,12 @@ function wireCommands(program: Command): void {
     .option('--period <time>', HELP.flapPeriod, '2s')
     .option('--duty <percent>', HELP.flapDuty, '50%');
   holdable(flap).action(async (target: string, options: Held & { period: string; duty: string }) => {
+    const { FLAP_PERIOD_MIN } = await import('../gateway/fault-request.ts');
     const period = parseDelay(options.period);
     const duty = parseRatio(options.duty);
-    if (period === undefined) throw bad('period', options.period, 'a time such as 500ms or 2s');
+    if (period === undefined || period < FLAP_PERIOD_MIN) {
+      throw bad('period', options.period, `a time such as 500ms or 2s, from ${formatDelay(FLAP_PERIOD_MIN)} to 3600s`);
+    }
     if (duty === undefined) throw bad('duty', options.duty, 'a percentage from 0% to 100%');
     await make({ fault: 'flap', target, period, duty }, options);
   });

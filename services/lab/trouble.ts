@@ -9,6 +9,7 @@ import { parseDelay } from '../../shared/lab/units.ts';
 import { verdictText } from '../../shared/wire/verdict.ts';
 import type { FaultRequest } from '../gateway/fault-request.ts';
 import type { FaultAnswer, FaultView } from '../gateway/faults.ts';
+import type { LabView } from '../gateway/lab.ts';
 import type { PortVerdicts } from '../gateway/trouble-routes.ts';
 import { fromGateway, type GatewayClient } from './client.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -49,7 +50,11 @@ async function holdFault(
   const socket = client.socket('/api/session');
   let failure: CommandError | undefined;
   let interrupted = false;
-  const end = (): void => socket.close();
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+    socket.close();
+  };
   socket.on('error', (error: NodeJS.ErrnoException) => {
     failure ??= client.unreachable(error.code ?? error.message);
   });
@@ -72,13 +77,31 @@ async function holdFault(
   }
   await once(socket, 'close');
   if (failure !== undefined) throw failure;
+  if (!ended) throw new CommandError(TEXT.holderLost);
   say(TEXT.letGo);
   if (interrupted && milliseconds !== undefined) throw new CommandError('', EXIT.INTERRUPTED);
 }
 
 export async function heal(client: GatewayClient, target: string | undefined): Promise<string> {
-  const { healed } = await client.post<{ healed: string[] }>('/api/heal', target === undefined ? {} : { target });
+  // Containers are frozen and killed by their engine, which the gateway cannot ask: first they come back.
+  const woken = client.lab.engine === 'docker' ? await wakeContainers(client, target) : [];
+  const answer = await client.post<{ healed: string[] }>('/api/heal', target === undefined ? {} : { target });
+  const healed = [...woken, ...answer.healed];
   return healed.length === 0 ? TEXT.nothingToHeal : healed.map(TEXT.healed).join('\n');
+}
+
+/** Let containers that do not answer go on, or start them; those that `target` means, or all. */
+async function wakeContainers(client: GatewayClient, target: string | undefined): Promise<string[]> {
+  const { devices } = await client.get<LabView>('/api/lab');
+  const down = devices.filter(({ name, state }) => state !== 'up' && (target === undefined || target === name));
+  if (down.length === 0) return [];
+  const { composeLifecycle } = await import('./engine-docker.ts');
+  for (const { name } of down) {
+    // Either may have nothing to do; a device that still does not answer is told by ps.
+    await composeLifecycle(client.lab.lab, 'thaw', name).catch(() => {});
+    await composeLifecycle(client.lab.lab, 'start', name);
+  }
+  return down.map(({ name }) => `${name}, which was down`);
 }
 
 export async function listFaults(client: GatewayClient, json: boolean): Promise<string> {

@@ -86,3 +86,26 @@ test('a flapping wire flaps on lab time; a partition parts and is healed', async
   await parted.heal();
   await net.wait.carrier('alice:eth0');
 });
+
+test('a slip in a test is told: a knob that is none, no knob, a device that stands still, a lab that is closed', async () => {
+  const net = await virtualLab('two-hosts');
+  const alice = net.host('alice');
+  const wire = net.wire('alice:eth0');
+  await expect(wire.impair({ los: '5%' } as object)).rejects.toThrow('no knob is called los; did you mean loss?');
+  await expect(wire.impair({})).rejects.toThrow('say which knob: delay,');
+  await expect(net.host('alise').exec('ip link')).rejects.toThrow('no device is called alise; did you mean alice?');
+  {
+    await using _ = await alice.freeze();
+    await expect(alice.exec('ip link')).rejects.toThrow('alice is frozen');
+  }
+  const fault = await net.unplug('alice:eth0');
+  await fault.heal();
+  await fault.heal();
+  await net.close();
+  await net.close();
+  await fault.heal();
+  await expect(alice.exec('ip link')).rejects.toThrow('the lab two-hosts is closed');
+  await expect(alice.fetch('http://10.0.0.2/')).rejects.toThrow('is closed');
+  await expect(net.unplug('alice:eth0')).rejects.toThrow('is closed');
+  await expect(net.capture('all')).rejects.toThrow('is closed');
+});

@@ -3,7 +3,8 @@ import { parseDelay, parseRatio } from '../../../shared/lab/units.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import { balances } from '../../gateway/ledger.ts';
 import { CommandError } from '../exit.ts';
-import { changeOf, type KnobOptions } from '../knobs.ts';
+import { changeOf, KNOB_WORDS, type KnobOptions } from '../knobs.ts';
+import { TEXT } from '../text.ts';
 import { FrameCapture } from './capture.ts';
 import type { Driver } from './driver.ts';
 import { curl } from './fetch.ts';
@@ -74,12 +75,12 @@ export class LabNet implements Net {
 
   host(name: string): NetDevice {
     const { driver } = this;
-    const start = (...argv: readonly string[]): NetProgram => startProgram(driver, name, argv);
+    const start = (...argv: readonly string[]): NetProgram => startProgram(this.open(), name, argv);
     return {
       name,
       start,
-      exec: (...argv) => start(...argv).done,
-      fetch: (url): Promise<FetchResult> => curl(driver, name, url),
+      exec: async (...argv) => await start(...argv).done,
+      fetch: async (url): Promise<FetchResult> => await curl(this.open(), name, url),
       state: async () => {
         const { devices } = await driver.state();
         const detail = devices.find((device) => device.name === name)?.detail;
@@ -88,15 +89,19 @@ export class LabNet implements Net {
       },
       kill: () => this.kill(name),
       freeze: () => this.freeze(name),
-      restart: () => driver.during(driver.lifecycle('restart', name)),
+      restart: async () => await driver.during(this.open().lifecycle('restart', name)),
     };
   }
 
   wire(target: string): NetWire {
     return {
       name: target,
-      impair: ({ clear = false, ...knobs }: KnobOptions & { clear?: boolean }) =>
-        this.fault({ fault: 'impair', target, impairment: changeOf(knobs), clear }),
+      impair: async ({ clear = false, ...knobs }: KnobOptions & { clear?: boolean }) => {
+        const impairment = changeOf(knobs);
+        if (!clear && Object.keys(impairment).length === 0)
+          throw new CommandError(TEXT.noKnob(Object.keys(KNOB_WORDS)));
+        return await this.fault({ fault: 'impair', target, impairment, clear });
+      },
       unplug: () => this.unplug(target),
       cut: () => this.cut(target),
       carrier: () => this.carriers(target),
@@ -107,8 +112,8 @@ export class LabNet implements Net {
     return this.fault({ fault: 'unplug', target });
   }
 
-  plug(target: string): Promise<void> {
-    return this.driver.plug(target);
+  async plug(target: string): Promise<void> {
+    await this.open().plug(target);
   }
 
   cut(target: string): Promise<NetFault> {
@@ -133,12 +138,12 @@ export class LabNet implements Net {
     return this.fault({ fault: 'freeze', target });
   }
 
-  heal(target?: string): Promise<readonly string[]> {
-    return this.driver.during(this.driver.heal(target));
+  async heal(target?: string): Promise<readonly string[]> {
+    return await this.driver.during(this.open().heal(target));
   }
 
   async capture(...ports: string[]): Promise<NetCapture> {
-    return await FrameCapture.start(this.driver, ports.length === 0 ? ['all'] : ports);
+    return await FrameCapture.start(this.open(), ports.length === 0 ? ['all'] : ports);
   }
 
   async verdicts(target?: string): Promise<readonly NetVerdict[]> {
@@ -161,7 +166,14 @@ export class LabNet implements Net {
     return this.close();
   }
 
+  /** A lab that is closed, or about to be, takes no orders. */
+  private open(): Driver {
+    if (this.closing !== undefined) throw new CommandError(TEXT.labClosed(this.name));
+    return this.driver;
+  }
+
   private async fault(request: FaultRequest): Promise<NetFault> {
+    this.open();
     const { fault, words, wires, ports } = await this.driver.during(this.driver.fault(request));
     let healing: Promise<void> | undefined;
     const heal = (): Promise<void> => {

@@ -84,6 +84,7 @@ export class PackedDriver implements Driver {
     this.lab.link(name);
     const device = this.packed.devices.get(name);
     if (device === undefined) throw new CommandError(`${name} is not up`);
+    if (this.packed.stateOf(name) === 'frozen') throw new CommandError(`${name} is frozen`);
     const { stdout, stderr } = output;
     const program = device.spawn(argv, {
       stdout: (bytes) => stdout(bytes),
@@ -135,8 +136,9 @@ export class PackedDriver implements Driver {
     await this.faults.plug(target);
   }
 
-  heal(target: string | undefined): Promise<readonly string[]> {
-    return this.faults.heal(target);
+  async heal(target: string | undefined): Promise<readonly string[]> {
+    await this.state();
+    return await this.faults.heal(target);
   }
 
   async lifecycle(verb: LifecycleVerb, device: string): Promise<void> {
