@@ -6,7 +6,7 @@ import type { Device, DeviceParts } from '../../shared/device/device.ts';
 import { DeviceClock } from '../../shared/device/device-clock.ts';
 import { nodePlatform } from '../../shared/device/platform.ts';
 import { seededRandom } from '../../shared/device/random.ts';
-import type { DeviceKind, DevicePlan, LabPlan } from '../../shared/lab/plan-types.ts';
+import type { DeviceKind, DevicePlan, Impairment, LabPlan } from '../../shared/lab/plan-types.ts';
 import type { Program } from '../../shared/net/syscalls.ts';
 import { assert, type Clock } from '../../shared/platform.ts';
 import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
@@ -41,6 +41,8 @@ export class PackedLab {
   /** Wire ends by port, `alice:eth0`, as the devices see them. */
   readonly ends = new Map<string, ImpairedWire>();
   private readonly cores = new Map<string, MemoryWireEnd>();
+  /** What the lab file says of each end; a device that is switched on knows no faults. */
+  private readonly planned = new Map<string, Impairment>();
   private readonly clocks = new Map<string, DeviceClock>();
   private readonly options: PackedOptions;
 
@@ -59,6 +61,7 @@ export class PackedLab {
         const core = ends[i];
         assert(core !== undefined, 'a wire has two ends');
         this.cores.set(nameOf(end), core);
+        this.planned.set(nameOf(end), impairment);
         this.ends.set(nameOf(end), impaired(core, { clock, platform, seed, impairment }));
       }
     }
@@ -112,6 +115,12 @@ export class PackedLab {
   start(name: string): void {
     const plan = this.plan.devices.find((device) => device.name === name);
     assert(plan !== undefined && !this.devices.has(name), 'a device of the lab that is down');
+    for (const [port, core] of this.cores) {
+      if (!port.startsWith(`${name}:`)) continue;
+      core.plug();
+      core.setCut(false);
+      this.end(port).set(this.planned.get(port) ?? {});
+    }
     this.build(plan);
   }
 

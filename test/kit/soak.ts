@@ -226,11 +226,11 @@ export class Soaking {
   private async topologyChanged(): Promise<void> {
     const switches = new Set(this.shape.ring.flatMap((wire) => wire.split('--').map((end) => end.split(':')[0] ?? '')));
     for (const name of switches) {
-      // One that is down just now has forgotten already.
-      await this.net
-        .host(name)
-        .exec('bridge', 'fdb', 'flush', 'dev', 'br0')
-        .catch(() => {});
+      try {
+        await this.net.host(name).exec('bridge', 'fdb', 'flush', 'dev', 'br0');
+      } catch {
+        // It is down just now, and has forgotten already.
+      }
     }
   }
 

@@ -69,6 +69,18 @@ test('a device that was killed comes back new, and one that was frozen goes on w
   expect((await net.host('alice').exec('ping', '-c', '1', '10.0.0.2')).status).toBe(0);
 });
 
+test('a fault that is healed while its device is down is gone when the device comes back', async () => {
+  await using net = await virtualLab('two-hosts');
+  const pulled = await net.unplug('bob:eth0');
+  const cut = await net.cut('bob:eth0');
+  const slow = await net.wire('bob:eth0').impair({ loss: '100%' });
+  const killed = await net.kill('bob');
+  for (const fault of [pulled, cut, slow]) await fault.heal();
+  await killed.heal();
+  await net.wait.carrier('bob:eth0--sw:p2');
+  expect((await net.host('alice').exec('ping -c 3 10.0.0.2')).status).toBe(0);
+});
+
 test('a flapping wire flaps on lab time; a partition parts and is healed', async () => {
   await using net = await virtualLab('two-hosts');
   {
