@@ -78,8 +78,11 @@ export class Tbf extends Qdisc {
 
   /** Whether there are tokens for it or not. */
   override remove(): SkBuff | undefined {
-    const skb = this.dequeue() ?? this.queue.shift();
-    return skb;
+    const next = this.dequeue();
+    if (next !== undefined) return next;
+    const early = this.queue.shift();
+    if (early !== undefined) this.countOut(early);
+    return early;
   }
 
   /** Rate, burst and limit come together. (Linux: tbf_change) */

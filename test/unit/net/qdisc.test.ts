@@ -247,6 +247,21 @@ test('tbf: a burst goes at once, the rest at the rate, and what finds no room is
   expect(sent.map(({ at }) => at)).toEqual([0, 0, 10_000, 20_000, 30_000]);
 });
 
+test('tbf: what is thrown away with the carrier is counted out, and there is room again', () => {
+  const { clock, host, dev, sent } = machine();
+  replace(host, dev, 'tbf', { rate: 100_000, burst: 2_000, limit: 3_000 });
+  for (let n = 0; n < 5; n++) devQueueXmit(host, packet(host), dev);
+  netifCarrier(host, dev, false);
+  expect([dev.qdisc.packets, dev.qdisc.bytes]).toEqual([0, 0]);
+  netifCarrier(host, dev, true);
+  clock.advance(100_000);
+  sent.length = 0;
+  const answers = Array.from({ length: 5 }, () => devQueueXmit(host, packet(host), dev));
+  expect(answers).toEqual([undefined, undefined, undefined, undefined, undefined]);
+  clock.advance(100_000);
+  expect(sent).toHaveLength(5);
+});
+
 describe('tc', () => {
   test('shows what there is as iproute2 does', async () => {
     const { tc } = machine();
