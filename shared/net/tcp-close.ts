@@ -264,7 +264,7 @@ function forgetFastopen(sk: TcpSock): void {
   sk.savedSyn = undefined;
   sk.deferConnect = false;
   sk.socketState = 'unconnected';
-  sk.synFastopen = sk.synFastopenExp = sk.synFastopenCh = sk.synData = sk.synDataAcked = false;
+  sk.synFastopen = sk.synFastopenExp = sk.synFastopenCh = sk.synData = sk.synDataAcked = sk.fastopenChild = false;
   sk.fastopenClientFail = 0;
 }
 

@@ -99,6 +99,7 @@ function createChild(request: RequestSock, skb: SkBuff): TcpSock {
   const child = makeChild(request, segment, skb.length - segment.headerLength);
   listener.fastopenQueue.length++;
   child.fastopenRsk = request;
+  child.fastopenChild = true;
   request.tfoListener = true;
   request.child = child;
   // The window of a SYN is never scaled.

@@ -61,7 +61,8 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     (sk.wscaleOk ? 4 : 0) |
     ((sk.ecnFlags & ECN.ANY) !== 0 ? 8 : 0) |
     ((sk.ecnFlags & ECN.SEEN) !== 0 ? 16 : 0) |
-    (sk.synDataAcked ? 32 : 0);
+    (sk.synDataAcked ? 32 : 0) |
+    (sk.fastopenChild ? 128 : 0);
   return {
     state: TCP_STATE_NUMBER[sk.state],
     ca_state: CA_STATE_NUMBER[sk.caState],
@@ -82,6 +83,7 @@ export function tcpInfo(sk: TcpSock): Record<string, number | string | boolean> 
     retrans: sk.retransOut,
     fackets: 0,
     last_data_sent: since(sk.lsndtime),
+    last_ack_sent: 0,
     last_data_recv: since(sk.lrcvtime),
     last_ack_recv: since(sk.rcvTstamp),
     pmtu: sk.pmtuCookie,

@@ -300,6 +300,8 @@ export class TcpSock extends Sock {
   synFastopenCh = false;
   synData = false;
   synDataAcked = false;
+  /** It was made by a SYN with the option, or one that needed none (syn_fastopen_child). */
+  fastopenChild = false;
   fastopenClientFail = 0;
 
   // What tcp_info reports.

@@ -11,6 +11,7 @@ import {
   addressOf,
   compareMessage,
   type Epoch,
+  isNull,
   isUnspecified,
   lengthOf,
   must,
@@ -110,8 +111,7 @@ export class Calls {
       case 'close':
         return this.close(args);
       case 'shutdown':
-        this.sys.shutdown(this.fd(args[0]), (['read', 'write', 'both'] as const)[this.int(args[1])] ?? 'both');
-        return 0;
+        return this.shutdown(args);
       default:
         return this.control(event);
     }
@@ -332,6 +332,13 @@ export class Calls {
     return 0;
   }
 
+  private shutdown(args: readonly Expression[]): number {
+    const how = (['read', 'write', 'both'] as const)[this.int(args[1])];
+    if (how === undefined) throw new SyscallError('shutdown', 'EINVAL');
+    this.sys.shutdown(this.fd(args[0]), how);
+    return 0;
+  }
+
   private fcntl(args: readonly Expression[]): number {
     const fd = this.fd(args[0]);
     const command = wordOf(args[1]);
@@ -367,8 +374,7 @@ export class Calls {
   private getsockopt(args: readonly Expression[]): number {
     const name = wordOf(args[2]);
     const got = this.sys.getsockopt(this.fd(args[0]), wordOf(args[1]), name);
-    const want = args[3];
-    if (want !== undefined && want.kind !== 'ellipsis') compareOption(name, want, got);
+    compareOption(name, args[3] ?? { kind: 'ellipsis' }, got);
     return 0;
   }
 
@@ -392,6 +398,3 @@ const SOCKET_TYPES: ReadonlyMap<number, SocketType> = new Map([
   [2, 'dgram'],
   [3, 'raw'],
 ]);
-function isNull(expression: Expression | undefined): boolean {
-  return expression?.kind === 'word' && expression.text === 'NULL';
-}

@@ -74,6 +74,10 @@ export function isUnspecified(expression: Expression | undefined): boolean {
   return family?.kind === 'word' && family.text === 'AF_UNSPEC';
 }
 
+export function isNull(expression: Expression | undefined): boolean {
+  return expression?.kind === 'word' && expression.text === 'NULL';
+}
+
 /** A socket address that a script spells out; undefined for `...`. */
 export function addressOf(expression: Expression | undefined): SockAddress | undefined {
   if (expression === undefined || expression.kind === 'ellipsis' || expression.kind === 'word') return undefined;

@@ -193,6 +193,8 @@ export function numberOf(expression: Expression): number {
 
 export function wordOf(expression: Expression | undefined): string {
   if (expression?.kind === 'word') return expression.text;
+  // An option or a request that has no name here goes by its number, which nobody knows either.
+  if (expression?.kind === 'number') return String(expression.value);
   throw new ParseError(`a name was expected, not ${expression === undefined ? 'nothing' : `a ${expression.kind}`}`);
 }
 

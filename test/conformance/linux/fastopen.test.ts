@@ -10,7 +10,7 @@ ${LISTENING}
 +0 < S 0:0(0) win 32792 <mss 1460,sackOK,nop,nop,FO TFO_COOKIE,nop,nop>
 +0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK>
 +0 accept(3, ..., ...) = 4
-+0 %{ assert (tcpi_options & TCPI_OPT_SYN_DATA) == 0, tcpi_options }%
++0 %{ assert tcpi_options & (TCPI_OPT_SYN_DATA | TCPI_OPT_TFO_CHILD) == TCPI_OPT_TFO_CHILD, tcpi_options }%
 +0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0
 +0 read(4, ..., 512) = -1 EAGAIN (Resource temporarily unavailable)
 +0 write(4, ..., 100) = 100
