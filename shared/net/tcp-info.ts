@@ -248,7 +248,8 @@ export function procNetTcp(tcp: Tcp): string {
     const active = r.timer === undefined ? 0 : ({ on: 1, keepalive: 2, timewait: 3, persist: 4 }[r.timer.name] ?? 0);
     const jiffies = hex(Math.ceil((r.timer?.expires ?? 0) / 10_000), 8);
     const retransmits = hex(r.timer?.retransmits ?? 0, 8);
-    const queues = `${hex(r.sendQueue, 8)}:${hex(r.receiveQueue, 8)}`;
+    // Of a listener, what waits for accept; how many may is said elsewhere (ss).
+    const queues = `${hex(r.state === 'LISTEN' ? 0 : r.sendQueue, 8)}:${hex(r.receiveQueue, 8)}`;
     const line = `${String(i).padStart(4)}: ${local} ${remote} ${state} ${queues} ${hex(active, 2)}:${jiffies} ${retransmits}`;
     return `${line} ${'0'.padStart(5)} ${'0'.padStart(8)} ${r.inode} 1 0000000000000000`.padEnd(149);
   });

@@ -138,7 +138,8 @@ function deliverSock(sk: TcpSock, skb: SkBuff): void {
   if (skb.cause !== 0) sk.cause = skb.cause;
   const segment = segmentOf(skb);
   sk.segsIn += Math.max(1, skb.gsoSegments);
-  if (segment.endSeq !== segment.seq) sk.dataSegsIn += Math.max(1, skb.gsoSegments);
+  // SYN and FIN take sequence numbers, but are no data.
+  if (skb.length > segment.headerLength) sk.dataSegsIn += Math.max(1, skb.gsoSegments);
   const una = sk.sndUna;
   const route = sk.route as Route | undefined;
   if (sk.state === 'ESTABLISHED') rcvEstablished(sk, skb);
