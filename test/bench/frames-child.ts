@@ -2,12 +2,16 @@
  * Both neighbours of a switch in one process: one port sends 64-octet frames as fast as the wire takes them, in full
  * batches or one a message, the other counts what comes. No stack, no card: what is measured is the switch.
  */
+import { connect, type Socket } from 'node:net';
 import { crc32 } from 'node:zlib';
+import { WebSocket } from 'ws';
 import { SystemClock } from '../../shared/device/clock.ts';
 import { seededRandom } from '../../shared/device/random.ts';
 import { CABLE, ETHERNET, FRAME_SIZE_MIN } from '../../shared/header/ethernet.ts';
 import type { DevicePlan } from '../../shared/lab/plan-types.ts';
+import { MESSAGE_BYTES_MAX } from '../../shared/wire/codec.ts';
 import { BATCH_FRAMES_MAX, type FrameBatch } from '../../shared/wire/frame-batch.ts';
+import { SUBPROTOCOL } from '../../shared/wire/hello.ts';
 import { WebSocketWire } from '../../shared/wire/websocket.ts';
 
 export type ToFrames =
@@ -25,6 +29,8 @@ const EXPERIMENT = 0x88b5;
 /** Nothing came for so long: nothing will. */
 const QUIET_MS = 300;
 const CARRIER_MS_MAX = 10_000;
+/** Messages written in one go when each has one frame: a system call for each would measure this process, not the switch. */
+const BURST_MESSAGES = 32;
 
 /** A wire that sends what it has now, without waiting for the end of the turn. */
 class EagerWire extends WebSocketWire {
@@ -53,14 +59,26 @@ function frame(target: number, source: number): Uint8Array {
   return bytes;
 }
 
-function plug(plan: DevicePlan, token: string): EagerWire {
+/** A wire's end and the TCP connection under it. */
+interface Plug {
+  readonly wire: EagerWire;
+  readonly tcp: Socket;
+}
+
+async function plug(plan: DevicePlan, token: string): Promise<Plug> {
   const [port] = plan.ports;
   if (!port?.wire?.url) throw new Error(`${plan.name} has no wire to dial`);
   const { name, peer, url } = port.wire;
   const end = `${plan.name}:${port.name}`;
-  const wire = new EagerWire({ lab: plan.lab, name, end, peer, token, url, clock, random: seededRandom(plan.seed) });
+  const wire = new EagerWire({ lab: plan.lab, name, end, peer, token, clock, random: seededRandom(plan.seed) });
   wire.setPortUp(true);
-  return wire;
+  const tcp = connect(Number(new URL(url).port), '127.0.0.1');
+  const options = { perMessageDeflate: false, maxPayload: MESSAGE_BYTES_MAX, createConnection: () => tcp };
+  const socket = new WebSocket(url, [SUBPROTOCOL], options);
+  // At once: the far end's hello may come in the same turn.
+  socket.once('open', () => wire.accept(socket));
+  await lit(wire);
+  return { wire, tcp };
 }
 
 async function lit(wire: EagerWire): Promise<void> {
@@ -72,13 +90,15 @@ async function lit(wire: EagerWire): Promise<void> {
 }
 
 class Blaster {
+  private readonly tcp: Socket;
   private readonly from: EagerWire;
   private readonly to: EagerWire;
   private count = 0;
   private lastAt = 0;
   private onRoom = (): void => {};
 
-  constructor(from: EagerWire, to: EagerWire) {
+  constructor({ wire: from, tcp }: Plug, { wire: to }: Plug) {
+    this.tcp = tcp;
     this.from = from;
     this.to = to;
     from.attach({ onBatch: () => {}, onCarrier: () => {}, onReady: () => this.onRoom() });
@@ -98,12 +118,14 @@ class Blaster {
     const end = start + seconds * 1_000;
     let sent = 0;
     while (performance.now() < end) {
-      // As much as a turn's worth; then what came is looked at.
-      for (let turn = 0; turn < BATCH_FRAMES_MAX && this.from.ready; turn += perMessage) {
+      // A turn's worth; then what came is looked at.
+      this.tcp.cork();
+      for (let n = 0; n < (perMessage === 1 ? BURST_MESSAGES : 1) && this.from.ready; n++) {
         for (let i = 0; i < perMessage; i++) this.put(this.from, bytes);
         this.from.sendNow();
         sent += perMessage;
       }
+      this.tcp.uncork();
       await (this.from.ready ? turnOver() : this.room());
     }
     this.lastAt = performance.now();
@@ -135,8 +157,7 @@ let blaster: Blaster | undefined;
 
 async function obey(order: ToFrames): Promise<void> {
   if (order.type === 'plug') {
-    const [from, to] = [plug(order.from, order.token), plug(order.to, order.token)];
-    await Promise.all([lit(from), lit(to)]);
+    const [from, to] = await Promise.all([plug(order.from, order.token), plug(order.to, order.token)]);
     blaster = new Blaster(from, to);
     blaster.teach();
     tell({ type: 'plugged' });
