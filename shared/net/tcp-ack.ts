@@ -53,7 +53,7 @@ function sndUnaUpdate(sk: TcpSock, ack: number): void {
 /** The peer's window, unless the segment is older than the last that told it (tcp_ack_update_window). */
 function updateWindow(sk: TcpSock, segment: Segment, state: AckState): void {
   const { ack, seq } = segment;
-  const window = (segment.flags & TCP_FLAG.SYN) !== 0 ? segment.window : segment.window * 2 ** sk.sndWscale;
+  const window = (segment.flags & TCP_FLAG.SYN) !== 0 ? segment.window : segment.window << sk.sndWscale;
   const newer = seqAfter(ack, sk.sndUna) || seqAfter(seq, sk.sndWl1);
   if (newer || (seq === sk.sndWl1 && (window > sk.sndWnd || window === 0))) {
     state.flag |= ACK_FLAG.WIN_UPDATE;

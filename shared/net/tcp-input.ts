@@ -45,7 +45,7 @@ function takeOptions(sk: TcpSock): void {
 /** Nothing but the next data or the next ACK, window as before: most segments are like this. */
 function predicted(sk: TcpSock, segment: Segment): boolean {
   if (!sk.fastPath || (segment.flags & ~TCP_FLAG.PSH) !== (TCP_FLAG.ACK | aceExpected(sk))) return false;
-  if (segment.seq !== sk.rcvNxt || segment.window * 2 ** sk.sndWscale !== sk.sndWnd) return false;
+  if (segment.seq !== sk.rcvNxt || segment.window << sk.sndWscale !== sk.sndWnd) return false;
   if (seqAfter(segment.ack, sk.sndNxt) || seqBefore(segment.ack, sk.sndUna)) return false;
   if (segment.headerLength !== sk.tcpHeaderLength || (segment.flags & FLAGS_PREDICTED) === 0) return false;
   if (!sk.tstampOk) return true;
@@ -194,7 +194,7 @@ function established(sk: TcpSock, segment: Segment): void {
   setState(sk, 'ESTABLISHED');
   stateChange(sk);
   sk.sndUna = segment.ack;
-  sk.sndWnd = segment.window * 2 ** sk.sndWscale;
+  sk.sndWnd = segment.window << sk.sndWscale;
   sk.sndWl1 = segment.seq;
   if (sk.tstampOk) advmssWithTimestamps(sk);
   updatePacingRate(sk);

@@ -75,7 +75,7 @@ export function pawsReject(tsRecent: number, tsRecentStamp: number, tsval: numbe
 
 /** An ACK overtaken by a younger: harmless, not a wrapped number (tcp_disordered_ack). */
 function disorderedAck(sk: TcpSock, segment: Segment): boolean {
-  const window = segment.window * 2 ** sk.sndWscale;
+  const window = segment.window << sk.sndWscale;
   return (
     (segment.flags & TCP_FLAG.ACK) !== 0 &&
     segment.seq === segment.endSeq &&

@@ -32,8 +32,9 @@ export function tcpSpace(sk: TcpSock): number {
   return winFromSpace(sk, sk.rcvbuf - sk.receiveMemory);
 }
 
-const alignUp = (n: number, shift: number): number => Math.ceil(n / 2 ** shift) * 2 ** shift;
-const alignDown = (n: number, shift: number): number => Math.floor(n / 2 ** shift) * 2 ** shift;
+// A shift of at most 14; `2 ** shift` would be a call, and this is asked with each segment.
+const alignUp = (n: number, shift: number): number => Math.ceil(n / (1 << shift)) * (1 << shift);
+const alignDown = (n: number, shift: number): number => Math.floor(n / (1 << shift)) * (1 << shift);
 
 export interface InitialWindow {
   window: number;
@@ -131,7 +132,7 @@ export function selectWindow(sk: TcpSock): number {
   }
   offer(sk, window);
   const signed = sk.rcvWscale === 0 && sk.tcp.sysctl.workaroundSignedWindows.value !== 0;
-  const field = Math.min(window, (signed ? SIGNED_MAX : U16_MAX) * 2 ** sk.rcvWscale) >>> sk.rcvWscale;
+  const field = Math.min(window, (signed ? SIGNED_MAX : U16_MAX) << sk.rcvWscale) >>> sk.rcvWscale;
   if (field === 0) {
     sk.fastPath = false;
     if (old > 0) snmp.TcpExtTCPToZeroWindowAdv++;
