@@ -31,6 +31,13 @@ const UNPROVEN_MAX = 32;
 /** The queue goes on when this much is left. */
 const WIRE_BACKLOG_BYTES_LOW = WIRE_BACKLOG_BYTES_MAX / 2;
 
+/**
+ * A key of zeros, which ws knows to be no work. RFC 6455 §5.3 wants keys that nobody can foretell, so that a page in a
+ * browser cannot put requests of its choice past a proxy that takes them for HTTP (§10.3); here neither browser nor proxy
+ * is on the way, both ends are devices of one lab. It saves the dialling end a copy of every message and a fifth of its time.
+ */
+const noMask = (): void => {};
+
 export interface WebSocketWireOptions {
   readonly lab: string;
   /** The wire's name in the lab, `alice:eth0--sw:p1`. */
@@ -221,6 +228,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
       maxPayload: MESSAGE_BYTES_MAX,
       handshakeTimeout: HANDSHAKE_MS_MAX,
       followRedirects: false,
+      generateMask: noMask,
     });
     this.dialing = socket;
     let opened = false;

@@ -280,3 +280,24 @@ test('a far end that does not read stops the sender at about 1 MB, and nothing i
   await until(() => side.wire.ready && bytes >= sent * 1_400);
   expect(side.wire.counters.sentFrames).toBe(sent);
 });
+
+test('what the dialling end sends is masked with a key of zeros, so that nothing is copied for it', async () => {
+  const { side: a, wires } = listening();
+  const { server, port } = await serve(wires);
+  const heard: Buffer[] = [];
+  server.on('upgrade', (_, socket) => socket.on('data', (octets: Buffer) => heard.push(octets)));
+  const b = dialling(port);
+  await until(() => a.wire.carrier && b.wire.carrier);
+  send(b.wire, 'as it is on the cable');
+  await until(() => a.frames.length === 1);
+  const octets = Buffer.concat(heard);
+  // Short messages all: two octets, key, payload. A client's have the mask bit (RFC 6455 §5.1), as a server insists.
+  const keys: Buffer[] = [];
+  for (let at = 0; at < octets.length; at += 6 + (octets[at + 1]! & 0x7f)) {
+    expect(octets[at + 1]! & 0x80).toBe(0x80);
+    expect(octets[at + 1]! & 0x7f).toBeLessThan(126);
+    keys.push(octets.subarray(at + 2, at + 6));
+  }
+  expect(keys.length).toBeGreaterThanOrEqual(2);
+  expect(keys.every((key) => key.equals(Buffer.alloc(4)))).toBe(true);
+});
