@@ -16,6 +16,8 @@ export interface PlugOptions {
   readonly platform: Platform;
   readonly token: string;
   readonly log: Logger;
+  /** Carrier came or went at a port. */
+  readonly onCarrier: (port: string, up: boolean) => void;
 }
 
 export function plugWires(plan: DevicePlan, options: PlugOptions): Cables {
@@ -64,6 +66,7 @@ function plugWire(
     clock,
     random: options.random.fork(`redial/${wire.name}`),
     note: (text) => log.warn({ wire: wire.name }, text),
+    onCarrier: (up) => options.onCarrier(port.name, up),
     ...(wire.listens ? {} : { url: wire.url ?? undefined }),
   });
 }

@@ -3,7 +3,6 @@
  * server up, the supervisor told; and all of it closed in order at the end.
  */
 import type { DevicePlan } from '../lab/plan-types.ts';
-import type { Cables } from './cables.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError, type DeviceConfig, readConfig } from './config.ts';
 import { serveControl } from './control.ts';
@@ -14,9 +13,6 @@ import { nodePlatform } from './platform.ts';
 import { plugWires } from './plug.ts';
 import { seededRandom } from './random.ts';
 import { onShutdown } from './shutdown.ts';
-
-/** How often the supervisor is told of carriers that changed, real time. */
-const CARRIER_POLL_MS = 20;
 
 export type BuildDevice = (plan: DevicePlan, parts: DeviceParts) => Device;
 
@@ -43,19 +39,12 @@ async function run(build: BuildDevice, config: DeviceConfig): Promise<void> {
   const clock = new SystemClock({ originUnixMicros: config.clockOrigin });
   const random = seededRandom(plan.seed);
   const platform = nodePlatform({ folder: config.folder });
-  const cables = plugWires(plan, { clock, random, platform, token: config.token, log });
+  const onCarrier = (port: string, up: boolean): void => tellSupervisor({ type: 'carrier', port, up });
+  const cables = plugWires(plan, { clock, random, platform, token: config.token, log, onCarrier });
   const device = build(plan, { clock, random, platform, wires: cables.wires, output: logOutput(log) });
   const control = await serveControl({ device, cables, token: config.token, listen: config.listen, log });
-  const carriers = reportCarriers(cables);
-  onShutdown(
-    [
-      { close: () => clearInterval(carriers) },
-      { close: () => device.stop() },
-      cables,
-      control,
-      { close: () => clock.stop() },
-    ],
-    (problem) => log.error(problem),
+  onShutdown([{ close: () => device.stop() }, cables, control, { close: () => clock.stop() }], (problem) =>
+    log.error(problem),
   );
   log.info({ port: control.port, seed: plan.seed, kind: plan.kind }, 'device ready');
   tellSupervisor({ type: 'ready', port: control.port });
@@ -66,15 +55,4 @@ function logOutput(log: Logger): (program: string, text: string) => void {
   return (program, text) => {
     for (const line of text.split('\n')) if (line !== '') log.info({ program }, line);
   };
-}
-
-function reportCarriers(cables: Cables): NodeJS.Timeout {
-  const told = new Map<string, boolean>();
-  return setInterval(() => {
-    for (const [port, wire] of cables.wires) {
-      if (told.get(port) === wire.carrier) continue;
-      told.set(port, wire.carrier);
-      tellSupervisor({ type: 'carrier', port, up: wire.carrier });
-    }
-  }, CARRIER_POLL_MS);
 }

@@ -54,6 +54,8 @@ export interface WebSocketWireOptions {
   readonly epoch?: number;
   /** What a person may want to know: refused, replaced, back again. */
   readonly note?: (text: string) => void;
+  /** Carrier came or went at our end; whoever is attached has been told. */
+  readonly onCarrier?: (up: boolean) => void;
 }
 
 export class WebSocketWire extends WireEnd implements ConnectionOwner {
@@ -133,6 +135,12 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   protected announce(): void {
     this.current?.sendLink(this.linkState());
     this.refresh();
+  }
+
+  protected override setCarrier(up: boolean): void {
+    if (this.carrier === up) return;
+    super.setCarrier(up);
+    this.options.onCarrier?.(up);
   }
 
   // What connections report.
