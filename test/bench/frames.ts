@@ -39,9 +39,10 @@ class SwitchBench {
     return bench;
   }
 
-  async rate(seconds: number, batch: boolean): Promise<number> {
+  /** What came through, as with vde_switch: a switch drops what its far end is too slow for, and `onLoss` is told. */
+  async rate(seconds: number, batch: boolean, onLoss: (frames: number) => void): Promise<number> {
     const { rate, lost } = await this.order({ type: 'send', seconds, batch }, 'sent');
-    if (lost > 0) throw new Error(`the switch lost ${lost} frames`);
+    if (lost > 0) onLoss(lost);
     return rate;
   }
 
@@ -73,16 +74,17 @@ export async function frames(bench: Bench): Promise<Row[]> {
   const { rounds, blastSeconds } = bench.scale;
   const why = whyNot('vde');
   const [own, vde] = await Promise.all([SwitchBench.start(), why === undefined ? Peer.start('vde') : undefined]);
+  const onLoss = (lost: number): void => bench.note(`frames: the switch dropped ${lost}, which do not count`);
   const thousands = (rate: number): number => rate / 1_000;
   try {
-    await own.rate(blastSeconds, true);
-    await own.rate(blastSeconds, false);
+    await own.rate(blastSeconds, true, onLoss);
+    await own.rate(blastSeconds, false, onLoss);
     const { batches, singly, theirs } = await alternate(
       rounds,
       {
-        batches: async () => thousands(await own.rate(blastSeconds, true)),
+        batches: async () => thousands(await own.rate(blastSeconds, true, onLoss)),
         theirs: async () => thousands((await vde?.frames(blastSeconds)) ?? Number.NaN),
-        singly: async () => thousands(await own.rate(blastSeconds, false)),
+        singly: async () => thousands(await own.rate(blastSeconds, false, onLoss)),
       },
       inTurn(bench, 'frames'),
     );
