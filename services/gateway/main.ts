@@ -17,6 +17,7 @@ async function main(config: GatewayConfig): Promise<void> {
     config.clockOrigin,
   );
   const states = new Map<string, ProcessState>();
+  const pids = new Map<string, number>();
   const strangers: string[] = [];
   let gateway: Gateway | undefined;
   const restore = (name: string): void => {
@@ -25,7 +26,8 @@ async function main(config: GatewayConfig): Promise<void> {
   };
   const supervisor = new SupervisorLink((statuses) => {
     lab.setStatuses(statuses);
-    for (const { name, state } of statuses) {
+    for (const { name, state, pid } of statuses) {
+      pids.set(name, pid);
       const before = states.get(name);
       states.set(name, state);
       if (state !== 'up' || before === 'up') continue;
@@ -34,6 +36,7 @@ async function main(config: GatewayConfig): Promise<void> {
       else void gateway?.faults.reapply(name);
     }
   });
+  process.once('disconnect', () => thawAll(states, pids));
   cleanUpAfterSupervisor(config);
   gateway = await serveGateway({
     lab,
@@ -45,6 +48,19 @@ async function main(config: GatewayConfig): Promise<void> {
   onShutdown([gateway], (problem) => log.error(problem));
   log.info({ port: gateway.port, lab: config.plan.lab }, 'gateway ready');
   tellSupervisor({ type: 'ready', port: gateway.port });
+}
+
+/** Our supervisor has gone, and devices end with it; but one that stands still cannot notice. */
+function thawAll(states: ReadonlyMap<string, ProcessState>, pids: ReadonlyMap<string, number>): void {
+  for (const [name, state] of states) {
+    const pid = pids.get(name) ?? 0;
+    if (state !== 'frozen' || pid === 0) continue;
+    try {
+      process.kill(pid, 'SIGCONT');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }
 
 /** Our supervisor removes its files itself, unless it was killed. */

@@ -67,7 +67,7 @@ export class Child {
   /** Spawn it and wait until it serves. */
   async start(): Promise<void> {
     if (this.process !== undefined) throw new EmuError('EMU_DEVICE_UP', `${this.name} is up already`);
-    const child = spawn(process.execPath, [...NODE_FLAGS, ...process.execArgv, START, this.options.kind], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, ...ownFlags(), START, this.options.kind], {
       env: { ...inherited(), ...this.options.environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',
@@ -148,4 +148,9 @@ export class Child {
 function inherited(): Record<string, string> {
   const own = Object.entries(process.env).filter(([key, value]) => value !== undefined && !key.startsWith('WIRELAB_'));
   return Object.fromEntries(own) as Record<string, string>;
+}
+
+/** Flags that this process was given, for a device to run with, too; not those of a test runner that loads files of its own. */
+function ownFlags(): readonly string[] {
+  return process.execArgv.filter((flag) => /^--(cpu|heap|prof|trace|max|inspect)/.test(flag));
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPcapng } from '../kit/pcapng.ts';
-import { until, Wirelab } from '../kit/wirelab.ts';
+import { isAlive, until, Wirelab } from '../kit/wirelab.ts';
 
 const YAML = `
 name: trouble
@@ -146,4 +146,11 @@ test('chaos run is status 0 when all holds, 1 when a check fails, 2 for a bad fi
   expect(sweep).toMatchObject({ status: 1, stderr: expect.stringContaining('2 of 2 seeds failed') });
   expect(existsSync(join(keep, 'seed-2', 'frames.pcapng'))).toBe(true);
   expect((await kit.run(['chaos', 'sweep', '--seeds', '9..1', good])).status).toBe(2);
+});
+
+test('a device that stands still ends with its supervisor, even one that is killed', async () => {
+  const pid = (await kit.ps()).find(({ name }) => name === 'bob')?.pid ?? 0;
+  await good('freeze', 'bob');
+  process.kill(kit.state('trouble').pid, 'SIGKILL');
+  await until(() => !isAlive(pid), 10_000, 'its end');
 });
