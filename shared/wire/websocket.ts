@@ -32,11 +32,12 @@ const UNPROVEN_MAX = 32;
 const WIRE_BACKLOG_BYTES_LOW = WIRE_BACKLOG_BYTES_MAX / 2;
 
 /**
- * A key of zeros, which ws knows to be no work. RFC 6455 §5.3 wants keys that nobody can foretell, so that a page in a
- * browser cannot put requests of its choice past a proxy that takes them for HTTP (§10.3); here neither browser nor proxy
- * is on the way, both ends are devices of one lab. It saves the dialling end a copy of every message and a fifth of its time.
+ * A key of zeros, which ws knows to be no work, for wires that do not leave this machine. RFC 6455 §5.3 wants keys that
+ * nobody can foretell, so that a page in a browser cannot put requests of its choice past a proxy that takes them for
+ * HTTP (§10.3); over loopback there is no proxy. It saves the dialling end a copy of every message and a fifth of its time.
  */
 const noMask = (): void => {};
+const LOOPBACK = /^wss?:\/\/(127\.|localhost[:/]|\[::1\])/;
 
 export interface WebSocketWireOptions {
   readonly lab: string;
@@ -236,7 +237,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
       maxPayload: MESSAGE_BYTES_MAX,
       handshakeTimeout: HANDSHAKE_MS_MAX,
       followRedirects: false,
-      generateMask: noMask,
+      ...(LOOPBACK.test(url) ? { generateMask: noMask } : {}),
     });
     this.dialing = socket;
     let opened = false;
