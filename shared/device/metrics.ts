@@ -1,5 +1,6 @@
 /** `/metrics`: a device's counters in Prometheus' text format. */
 import { refusals } from '../nic/phy.ts';
+import type { Wire } from '../wire/wire.ts';
 import type { Cables } from './cables.ts';
 import type { Device } from './device.ts';
 
@@ -138,6 +139,18 @@ function wireMetrics(page: Page, device: Device, cables: Cables): void {
         count,
       ]),
     ),
+  );
+  plugMetrics(page, each);
+}
+
+type Each = (read: (wire: Wire) => number) => [Labels, number][];
+
+function plugMetrics(page: Page, each: Each): void {
+  page.metric(
+    'carrier_down_total',
+    'counter',
+    'How often carrier went.',
+    each((wire) => wire.counters.carrierDown),
   );
   page.metric(
     'carrier',

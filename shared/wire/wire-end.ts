@@ -19,6 +19,7 @@ export function wireCounters(): WireCounters {
     lostWithoutCarrier: 0,
     lostByCut: 0,
     malformedMessages: 0,
+    carrierDown: 0,
   };
 }
 
@@ -258,8 +259,11 @@ export abstract class WireEnd implements Wire {
   protected setCarrier(up: boolean): void {
     if (this.carrier === up) return;
     this.carrier = up;
-    // What was being filled when the light went out is lost as on a cable.
-    if (!up) this.flush();
+    if (!up) {
+      this.counters.carrierDown++;
+      // What was being filled when the light went out is lost as on a cable.
+      this.flush();
+    }
     this.listener.onCarrier(up);
   }
 

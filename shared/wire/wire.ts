@@ -38,6 +38,8 @@ export interface WireCounters {
   lostByCut: number;
   /** Messages that were not what they should be; each closed the connection. */
   malformedMessages: number;
+  /** How often carrier went (Linux: carrier_down_count). */
+  carrierDown: number;
 }
 
 /**

@@ -21,7 +21,7 @@ export interface SoakShape {
   readonly ring: readonly string[];
 }
 
-const SMALL = 'a small page\n';
+export const SMALL_SITE = 'a small page\n';
 
 /** Lines that differ, so that a piece in the wrong place shows. */
 export function sourceText(bytes: number): string {
@@ -34,11 +34,12 @@ export function sourceText(bytes: number): string {
   return lines.join('');
 }
 
-function site(folder: string, bytes: number): string {
+/** A folder for httpd with a file of so many octets, and a small one. */
+export function site(folder: string, bytes: number): string {
   const source = sourceText(bytes);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'soak.txt'), source);
-  writeFileSync(join(folder, 'small.txt'), SMALL);
+  writeFileSync(join(folder, 'small.txt'), SMALL_SITE);
   return source;
 }
 
@@ -53,7 +54,7 @@ export function urlToPageShape(bytes: number): SoakShape {
     url: 'http://www.server.com/soak.txt',
     source,
     small: 'http://192.0.2.80/small.txt',
-    smallSource: SMALL,
+    smallSource: SMALL_SITE,
     name4: 'www.server.com',
     address: '192.0.2.80',
     ring: [],
@@ -104,7 +105,7 @@ export function ringShape(bytes: number): SoakShape {
     url: 'http://web.ring.test/soak.txt',
     source,
     small: 'http://10.9.0.80/small.txt',
-    smallSource: SMALL,
+    smallSource: SMALL_SITE,
     name4: 'web.ring.test',
     address: '10.9.0.80',
     ring: ['s1:p7--s2:p8', 's2:p7--s3:p8', 's3:p7--s4:p8', 's4:p7--s1:p8'],

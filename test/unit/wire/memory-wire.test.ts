@@ -70,6 +70,7 @@ test('carrier is up while the far port is up and both plugs are in, and each end
   expect([a.carrier, b.carrier]).toEqual([false, false]);
   expect(atA.carrier).toEqual([true, false, true, false, true, false]);
   expect(atB.carrier).toEqual([true, false, true, false]);
+  expect([a.counters.carrierDown, b.counters.carrierDown]).toEqual([3, 2]);
   send(a, 'lost');
   clock.run(0);
   expect(a.counters.lostWithoutCarrier).toBe(1);
