@@ -118,9 +118,10 @@ export class Soaking {
       try {
         await this[what](client);
       } catch (error) {
-        // A host that was killed takes its programs with it, and is not there to start others.
-        if (this.killed.has(client)) this.counts.gone++;
-        else this.problem(`${what} on ${client}: ${(error as Error).message}`);
+        // A host that was killed takes its programs with it, and is not there to start others; nor is one that stands still.
+        const { message } = error as Error;
+        if (this.killed.has(client) || message.startsWith(`${client} is frozen`)) this.counts.gone++;
+        else this.problem(`${what} on ${client}: ${message}`);
       } finally {
         this.running--;
       }

@@ -42,8 +42,10 @@ function finished(port: number) {
   return { clock, host, sk };
 }
 
-test('a socket whose connection has ended connects again from a port that it owns', () => {
+test('a socket whose connection has ended connects again once it was disconnected, from a port that it owns', () => {
   const { clock, host, sk } = finished(0);
+  expect(tcpProto.connect(sk, { address: ip('127.0.0.1'), port: 80 })).toBe('EISCONN');
+  expect(tcpProto.disconnect(sk)).toBeUndefined();
   expect(tcpProto.connect(sk, { address: ip('127.0.0.1'), port: 80 })).toBe('EINPROGRESS');
   expect(tcpOf(host).binds.get(sk.localPort)?.owners.has(sk)).toBe(true);
   clock.advance(1_000);
