@@ -185,15 +185,19 @@ export class LabNet implements Net {
   }
 
   private async carriers(target: string): Promise<Record<string, boolean>> {
-    const { wires } = await this.driver.state();
     const wanted = target.replace(/\s+/g, '');
     const swapped = wanted.split('--').reverse().join('--');
+    const meant = this.driver.wires.flatMap(({ name, ends }) =>
+      name === wanted || name === swapped ? ends : ends.filter((end) => end === wanted),
+    );
     const found: Record<string, boolean> = {};
-    for (const { name, a, b, carrierA, carrierB } of wires) {
-      const whole = name === wanted || name === swapped;
-      if (whole || a === wanted) found[a] = carrierA;
-      if (whole || b === wanted) found[b] = carrierB;
-    }
+    await Promise.all(
+      meant.map(async (end) => {
+        const [device = '', port] = end.split(':');
+        const { detail } = await this.driver.device(device);
+        found[end] = detail?.ports.find(({ name }) => name === port)?.carrier ?? false;
+      }),
+    );
     if (Object.keys(found).length === 0) throw new CommandError(`no wire or wired port is called ${target}`);
     return found;
   }

@@ -10,13 +10,13 @@ import type { Impairment, LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { DeviceDoor } from '../../gateway/device-link.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import { type FaultAnswer, Faults } from '../../gateway/faults.ts';
-import { Lab, type LabView } from '../../gateway/lab.ts';
+import { type DeviceView, Lab, type LabView } from '../../gateway/lab.ts';
 import { type LedgerRow, ledgerOf } from '../../gateway/ledger.ts';
 import { type PortVerdicts, portsMeant } from '../../gateway/trouble-routes.ts';
 import { PackedLab } from '../engine-packed.ts';
 import { CommandError, EXIT } from '../exit.ts';
 import { TEXT } from '../text.ts';
-import type { CaptureStream, Driver, ProgramOutput, RunningProgramHandle } from './driver.ts';
+import { type CaptureStream, type Driver, type ProgramOutput, type RunningProgramHandle, wireEnds } from './driver.ts';
 import type { LabTime } from './lab-time.ts';
 import type { LabOptions } from './types.ts';
 
@@ -113,11 +113,24 @@ export class PackedDriver implements Driver {
     });
   }
 
+  get wires() {
+    return wireEnds(this.plan);
+  }
+
   state(): Promise<LabView> {
+    this.tellStatuses();
+    return this.lab.view();
+  }
+
+  device(name: string): Promise<DeviceView> {
+    this.tellStatuses();
+    return this.lab.viewOf(name);
+  }
+
+  private tellStatuses(): void {
     this.lab.setStatuses(
       this.devices.map((name): ProcessStatus => ({ name, state: this.packed.stateOf(name), pid: 0, ended: '' })),
     );
-    return this.lab.view();
   }
 
   async ledger(): Promise<readonly LedgerRow[]> {

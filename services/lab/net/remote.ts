@@ -12,13 +12,13 @@ import type { RunningLab } from '../../../shared/device/running-lab.ts';
 import type { LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import type { FaultAnswer } from '../../gateway/faults.ts';
-import type { LabView } from '../../gateway/lab.ts';
+import type { DeviceView, LabView } from '../../gateway/lab.ts';
 import type { LedgerRow } from '../../gateway/ledger.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import { fromGateway, GatewayClient } from '../client.ts';
 import { CommandError } from '../exit.ts';
 import { TEXT } from '../text.ts';
-import type { CaptureStream, Driver, ProgramOutput, RunningProgramHandle } from './driver.ts';
+import { type CaptureStream, type Driver, type ProgramOutput, type RunningProgramHandle, wireEnds } from './driver.ts';
 
 const MICROS_PER_MS = 1_000;
 /** Batches of a capture come every 10 ms, real time, through two processes. */
@@ -122,8 +122,16 @@ export class RemoteDriver implements Driver {
     return { exit, kill: (signal) => say({ signal }) };
   }
 
+  get wires() {
+    return wireEnds(this.lab.plan);
+  }
+
   state(): Promise<LabView> {
     return this.client.get<LabView>('/api/state');
+  }
+
+  device(name: string): Promise<DeviceView> {
+    return this.client.get<DeviceView>(`/api/devices/${encodeURIComponent(name)}`);
   }
 
   ledger(): Promise<readonly LedgerRow[]> {
