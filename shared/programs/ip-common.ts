@@ -21,6 +21,20 @@ export interface IpOptions {
   family: 'any' | 'inet' | 'inet6' | 'link';
 }
 
+/** As nobody has said anything yet. */
+export function ipOptions(): IpOptions {
+  return {
+    statistics: 0,
+    details: false,
+    json: false,
+    pretty: false,
+    brief: false,
+    oneline: false,
+    numeric: false,
+    family: 'any',
+  };
+}
+
 export interface Ip {
   readonly sys: Syscalls;
   readonly context: ProgramContext;

@@ -4,7 +4,7 @@
  */
 import { Failure, program } from './failure.ts';
 import { ipAddress } from './ip-addr.ts';
-import { choose, type Ip, type IpOptions, matches, USAGE_STATUS, Words } from './ip-common.ts';
+import { choose, type Ip, type IpOptions, ipOptions, matches, USAGE_STATUS, Words } from './ip-common.ts';
 import { ipLink } from './ip-link.ts';
 import { ipNeighbour } from './ip-neigh.ts';
 import { ipRoute } from './ip-route.ts';
@@ -57,16 +57,7 @@ const SWITCHES: readonly (readonly [string, (options: IpOptions) => void])[] = [
 
 export const ip = program(async (context) => {
   const words = new Words(context.argv.slice(1));
-  const options: IpOptions = {
-    statistics: 0,
-    details: false,
-    json: false,
-    pretty: false,
-    brief: false,
-    oneline: false,
-    numeric: false,
-    family: 'any',
-  };
+  const options = ipOptions();
   for (let word = words.peek(); word?.startsWith('-'); word = words.peek()) {
     words.next();
     if (word === '--') break;

@@ -5,7 +5,7 @@
 import type { QdiscRecord } from '../net/netlink.ts';
 import type { QdiscAnswer } from '../net/qdisc-table.ts';
 import { Failure, netlinkFailure, program } from './failure.ts';
-import { choose, type Ip, type IpOptions, matches, print, Words } from './ip-common.ts';
+import { choose, type Ip, ipOptions, matches, print, Words } from './ip-common.ts';
 import type { Json } from './json.ts';
 import { readOptions, TC_KINDS } from './tc-kinds.ts';
 import { sizeText } from './tc-units.ts';
@@ -25,16 +25,7 @@ const HANDLE_MAX = 0xffff;
 
 export const tc = program(async (context) => {
   const words = new Words(context.argv.slice(1));
-  const options: IpOptions = {
-    statistics: 0,
-    details: false,
-    json: false,
-    pretty: false,
-    brief: false,
-    oneline: false,
-    numeric: false,
-    family: 'any',
-  };
+  const options = ipOptions();
   for (let word = words.peek(); word?.startsWith('-'); word = words.peek()) {
     words.next();
     if (matches(word, '-Version')) {

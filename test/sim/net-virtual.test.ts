@@ -121,3 +121,17 @@ test('a slip in a test is told: a knob that is none, no knob, a device that stan
   await expect(net.unplug('alice:eth0')).rejects.toThrow('is closed');
   await expect(net.capture('all')).rejects.toThrow('is closed');
 });
+
+test('two captures of one port see the same frames, and one that ends leaves the other', async () => {
+  await using net = await virtualLab('two-hosts');
+  await using first = await net.capture('all');
+  {
+    await using second = await net.capture('alice:eth0');
+    await net.host('alice').exec('ping', '-c', '1', '10.0.0.2');
+    expect(second.frames('icmp')).toHaveLength(first.frames('icmp').filter(({ port }) => port === 'alice:eth0').length);
+    expect(second.frames('icmp').length).toBeGreaterThan(0);
+  }
+  const before = first.frames('icmp').length;
+  await net.host('alice').exec('ping', '-c', '1', '10.0.0.2');
+  expect(first.frames('icmp').length).toBeGreaterThan(before);
+});

@@ -2,6 +2,7 @@
 import type { WebSocket } from 'ws';
 import type { Cables } from '../../../shared/device/cables.ts';
 import { Captures } from '../../../shared/device/capture.ts';
+import type { Device } from '../../../shared/device/device.ts';
 import { EmuError } from '../../../shared/device/errors.ts';
 import type { LifecycleVerb, ProcessStatus } from '../../../shared/device/ipc.ts';
 import { stateOf } from '../../../shared/device/state.ts';
@@ -30,6 +31,7 @@ export class PackedDriver implements Driver {
   readonly time: LabTime;
   private readonly lab: Lab;
   private readonly faults: Faults;
+  private readonly captures = new WeakMap<Device, Captures>();
   /** What ends with a device: the programs that run there. */
   private readonly runs = new Map<string, Set<(error: Error) => void>>();
 
@@ -179,16 +181,25 @@ export class PackedDriver implements Driver {
     });
   }
 
+  /** One for all watchers of a device: it owns the taps of the ports. */
+  private capturesOf(name: string): Captures {
+    const device = this.packed.device(name);
+    const known = this.captures.get(device);
+    if (known !== undefined) return known;
+    const captures = new Captures({
+      deviceName: name,
+      deviceIndex: device.plan.index,
+      clock: this.time.clock,
+      points: device.phys,
+      verdictsOf: (port) => this.packed.ends.get(`${name}:${port}`)?.log,
+    });
+    this.captures.set(device, captures);
+    return captures;
+  }
+
   async capture(asked: readonly string[], onMessage: (message: Uint8Array) => void): Promise<CaptureStream> {
     const watched = [...this.lab.ports(asked)].map(([name, ports]) => {
-      const device = this.packed.device(name);
-      const captures = new Captures({
-        deviceName: name,
-        deviceIndex: device.plan.index,
-        clock: this.time.clock,
-        points: device.phys,
-        verdictsOf: (port) => this.packed.ends.get(`${name}:${port}`)?.log,
-      });
+      const captures = this.capturesOf(name);
       const stop = captures.watch(ports, { send: onMessage, backlog: 0 }, true);
       return { stop, ports: captures.hello(ports).ports };
     });
