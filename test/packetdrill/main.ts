@@ -38,8 +38,13 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(wrong === undefined ? USAGE : `${wrong}: no such file, folder or option\n${USAGE}`);
     return 2;
   }
+  const scripts = findScripts(paths);
+  if (scripts.length === 0) {
+    console.error(`${paths.join(' ')}: no script (*.pkt) there`);
+    return 2;
+  }
   const results: Result[] = [];
-  for (const path of findScripts(paths)) {
+  for (const path of scripts) {
     const result = await runFile(path, defines);
     results.push(result);
     console.log(lineOf(result, verbose));
