@@ -6,6 +6,7 @@
  * - new Captures(device): owns the taps; watch(ports, sink) adds a watcher, the returned function removes it.
  * - The tap of a port is set only while somebody watches it, so that nobody pays for nothing.
  */
+import type { PhyTap } from '../nic/phy.ts';
 import type { Clock } from '../platform.ts';
 import { type Verdict, type VerdictLog, verdictText } from '../wire/verdict.ts';
 import type { CaptureHello } from './capture-format.ts';
@@ -21,20 +22,9 @@ const FLUSH_MS = 10;
 export const WATCHER_BACKLOG_BYTES_MAX = 1_000_000;
 const FRAMES_MAX = 0xffff;
 
-export type CaptureTap = (
-  direction: 'in' | 'out',
-  bytes: Uint8Array,
-  at: number,
-  size: number,
-  traceDevice: number,
-  traceNumber: number,
-  cause: number,
-  frameNumber: number,
-) => void;
-
 /** The part of a Phy that capture needs. */
 export interface CapturePoint {
-  tap: CaptureTap | undefined;
+  tap: PhyTap | undefined;
 }
 
 /** Where a watcher's batches go: a WebSocket, or a test. */
@@ -166,7 +156,7 @@ export class Captures {
     }
   }
 
-  private tapOf(port: number, queues: readonly CaptureQueue[]): CaptureTap {
+  private tapOf(port: number, queues: readonly CaptureQueue[]): PhyTap {
     return (direction, bytes, at, size, traceDevice, traceNumber, cause, frameNumber) => {
       const now = this.clock.now();
       for (const queue of queues) {

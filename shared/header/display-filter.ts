@@ -15,7 +15,7 @@
  * browser as well.
  */
 import { formatIpv4, parseIpv4 } from './address.ts';
-import type { Dissection, Field, Layer } from './dissect.ts';
+import type { Dissection, Field, Layer } from './dissection.ts';
 import { FILTER_EITHER, FILTER_FIELDS, FILTER_OPEN_PREFIX, FILTER_PROTOCOLS } from './filter-fields.ts';
 
 /** Longest expression, and how deep its parentheses go. */

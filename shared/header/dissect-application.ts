@@ -1,5 +1,5 @@
 /** HTTP messages for people (dissect.ts): what stands in one segment; a body that goes on in the next is data. */
-import type { Dissector, Field } from './dissect.ts';
+import type { Dissector, Field } from './dissection.ts';
 
 /** A header longer than this is shown cut. */
 const HEADER_LINES_MAX = 64;

@@ -1,5 +1,5 @@
 /** DNS messages for people (dissect.ts): header, question and every record with the section it stands in. */
-import type { Dissector, Field } from './dissect.ts';
+import type { Dissector, Field } from './dissection.ts';
 import { DNS, type DnsMessage, decodeDns, type ResourceRecord } from './dns.ts';
 import { nameWithoutDot } from './dns-name.ts';
 import { formatRdata } from './dns-text.ts';

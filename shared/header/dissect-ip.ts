@@ -1,8 +1,8 @@
 /** IPv4 and ICMP for people (dissect.ts). */
 import { formatIpv4, type Ipv4 } from './address.ts';
 import { finish, fold, sumBytes } from './checksum.ts';
-import type { Dissector, Field } from './dissect.ts';
 import { dissectTcp, dissectUdp } from './dissect-transport.ts';
+import type { Dissector, Field } from './dissection.ts';
 import { ICMP, ICMP_TYPE, TIME_EXCEEDED, UNREACHABLE } from './icmp.ts';
 import { IPV4, PROTOCOL, readIpv4Header } from './ipv4.ts';
 

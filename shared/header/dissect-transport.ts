@@ -1,9 +1,9 @@
 /** TCP and UDP for people (dissect.ts). */
 
 import { fold, pseudoHeaderSum, sumBytes } from './checksum.ts';
-import type { Dissector, Field } from './dissect.ts';
 import { dissectHttp } from './dissect-application.ts';
 import { dissectDns } from './dissect-dns.ts';
+import type { Dissector, Field } from './dissection.ts';
 import { DNS_PORT } from './dns.ts';
 import type { Ipv4Header } from './ipv4.ts';
 import { ACE_MASK, ACE_SHIFT, TCP, TCP_FLAG, TCP_OPTION, tcpFlags, tcpHeaderLength } from './tcp.ts';

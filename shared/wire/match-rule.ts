@@ -2,7 +2,7 @@
  * A match rule at work: which of the frames that leave are those that its filter names, and which of these it acts on.
  */
 import { type Filter, parseFilter } from '../header/display-filter.ts';
-import type { Dissection } from '../header/dissect.ts';
+import type { Dissection } from '../header/dissection.ts';
 import type { MatchRule } from '../lab/plan-types.ts';
 import type { Platform } from '../platform.ts';
 import { Fate } from './fate.ts';

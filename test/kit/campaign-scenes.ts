@@ -4,7 +4,8 @@
  */
 
 import { type Filter, filterNames, parseFilter } from '../../shared/header/display-filter.ts';
-import { type Dissection, dissect } from '../../shared/header/dissect.ts';
+import { dissect } from '../../shared/header/dissect.ts';
+import type { Dissection } from '../../shared/header/dissection.ts';
 import type { Impairment } from '../../shared/lab/plan-types.ts';
 import { assert, MILLISECOND, type Random, SECOND } from '../../shared/platform.ts';
 import { ip } from './cable.ts';

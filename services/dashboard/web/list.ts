@@ -1,5 +1,6 @@
 /** The list of frames and the layers of the one that is selected. Only the newest stay, and only what the filter lets by. */
-import { type Dissection, dissect } from '../../../shared/header/dissect.ts';
+import { dissect } from '../../../shared/header/dissect.ts';
+import type { Dissection } from '../../../shared/header/dissection.ts';
 import { placeOf } from '../../../shared/header/layers.ts';
 import type { Frame } from './api.ts';
 

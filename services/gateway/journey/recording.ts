@@ -2,7 +2,8 @@
  * What devices reported of one journey: their trace events and the frames that their ports captured, all of one cause.
  * The story is told from this and from nothing else, so that every sentence can be checked.
  */
-import { type Dissection, dissect } from '../../../shared/header/dissect.ts';
+import { dissect } from '../../../shared/header/dissect.ts';
+import type { Dissection } from '../../../shared/header/dissection.ts';
 import type { DeviceKind, DnsRole } from '../../../shared/lab/plan-types.ts';
 import type { TraceEvent } from '../../../shared/net/trace.ts';
 

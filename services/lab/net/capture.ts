@@ -2,7 +2,8 @@
 import { type CapturedFrame, type CaptureHello, parseCapture } from '../../../shared/device/capture-format.ts';
 import { pcapngHeader, pcapngPacket } from '../../../shared/device/pcapng.ts';
 import { parseFilter } from '../../../shared/header/display-filter.ts';
-import { type Dissection, dissect } from '../../../shared/header/dissect.ts';
+import { dissect } from '../../../shared/header/dissect.ts';
+import type { Dissection } from '../../../shared/header/dissection.ts';
 import { filterProblem } from '../../../shared/lab/filter-problem.ts';
 import { CommandError } from '../exit.ts';
 import { TEXT } from '../text.ts';

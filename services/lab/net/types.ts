@@ -3,7 +3,7 @@
  * capture and the lab itself end with their scope (`await using`), or with the process, however it ends.
  */
 import type { DeviceState } from '../../../shared/device/state.ts';
-import type { Dissection } from '../../../shared/header/dissect.ts';
+import type { Dissection } from '../../../shared/header/dissection.ts';
 import type { Program } from '../../../shared/net/syscalls.ts';
 import type { Verdict } from '../../../shared/wire/verdict.ts';
 import type { LedgerRow } from '../../gateway/ledger.ts';
