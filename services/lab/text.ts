@@ -37,7 +37,7 @@ Values are those of a lab file, in the words of tc-netem(8); off takes a knob aw
   flapPeriod: 'how long in and out take together',
   flapDuty: 'the share of it with the plug in',
   partition: 'unplug the fewest wires that part groups of devices: alice,bob -- web; one group: from all the rest',
-  freeze: 'let a device’s process stand still; its neighbours notice after three missed link pulses',
+  freeze: 'let a device’s process stand still; its neighbours miss three link pulses and know within four seconds',
   thaw: 'let a frozen device go on',
   heal: 'end the faults at a port, a wire or a device, or all of them: the lab is as its file says',
   faults: 'list the faults in force',

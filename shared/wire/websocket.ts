@@ -4,8 +4,8 @@
  *
  * Interface:
  * - new WebSocketWire({ …, url }) dials; without url it waits for WireServer (wire-server.ts) to hand connections in.
- * - Carrier: up while link pulses come from a far end whose port is up, and both plugs are in. Pulses go out each second
- *   of real time and at once on a change; three missed are down. A tick at which this process was late does not count.
+ * - Carrier: up while link pulses (link-pulse.ts) come from a far end whose port is up, and both plugs are in. A change is
+ *   told at once.
  * - One message per turn of the event loop, and at once when a batch is full.
  */
 import { WebSocket } from 'ws';
@@ -14,15 +14,10 @@ import { encodeBatch, MESSAGE_BYTES_MAX } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { type FrameBatch, giveBatch } from './frame-batch.ts';
 import { CLOSE, type Hello, type Link, type Refusal, SUBPROTOCOL, WIRE_VERSION } from './hello.ts';
+import { LinkPulse } from './link-pulse.ts';
 import { WIRE_BACKLOG_BYTES_MAX } from './wire.ts';
 import { WireEnd } from './wire-end.ts';
 
-const PULSE_MS = 1_000;
-const PULSES_MISSED_MAX = 3;
-/** A connection that is silent for so many pulses is taken for dead, and dialled anew. */
-const PULSES_DEAD = 10;
-/** A pulse tick that comes this late says something about us, not about the far end. */
-const TICK_LATE_MS = 400;
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2_000;
 const HANDSHAKE_MS_MAX = 5_000;
@@ -69,10 +64,8 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   private current: Connection | undefined;
   private readonly unproven = new Set<Connection>();
   private peerLink: Link = { up: false, plugged: false };
-  private pulseHeard = false;
-  private pulsesMissed = 0;
-  private tickAt = performance.now();
-  private readonly ticker: NodeJS.Timeout;
+  private readonly pulse = new LinkPulse(performance.now());
+  private looker: NodeJS.Timeout | undefined;
   private dialing: WebSocket | undefined;
   private redial: NodeJS.Timeout | undefined;
   private backoffMs = BACKOFF_MS_MIN;
@@ -84,7 +77,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     const common = { version: WIRE_VERSION, lab: options.lab, wire: options.name, token: options.token };
     this.hello = { ...common, end: options.end, epoch: options.epoch ?? Date.now() };
     this.expected = { ...common, end: options.peer };
-    this.ticker = setInterval(() => this.tick(), PULSE_MS);
+    this.lookLater();
     if (options.url !== undefined) this.dial();
   }
 
@@ -103,7 +96,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    clearInterval(this.ticker);
+    clearTimeout(this.looker);
     clearTimeout(this.redial);
     this.dialing?.terminate();
     for (const connection of this.unproven) connection.close(CLOSE.GOING_AWAY);
@@ -158,7 +151,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     replaced?.refuse('end_taken', CLOSE.END_TAKEN);
     this.listenTo(connection.peerEpoch);
     this.backoffMs = BACKOFF_MS_MIN;
-    this.pulsesMissed = 0;
+    this.pulse.heard(performance.now());
     this.setReady(true);
     connection.sendLink(this.linkState());
   }
@@ -167,8 +160,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     if (connection !== this.current) return;
     // Frames that went with the connection before this one show here at the latest.
     if (link.next !== undefined && !this.comesNext(link.next)) return connection.refuse('malformed', CLOSE.MALFORMED);
-    this.pulseHeard = true;
-    this.pulsesMissed = 0;
+    this.pulse.heard(performance.now());
     this.peerLink = link;
     this.refresh();
   }
@@ -210,23 +202,26 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
 
   /** Carrier is what plug, connection, pulses and the far port make of it. */
   private refresh(): void {
-    const linked = this.current !== undefined && this.pulsesMissed < PULSES_MISSED_MAX && !this.closed;
+    const linked = this.current !== undefined && !this.pulse.dark && !this.closed;
     this.setCarrier(linked && this.plugged && this.peerLink.plugged && this.peerLink.up);
   }
 
-  private tick(): void {
-    const now = performance.now();
-    const late = now - this.tickAt - PULSE_MS > TICK_LATE_MS;
-    this.tickAt = now;
-    const { current } = this;
-    if (current === undefined) return;
-    current.sendLink(this.linkState());
-    if (this.pulseHeard) this.pulsesMissed = 0;
-    else if (!late) this.pulsesMissed++;
-    this.pulseHeard = false;
-    this.refresh();
-    if (this.pulsesMissed >= PULSES_DEAD) current.close(CLOSE.GOING_AWAY);
+  private lookLater(): void {
+    this.looker = setTimeout(() => this.look(), this.pulse.next - performance.now());
   }
+
+  private look(): void {
+    const { current, pulse } = this;
+    if (pulse.look(performance.now())) current?.sendLink(this.linkState());
+    this.lookLater();
+    // What waits in the socket is read first: there may be a pulse in it.
+    if (pulse.dark) setImmediate(this.judge);
+  }
+
+  private readonly judge = (): void => {
+    this.refresh();
+    if (this.pulse.dead) this.current?.close(CLOSE.GOING_AWAY);
+  };
 
   private dial(): void {
     const { url } = this.options;
