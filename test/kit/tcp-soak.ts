@@ -292,13 +292,20 @@ function soakOnce(seed: number): Micros {
   }
   expect(waiting().map((end) => story(ends, end))).toEqual([]);
   const took = clock.now() - start;
-  for (const end of ends) if (end.outcome === '' && end.sk !== undefined) tcpProto.close(end.sk);
+  for (const end of ends) abandon(end);
   stop();
   clock.advance(AFTERWARDS);
   for (const [i, end] of ends.entries()) checkStream(ends[i ^ 1]!, end, seed);
   checkCaught(pair, seed);
   checkNothingLeft(clock, [alice, bob], seed);
   return took;
+}
+
+/** Who waits in vain goes home: its program does nothing more, whatever rest it wakes from. */
+function abandon(end: End): void {
+  if (end.outcome !== '' || end.sk === undefined) return;
+  end.outcome = 'abandoned';
+  tcpProto.close(end.sk);
 }
 
 /** What a flipped bit may be found by. */
