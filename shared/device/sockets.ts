@@ -17,8 +17,16 @@ const SOCKETS_MAX = 1_024;
 const BACKLOG_BYTES_MAX = 4_194_304;
 /** TCP connections of one server: wires, sockets and requests. More are closed as they come. */
 const CONNECTIONS_MAX = 2_048;
-/** A caller has its question ready: half of one held open is closed after these milliseconds. */
-export const REQUEST_LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+/**
+ * Milliseconds after which half a question is closed (status 408), while few connections are open: on a machine with
+ * more to do than it can, a caller and we may both wait long for our turn, and a lab is then slow, not lossy. Node's own.
+ */
+export const REQUEST_LIMITS = { headersTimeout: 60_000, requestTimeout: 120_000, connectionsCheckingInterval: 1_000 };
+/** In a crowd, and until it is this long past, a caller has its question ready or makes room. */
+const CROWDED_LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000 };
+const CROWDED_MS = 20_000;
+/** More than the wires, sockets and requests of a lab of a hundred devices. */
+const CROWD = 512;
 /** Close code for an error of ours; the reason is the body as JSON, cut to what a close frame holds. */
 export const CLOSE_ERROR = 4400;
 const CLOSE_REASON_BYTES_MAX = 123;
@@ -60,6 +68,7 @@ export interface SocketRoutes {
 export function serveSockets(server: Server, routes: SocketRoutes): { close(): void } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
   server.maxConnections = CONNECTIONS_MAX;
+  shorterInACrowd(server);
   server.on('clientError', (_error, socket) => {
     routes.garbage.count('http');
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
@@ -106,6 +115,27 @@ export function serveSockets(server: Server, routes: SocketRoutes): { close(): v
       sockets.close();
     },
   };
+}
+
+/** The limits of halves of questions follow the number of connections; the server reads them each time it looks. */
+function shorterInACrowd(server: Server): void {
+  let open = 0;
+  let crowdedUntil = 0;
+  const settle = (): void => {
+    const now = performance.now();
+    if (open > CROWD) crowdedUntil = now + CROWDED_MS;
+    const { headersTimeout, requestTimeout } = now < crowdedUntil ? CROWDED_LIMITS : REQUEST_LIMITS;
+    server.headersTimeout = headersTimeout;
+    server.requestTimeout = requestTimeout;
+  };
+  server.on('connection', (socket) => {
+    open++;
+    settle();
+    socket.once('close', () => {
+      open--;
+      settle();
+    });
+  });
 }
 
 function tooMany(sockets: WebSocketServer): EmuError | undefined {

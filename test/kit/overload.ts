@@ -72,9 +72,12 @@ async function keepMoving(net: Net, shape: SoakShape, going: () => boolean, prob
 }
 
 async function fetchOne(net: Net, shape: SoakShape, client: string, problems: string[]): Promise<void> {
-  const { status, stdout, stderr } = await net.host(client).exec('curl', '-sS', shape.url);
-  if (status !== 0 || stdout !== shape.source) {
+  try {
+    const { status, stdout, stderr } = await net.host(client).exec('curl', '-sS', shape.url);
+    if (status === 0 && stdout === shape.source) return;
     problems.push(`${shape.name}: ${client} got ${stdout.length} octets, status ${status} ${stderr}`);
+  } catch (error) {
+    problems.push(`${shape.name}: curl could not be run on ${client}: ${(error as Error).message}`);
   }
 }
 
