@@ -174,11 +174,15 @@ function openForBulk(): void {
   if (frameMemory() !== undefined) freeBatches.length = 0;
 }
 
-/** A received batch's frames in a batch of the pool, to be given back while it is `loose`; or itself when they do not stand back to back. */
+/**
+ * A received batch's frames in a batch of the pool, to be given back while it is `loose`; or itself when they do not stand
+ * back to back, or in frame memory already.
+ */
 export function settle(received: FrameBatch): FrameBatch {
   const { count } = received;
   if (count >= BULK_FRAMES) openForBulk();
-  if (count === 0 || received.runEnd(0, count) < count) return received;
+  if (count === 0 || received.runEnd(0, count) < count || frameMemoryInUse()?.has(received.bytes) === true)
+    return received;
   const batch = takeBatch();
   if (batch.fitting(received, 0, count) < count) {
     giveBatch(batch);

@@ -8,6 +8,7 @@
  *   told at once.
  * - One message per turn of the event loop, and at once when a batch is full.
  */
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Clock, Micros, Random } from '../platform.ts';
 import { encodeBatch, MESSAGE_BYTES_MAX } from './codec.ts';
@@ -15,6 +16,7 @@ import { Connection, type ConnectionOwner } from './connection.ts';
 import { type FrameBatch, giveBatch } from './frame-batch.ts';
 import { CLOSE, type Hello, type Link, type Refusal, SUBPROTOCOL, WIRE_VERSION } from './hello.ts';
 import { LinkPulse } from './link-pulse.ts';
+import { MessageReader } from './message-reader.ts';
 import { WIRE_BACKLOG_BYTES_MAX } from './wire.ts';
 import { WireEnd } from './wire-end.ts';
 
@@ -33,6 +35,15 @@ const WIRE_BACKLOG_BYTES_LOW = WIRE_BACKLOG_BYTES_MAX / 2;
  */
 const noMask = (): void => {};
 const LOOPBACK = /^wss?:\/\/(127\.|localhost[:/]|\[::1\])/;
+
+/** A connection that reads in its own way; what is for a TCP connection to know of what a request is told. */
+function connectReader(options: TcpNetConnectOpts): Socket {
+  const reader = new MessageReader();
+  // A request's `path` would be taken for a socket in the file system.
+  const socket = connect({ ...options, path: undefined, onread: reader.onread } as TcpNetConnectOpts);
+  reader.attach(socket);
+  return socket;
+}
 
 export interface WebSocketWireOptions {
   readonly lab: string;
@@ -232,6 +243,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
       maxPayload: MESSAGE_BYTES_MAX,
       handshakeTimeout: HANDSHAKE_MS_MAX,
       followRedirects: false,
+      ...(url.startsWith('ws:') ? { createConnection: connectReader as typeof connect } : {}),
       ...(LOOPBACK.test(url) ? { generateMask: noMask } : {}),
     });
     this.dialing = socket;

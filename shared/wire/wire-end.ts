@@ -90,8 +90,9 @@ export abstract class WireEnd implements Wire {
     if (!batch.loose) return false;
     if (this.filling !== undefined) {
       // What was written before goes first, and small batches are better sent together.
-      if (this.filling.count > 0) return false;
-      giveBatch(this.filling);
+      if (this.filling.fitting(batch, 0, batch.count) === batch.count && this.filling.count > 0) return false;
+      if (this.filling.count > 0) this.flush();
+      else giveBatch(this.filling);
     }
     batch.loose = false;
     this.filling = batch;

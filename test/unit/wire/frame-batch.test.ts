@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { frameMemory } from '../../../shared/device/frame-memory.ts';
 import { decodeBatch, encodeBatch } from '../../../shared/wire/codec.ts';
 import { BATCH_FRAMES_MAX, FrameBatch, giveBatch, settle } from '../../../shared/wire/frame-batch.ts';
 import { randomBytes, testRandom } from '../../kit/random.ts';
@@ -78,4 +79,16 @@ test('a message whose frames do not stand back to back, or are too many octets, 
   large.offsets.set([100, 60_104]);
   expect(settle(large)).toBe(large);
   expect(settle(new FrameBatch()).loose).toBe(false);
+});
+
+test('a message that stands in frame memory already is walked through where it is', () => {
+  const memory = frameMemory();
+  expect(memory).toBeDefined();
+  const bytes = memory!.take(4_096)!;
+  const there = new FrameBatch(bytes);
+  fill(there, new Array(20).fill(64));
+  expect(settle(there)).toBe(there);
+  const elsewhere = new FrameBatch();
+  fill(elsewhere, new Array(20).fill(64));
+  expect(settle(elsewhere)).not.toBe(elsewhere);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { FrameBatch } from '../../../shared/wire/frame-batch.ts';
+import { type FrameBatch, takeBatch } from '../../../shared/wire/frame-batch.ts';
 import { memoryWire } from '../../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../../shared/wire/wire.ts';
 import { ManualClock } from '../../kit/clock.ts';
@@ -103,4 +103,22 @@ test('an end that has more than 1 MB waiting is not ready, and says when it is a
   expect(a.ready).toBe(true);
   expect(atA.ready).toBe(1);
   expect(atB.frames).toHaveLength(sent);
+});
+
+test('a batch that has no room behind what is being filled leaves after it, in the memory it came in', () => {
+  const { clock, a, atB } = pair();
+  const loose = (size: number): FrameBatch => {
+    const batch = takeBatch();
+    batch.bytes.fill(0x61, batch.append(size, 1, 2, 0), batch.end);
+    batch.loose = true;
+    return batch;
+  };
+  const large = loose(63_990);
+  const small = loose(5);
+  send(a, 'before');
+  expect(a.passOn(small)).toBe(false);
+  expect(a.passOn(large)).toBe(true);
+  a.kick();
+  clock.run(0);
+  expect(atB.frames.map((frame) => frame.slice(0, 8))).toEqual(['0:before', '1:aaaaaa']);
 });
