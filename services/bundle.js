@@ -30,7 +30,9 @@ const HINTS = '. 3600 NS ns.\nns. 3600 A 10.0.0.9\n';
 for (const name of ['index.html', 'style.css', 'icon.svg']) {
   cpSync(join(ROOT, 'services/dashboard/web', name), join(ROOT, 'dist/services/dashboard/web', name));
 }
-cpSync(join(ROOT, 'services/start.cjs'), join(ROOT, 'dist/services/start.cjs'));
+for (const name of ['start.cjs', 'source-map.cjs']) {
+  cpSync(join(ROOT, 'services', name), join(ROOT, 'dist/services', name));
+}
 for (const name of PROCESSES) rmSync(join(ROOT, `dist/services/${name}/main.cjs.cache`), { force: true });
 
 await build({

@@ -5,9 +5,9 @@
  * are loaded as they are; compiled code that another Node made is refused by V8, and the bundle compiled anew.
  */
 const { existsSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
-const { createRequire, SourceMap } = require('node:module');
+const { createRequire } = require('node:module');
 const { join } = require('node:path');
-const { fileURLToPath, pathToFileURL } = require('node:url');
+const { pathToFileURL } = require('node:url');
 const { Script } = require('node:vm');
 
 /** Start services/NAME/main.ts in this process. */
@@ -35,14 +35,36 @@ function save(file, bytes) {
   renameSync(fresh, file);
 }
 
-/** Stack traces name our sources; the map is read when the first trace is. */
+/**
+ * Stack traces name our sources. Node's streams read the trace of each error that ends one, a refused connection's too:
+ * what lies outside the bundle costs nothing, and a place in it is looked up once.
+ */
 function nameSources(file) {
-  let map;
+  /** By line and column; as many as the bundle has places at most. */
+  const known = new Map();
   Error.prepareStackTrace = (error, frames) => {
-    map ??= existsSync(`${file}.map`) ? new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8'))) : null;
-    const lines = frames.map((frame) => `\n    at ${place(frame, file, map)}`);
+    const ours = frames.filter((frame) => frame.getFileName() === file);
+    learn(file, ours, known);
+    const lines = frames.map((frame) => `\n    at ${ours.includes(frame) ? place(frame, file, known) : frame}`);
     return `${headOf(error)}${lines.join('')}`;
   };
+}
+
+const siteOf = (frame) => `${frame.getLineNumber()}:${frame.getColumnNumber()}`;
+
+function learn(file, frames, known) {
+  const fresh = frames.filter((frame) => !known.has(siteOf(frame)));
+  if (fresh.length === 0) return;
+  const places = fresh.map((frame) => ({ line: frame.getLineNumber(), column: frame.getColumnNumber() }));
+  const found = require('./source-map.cjs').sourcesOf(file, places);
+  for (const [i, frame] of fresh.entries()) known.set(siteOf(frame), found[i]);
+}
+
+/** One call site in the bundle, at its source. */
+function place(frame, file, known) {
+  const text = String(frame);
+  const source = known.get(siteOf(frame));
+  return source === undefined ? text : text.replace(`${file}:${siteOf(frame)}`, source);
 }
 
 function headOf(error) {
@@ -52,18 +74,6 @@ function headOf(error) {
     // An error whose message cannot be read.
     return 'Error';
   }
-}
-
-/** One call site, at its source when it lies in the bundle. */
-function place(frame, file, map) {
-  const text = String(frame);
-  if (frame.getFileName() !== file || !map) return text;
-  const line = frame.getLineNumber();
-  const column = frame.getColumnNumber();
-  const found = map.findEntry(line - 1, column - 1);
-  if (found.originalSource === undefined) return text;
-  const source = fileURLToPath(new URL(found.originalSource, pathToFileURL(file)));
-  return text.replace(`${file}:${line}:${column}`, `${source}:${found.originalLine + 1}:${found.originalColumn + 1}`);
 }
 
 module.exports = { start };

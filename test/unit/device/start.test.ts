@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire, SourceMap } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
+
+/** A program of two files; what it does is said by its environment. */
+const MAIN = `import { connect } from 'node:net';
+import { fail } from './part.js';
+
+declare const require: { cache: Record<string, unknown> };
+const mapIsRead = () => Object.keys(require.cache).some((name) => name.endsWith('source-map.cjs'));
+
+if (process.env['DO'] === 'refused') {
+  connect(1, '127.0.0.1').on('error', ({ stack }) => {
+    console.log(JSON.stringify({ stack, mapIsRead: mapIsRead() }));
+  });
+} else {
+  try {
+    fail();
+  } catch (error) {
+    console.log(JSON.stringify({ stack: (error as Error).stack, mapIsRead: mapIsRead() }));
+  }
+}
+`;
+const PART = `
+/** Some words, so that the lines differ. */
+export function fail(): void {
+  throw new RangeError('on purpose');
+}
+`;
+
+let folder = '';
+let bundle = '';
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'wirelab-start-'));
+  bundle = join(folder, 'own/main.cjs');
+  for (const name of ['start.cjs', 'source-map.cjs']) copyFileSync(join(SERVICES, name), join(folder, name));
+  writeFileSync(join(folder, 'main.ts'), MAIN);
+  writeFileSync(join(folder, 'part.ts'), PART);
+  await build({
+    entryPoints: [{ in: join(folder, 'main.ts'), out: 'own/main' }],
+    outdir: folder,
+    outExtension: { '.js': '.cjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    minifyWhitespace: true,
+    sourcemap: 'external',
+    banner: { js: '(function (exports, require, module, __filename, __dirname) { "use strict";' },
+    footer: { js: '})' },
+  });
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(environment: Readonly<Record<string, string>> = {}): {
+  readonly stack: string;
+  readonly mapIsRead: boolean;
+} {
+  const said = execFileSync(process.execPath, [join(folder, 'start.cjs'), 'own'], {
+    env: { ...process.env, ...environment },
+    encoding: 'utf8',
+  });
+  return JSON.parse(said);
+}
+
+interface SourceMaps {
+  sourcesOf(
+    file: string,
+    places: readonly { readonly line: number; readonly column: number }[],
+  ): (string | undefined)[];
+}
+const { sourcesOf } = createRequire(import.meta.url)(join(SERVICES, 'source-map.cjs')) as SourceMaps;
+
+test('a stack trace of a bundle names file, line and column of the source', () => {
+  const [head, thrown, caller] = run().stack.split('\n');
+  expect(head).toBe('RangeError: on purpose');
+  expect(thrown).toBe(`    at fail (${join(folder, 'part.ts')}:4:9)`);
+  expect(caller).toContain(`${join(folder, 'main.ts')}:13:5`);
+});
+
+test('the trace of an error that comes from outside the bundle costs no look at its map', () => {
+  const { stack, mapIsRead } = run({ DO: 'refused' });
+  expect(stack).toMatch(/^Error: connect ECONNREFUSED 127\.0\.0\.1:1\n {4}at /);
+  expect(mapIsRead).toBe(false);
+  expect(run().mapIsRead).toBe(true);
+});
+
+test("every place of a bundle has the source that Node's own reader of maps finds", () => {
+  const text = readFileSync(bundle, 'utf8').split('\n');
+  const map = new SourceMap(JSON.parse(readFileSync(`${bundle}.map`, 'utf8')));
+  const places = text.flatMap((line, i) => [...line].map((_, j) => ({ line: i + 1, column: j + 1 }))).reverse();
+  const expected = places.map(({ line, column }) => {
+    const found = map.findEntry(line - 1, column - 1);
+    if (!('originalSource' in found) || found.generatedLine !== line - 1) return undefined;
+    const source = fileURLToPath(new URL(found.originalSource, pathToFileURL(bundle)));
+    return `${relative(folder, source)}:${found.originalLine + 1}:${found.originalColumn + 1}`;
+  });
+  expect(new Set(expected).size).toBeGreaterThan(20);
+  const found = sourcesOf(bundle, places).map((place) => place && relative(folder, place));
+  expect(found).toEqual(expected);
+});
+
+test('a place stays as it is when the map is missing, damaged or says nothing of it', () => {
+  const places = [{ line: 1, column: 1 }];
+  expect(sourcesOf(join(folder, 'none.cjs'), places)).toEqual([undefined]);
+  writeFileSync(join(folder, 'damaged.cjs.map'), '{"mappings": "AA');
+  expect(sourcesOf(join(folder, 'damaged.cjs'), places)).toEqual([undefined]);
+  expect(sourcesOf(bundle, [{ line: 9_999, column: 1 }])).toEqual([undefined]);
+});
