@@ -175,6 +175,20 @@ function lifecycleRoutes(app: FastifyInstance, lab: Lab, faults: Faults, supervi
       },
     );
   }
+  app.post<{ Params: { device: string } }>(
+    '/api/devices/:device/restore',
+    {
+      schema: {
+        summary: 'An engine of its own has brought it back: faults at its ports hold again.',
+        params: deviceParams,
+      },
+    },
+    async (request) => {
+      const { name } = lab.link(request.params.device);
+      await faults.restore(name);
+      return { device: name };
+    },
+  );
   app.post('/api/down', { schema: { summary: 'Take the lab down.' } }, async () => {
     supervisor.down();
     return { down: true };

@@ -20,10 +20,10 @@ export const labOption = (): Option => new Option('--lab <name>', HELP.lab);
 export async function lifecycle(verb: LifecycleVerb, device: string, options: Common): Promise<string> {
   const client = await gateway(options);
   if (client.lab.engine === 'docker') {
-    const { composeLifecycle } = await import('./engine-docker.ts');
+    const { containerLifecycle } = await import('./containers.ts');
     // Compose says nothing about a service that it does not know; the gateway names the closest one.
     await client.get(`/api/devices/${encodeURIComponent(device)}`);
-    await composeLifecycle(client.lab.lab, verb, device);
+    await containerLifecycle(client, verb, device);
   } else {
     await client.post(`/api/devices/${encodeURIComponent(device)}/${verb}`);
   }

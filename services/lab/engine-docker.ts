@@ -101,6 +101,29 @@ export async function composeLifecycle(lab: string, verb: LifecycleVerb, device:
   await run(execCompose(verb === 'freeze' || verb === 'thaw' ? words[verb] : verb, [device], projectOptions(lab)));
 }
 
+export type ContainerState = 'running' | 'frozen' | 'stopped' | 'killed' | 'dead';
+
+/** What a container's exit code says of its end: asked to (0, or SIGTERM's), by SIGKILL, or by itself. */
+const ENDED: ReadonlyMap<number, ContainerState> = new Map([
+  [0, 'stopped'],
+  [128 + 15, 'stopped'],
+  [128 + 9, 'killed'],
+]);
+
+/** Every service of a lab and what its container does: the engine's word, which a gateway cannot ask for. */
+export async function composeStates(lab: string): Promise<ReadonlyMap<string, ContainerState>> {
+  const { out } = await bounded(execCompose('ps', ['--all', '--format', 'json'], projectOptions(lab)));
+  type Row = { readonly Service: string; readonly State: string; readonly ExitCode: number };
+  // An object a line, or, before Compose 2.21, one array.
+  const rows = out.split('\n').flatMap((line) => (line.trim() === '' ? [] : (JSON.parse(line) as Row | Row[])));
+  return new Map(
+    rows.map(({ Service, State, ExitCode }) => {
+      if (State === 'paused') return [Service, 'frozen'];
+      return [Service, State === 'exited' ? (ENDED.get(ExitCode) ?? 'dead') : State === 'dead' ? 'dead' : 'running'];
+    }),
+  );
+}
+
 export async function composeLogs(lab: string, device: string | undefined): Promise<string> {
   const services = device === undefined ? [] : [device];
   return (await run(execCompose('logs', ['--no-color', '--no-log-prefix', ...services], projectOptions(lab)))).out;

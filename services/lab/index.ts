@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { logFolder, type RunningLab } from '../../shared/device/running-lab.ts';
 import type { LabPlan } from '../../shared/lab/plan-types.ts';
-import { composeDown, composeLifecycle, composeUp } from './engine-docker.ts';
+import { GatewayClient } from './client.ts';
+import { containerLifecycle } from './containers.ts';
+import { composeDown, composeUp } from './engine-docker.ts';
 import { ProcessEngine } from './engine-processes.ts';
+import { Keeper } from './keeper.ts';
 import { planOf } from './labs.ts';
 import type { Driver } from './net/driver.ts';
 import { realTime, virtualTime } from './net/lab-time.ts';
@@ -88,12 +91,22 @@ async function processDriver(plan: LabPlan): Promise<Driver> {
   return new RemoteDriver({ running, plan, down });
 }
 
+/** Containers do not end with this process by themselves: a keeper takes them down when it is killed. */
 async function dockerDriver(plan: LabPlan): Promise<Driver> {
-  const running = await composeUp(plan, { root: projectRoot(), port: undefined, progress: () => {} });
-  return new RemoteDriver({
-    running,
-    plan,
-    lifecycle: (verb, device) => composeLifecycle(plan.name, verb, device),
-    down: () => composeDown(plan.name),
-  });
+  const keeper = new Keeper(['down', plan.name]);
+  const down = (): Promise<void> => composeDown(plan.name).finally(() => keeper.dismiss());
+  try {
+    const running = await composeUp(plan, { root: projectRoot(), port: undefined, progress: () => {} });
+    const client = new GatewayClient(running);
+    return new RemoteDriver({
+      running,
+      plan,
+      lifecycle: (verb, device) => containerLifecycle(client, verb, device),
+      down,
+    });
+  } catch (error) {
+    // What has come up of it; why it did not is what is told.
+    await down().catch(() => {});
+    throw error;
+  }
 }

@@ -130,6 +130,7 @@ export const TEXT = {
   seedFailed: (seed: number, why: string, folder: string) => `seed ${seed} failed: ${why} (kept in ${folder})`,
   sweepPassed: (count: number) => `passed: all ${count} seeds`,
   sweepFailed: (failed: number, count: number) => `${failed} of ${count} seeds failed`,
+  notBack: (device: string) => `${device} was started, and does not answer yet`,
   wentDown: (device: string) => `${device} went down`,
   capturing: (ports: number, where: string) =>
     `capturing ${ports} port${ports === 1 ? '' : 's'} to ${where}; Ctrl-C ends it`,

@@ -9,7 +9,6 @@ import { parseDelay } from '../../shared/lab/units.ts';
 import { verdictText } from '../../shared/wire/verdict.ts';
 import type { FaultRequest } from '../gateway/fault-request.ts';
 import type { FaultAnswer, FaultView } from '../gateway/faults.ts';
-import type { LabView } from '../gateway/lab.ts';
 import type { PortVerdicts } from '../gateway/trouble-routes.ts';
 import { fromGateway, type GatewayClient } from './client.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -38,7 +37,12 @@ export async function makeTrouble(
   if (hold.hold !== true && time === undefined) {
     return say(TEXT.fault(await client.post<FaultAnswer>('/api/faults', request)));
   }
-  await holdFault(client, request, time === undefined ? undefined : time / MICROS_PER_MS, say);
+  const milliseconds = time === undefined ? undefined : time / MICROS_PER_MS;
+  if (client.lab.engine === 'docker' && (request.fault === 'kill' || request.fault === 'freeze')) {
+    const { holdContainer } = await import('./containers.ts');
+    return await holdContainer(client, request.fault, request.target, milliseconds, say);
+  }
+  await holdFault(client, request, milliseconds, say);
 }
 
 async function holdFault(
@@ -83,29 +87,18 @@ async function holdFault(
 }
 
 export async function heal(client: GatewayClient, target: string | undefined): Promise<string> {
-  // Containers are frozen and killed by their engine, which the gateway cannot ask: first they come back.
-  const woken = client.lab.engine === 'docker' ? await wakeContainers(client, target) : [];
+  // First they come back.
+  const woken =
+    client.lab.engine === 'docker' ? await (await import('./containers.ts')).healContainers(client, target) : [];
   const answer = await client.post<{ healed: string[] }>('/api/heal', target === undefined ? {} : { target });
   const healed = [...woken, ...answer.healed];
   return healed.length === 0 ? TEXT.nothingToHeal : healed.map(TEXT.healed).join('\n');
 }
 
-/** Let containers that do not answer go on, or start them; those that `target` means, or all. */
-async function wakeContainers(client: GatewayClient, target: string | undefined): Promise<string[]> {
-  const { devices } = await client.get<LabView>('/api/lab');
-  const down = devices.filter(({ name, state }) => state !== 'up' && (target === undefined || target === name));
-  if (down.length === 0) return [];
-  const { composeLifecycle } = await import('./engine-docker.ts');
-  for (const { name } of down) {
-    // Either may have nothing to do; a device that still does not answer is told by ps.
-    await composeLifecycle(client.lab.lab, 'thaw', name).catch(() => {});
-    await composeLifecycle(client.lab.lab, 'start', name);
-  }
-  return down.map(({ name }) => `${name}, which was down`);
-}
-
 export async function listFaults(client: GatewayClient, json: boolean): Promise<string> {
-  const faults = await client.get<FaultView[]>('/api/faults');
+  const known = await client.get<FaultView[]>('/api/faults');
+  const own = client.lab.engine === 'docker' ? await (await import('./containers.ts')).containerFaults(client) : [];
+  const faults = [...known, ...own];
   if (json) return JSON.stringify(faults, null, 2);
   return faults.length === 0 ? TEXT.noFaults : faults.map(TEXT.faultRow).join('\n');
 }

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 /** The lab at the top of the project, as a reader of the README brings it up: plain Compose, then the wirelab command. */
@@ -83,6 +83,39 @@ describe.skipIf(!hasEngine)('docker compose up --build (skipped where no Docker 
     expect(carrier()).toBe(false);
     expect(wirelab('start', 'bob').status).toBe(0);
     await expect.poll(carrier, { timeout: 30_000, interval: 500 }).toBe(true);
+  });
+
+  const lit = (): boolean =>
+    !wirelab('exec', 'home-switch', '--', 'ip', 'link', 'show', 'p2').stdout.includes('NO-CARRIER');
+
+  test('faults that the engine alone knows are listed, and heal ends them; what was in force at a port is so again', async () => {
+    expect(wirelab('impair', 'bob:eth0', '--delay', '200ms').status).toBe(0);
+    expect(wirelab('freeze', 'alice').status).toBe(0);
+    expect(wirelab('kill', 'bob').status).toBe(0);
+    expect(wirelab('faults').stdout).toBe('impair bob:eth0 delay 200ms\nfreeze alice\nkill bob\n');
+    expect(wirelab('start', 'bob').status).toBe(0);
+    await expect.poll(lit, { timeout: 30_000, interval: 500 }).toBe(true);
+    const { stdout } = wirelab('exec', 'bob', '--', 'ping', '-c', '1', '192.168.1.1');
+    expect(Number(/time=([\d.]+)/.exec(stdout)?.[1])).toBeGreaterThanOrEqual(200);
+    const healed = wirelab('heal');
+    expect([healed.status, healed.stderr]).toEqual([0, '']);
+    expect(healed.stdout).toBe('healed: freeze alice\nhealed: impair bob:eth0 delay 200ms\n');
+    expect(wirelab('faults').stdout).toBe('no fault is in force\n');
+    expect(wirelab('exec', 'alice', '--', 'ping', '-c', '1', '-W', '2', '192.168.1.1').status).toBe(0);
+  });
+
+  test('a container that a command keeps frozen goes on when that ends, even when it is killed', async () => {
+    expect(wirelab('freeze', 'bob', '--for', '100ms').stdout).toBe('freeze bob\nheld for 0.1 s\nhealed\n');
+    const holder = spawn('node', ['services/lab/wirelab.js', 'kill', 'bob', '--hold'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await expect.poll(() => String(holder.stdout.read() ?? ''), { timeout: 30_000 }).toContain('held until Ctrl-C');
+    expect(wirelab('faults').stdout).toBe('kill bob\n');
+    holder.kill('SIGKILL');
+    await expect
+      .poll(() => wirelab('faults').stdout, { timeout: 30_000, interval: 500 })
+      .toBe('no fault is in force\n');
+    await expect.poll(lit, { timeout: 30_000, interval: 500 }).toBe(true);
   });
 });
 

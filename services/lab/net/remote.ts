@@ -16,6 +16,7 @@ import type { DeviceView, LabView } from '../../gateway/lab.ts';
 import type { LedgerRow } from '../../gateway/ledger.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import { fromGateway, GatewayClient } from '../client.ts';
+import { type DeviceFault, UNDO } from '../containers.ts';
 import { CommandError } from '../exit.ts';
 import { TEXT } from '../text.ts';
 import { type CaptureStream, type Driver, type ProgramOutput, type RunningProgramHandle, wireEnds } from './driver.ts';
@@ -41,7 +42,7 @@ export class RemoteDriver implements Driver {
   private readonly session: WebSocket;
   private readonly waiting = new Map<number, { resolve(done: unknown): void; reject(error: Error): void }>();
   /** Faults of devices that the engine carries out itself, with negative numbers. */
-  private readonly own = new Map<number, { readonly verb: LifecycleVerb; readonly device: string }>();
+  private readonly own = new Map<number, { readonly verb: DeviceFault; readonly device: string }>();
   private readonly opened: Promise<unknown>;
   private next = 1;
 
@@ -154,7 +155,7 @@ export class RemoteDriver implements Driver {
     const own = this.own.get(fault);
     if (own === undefined) return void (await this.ask({ heal: fault }));
     this.own.delete(fault);
-    await this.lab.lifecycle?.(own.verb === 'freeze' ? 'thaw' : 'start', own.device).catch(() => {});
+    await this.lab.lifecycle?.(UNDO[own.verb], own.device).catch(() => {});
   }
 
   async plug(target: string): Promise<void> {
