@@ -1,6 +1,7 @@
 /** The knobs of `wirelab impair`, from the words of the command line to a change: the words of a lab file, or `off`. */
 import { closest } from '../../shared/lab/closest.ts';
 import { filterProblem } from '../../shared/lab/filter-problem.ts';
+import { delayHint, lossHint, rateHint, ratioHint } from '../../shared/lab/knob-hint.ts';
 import type { ImpairmentChange, MatchRule } from '../../shared/lab/plan-types.ts';
 import { CORRUPT_EXPECTED, LOSS_EXPECTED, parseCorrupt, parseLoss } from '../../shared/lab/trouble-value.ts';
 import {
@@ -23,10 +24,12 @@ interface KnobWords {
   readonly value: string;
   readonly expected: string;
   readonly parse: (text: string) => unknown;
+  /** What may have been meant. */
+  readonly hint?: (text: string) => string | undefined;
 }
 
-const delay: KnobWords = { value: 'time', expected: DELAY_EXPECTED, parse: parseDelay };
-const ratio: KnobWords = { value: 'percent', expected: RATIO_EXPECTED, parse: parseRatio };
+const delay: KnobWords = { value: 'time', expected: DELAY_EXPECTED, parse: parseDelay, hint: delayHint };
+const ratio: KnobWords = { value: 'percent', expected: RATIO_EXPECTED, parse: parseRatio, hint: ratioHint };
 const oneOf = (...words: readonly string[]): KnobWords => ({
   value: words.join('|'),
   expected: `one of ${words.join(', ')}`,
@@ -41,17 +44,20 @@ const whole = (least: number, most: number): KnobWords => ({
 export const KNOB_WORDS: Readonly<Record<keyof Omit<ImpairmentChange, 'match'>, KnobWords>> = {
   delay,
   jitter: delay,
-  distribution: oneOf('uniform', 'normal', 'pareto'),
+  distribution: oneOf('uniform', 'normal', 'pareto', 'paretonormal'),
   order: oneOf('kept', 'free'),
-  loss: { value: 'percent', expected: LOSS_EXPECTED, parse: parseLoss },
+  loss: { value: 'percent', expected: LOSS_EXPECTED, parse: parseLoss, hint: lossHint },
   duplicate: ratio,
   reorder: ratio,
   gap: whole(1, WHOLE_MAX),
-  corrupt: { value: 'percent', expected: CORRUPT_EXPECTED, parse: parseCorrupt },
-  rate: { value: 'rate', expected: RATE_EXPECTED, parse: parseRate },
+  corrupt: { value: 'percent', expected: CORRUPT_EXPECTED, parse: parseCorrupt, hint: ratioHint },
+  rate: { value: 'rate', expected: RATE_EXPECTED, parse: parseRate, hint: rateHint },
   limit: whole(1, WHOLE_MAX),
   mtu: whole(68, 65_535),
 };
+
+/** Which of the frames that a match rule names. */
+const WHICH = ['nth', 'every', 'count'] as const;
 
 /** What else `wirelab impair` is told. */
 const COMMAND_OPTIONS: readonly string[] = ['clear', 'hold', 'for', 'lab'];
@@ -62,25 +68,26 @@ const RULE_KNOBS: readonly string[] = ['delay', 'loss', 'duplicate', 'corrupt'];
 export interface KnobOptions extends Readonly<Partial<Record<keyof typeof KNOB_WORDS, string>>> {
   readonly match?: string;
   readonly nth?: string;
+  readonly every?: string;
   readonly count?: string;
 }
 
 /** The change that the options ask for. Throws what is wrong, with what was expected. */
 export function changeOf(options: KnobOptions): ImpairmentChange {
   const values: Record<string, unknown> = {};
-  const known = [...Object.keys(KNOB_WORDS), 'match', 'nth', 'count'];
+  const known = [...Object.keys(KNOB_WORDS), 'match', ...WHICH];
   // Options of the command stand beside the knobs; in a test a word that is none is a slip.
   const stranger = Object.keys(options).find((word) => !known.includes(word) && !COMMAND_OPTIONS.includes(word));
   if (stranger !== undefined) throw badUse(TEXT.unknownKnob(stranger, closest(stranger, known)));
-  for (const [knob, { expected, parse }] of Object.entries(KNOB_WORDS)) {
+  for (const [knob, { expected, parse, hint }] of Object.entries(KNOB_WORDS)) {
     const text = options[knob as keyof typeof KNOB_WORDS];
     if (text === undefined) continue;
     const value = text === OFF ? null : parse(text);
-    if (value === undefined) throw badUse(TEXT.badKnob(knob, text, expected));
+    if (value === undefined) throw badUse(TEXT.badKnob(knob, text, expected, hint?.(text)));
     values[knob] = value;
   }
   if (options.match === undefined) {
-    for (const word of ['nth', 'count'] as const) {
+    for (const word of WHICH) {
       if (options[word] !== undefined) throw badUse(TEXT.needsMatch(word));
     }
     return values;
@@ -93,9 +100,10 @@ function ruleOf(frames: string, options: KnobOptions, values: Readonly<Record<st
   if (problem !== undefined) throw badUse(`--match: ${problem}`);
   const stray = Object.keys(values).find((knob) => !RULE_KNOBS.includes(knob) || values[knob] === null);
   if (stray !== undefined) throw badUse(TEXT.noRuleKnob(stray, RULE_KNOBS));
+  if (typeof values['loss'] === 'object') throw badUse(TEXT.badKnob('loss', options.loss ?? '', RATIO_EXPECTED));
   if (Object.keys(values).length === 0) throw badUse(TEXT.ruleDoesNothing(RULE_KNOBS));
   const numbers: Record<string, number> = {};
-  for (const word of ['nth', 'count'] as const) {
+  for (const word of WHICH) {
     const text = options[word];
     if (text === undefined) continue;
     const number = parseWhole(text, 1, 1_000_000_000);

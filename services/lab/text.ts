@@ -26,6 +26,7 @@ export const HELP = {
   impairMatch:
     'delay, lose, duplicate or corrupt only the frames that this display filter names; off: no such rule any more',
   impairNth: 'only the nth of them, counted from now',
+  impairEvery: 'of these only every n-th',
   impairCount: 'so many of them, from the nth on',
   impairKnobs: `
 Values are those of a lab file, in the words of tc-netem(8); off takes a knob away.
@@ -100,7 +101,8 @@ export const TEXT = {
     milliseconds === undefined ? 'held until Ctrl-C' : `held for ${milliseconds / 1_000} s`,
   letGo: 'healed',
   holderLost: 'the gateway went away, and the fault ends with it',
-  badKnob: (knob: string, found: string, expected: string) => `--${knob}: expected ${expected}, found "${found}"`,
+  badKnob: (knob: string, found: string, expected: string, hint?: string) =>
+    `--${knob}: expected ${expected}, found "${found}"${hint === undefined ? '' : `; ${hint}`}`,
   needsMatch: (word: string) => `--${word} counts the frames of a --match FILTER`,
   noRuleKnob: (knob: string, known: readonly string[]) =>
     `--${knob} cannot be had for single frames; with --match: ${known.map((one) => `--${one}`).join(', ')}`,

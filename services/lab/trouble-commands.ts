@@ -56,6 +56,7 @@ function impairCommand(program: Command): void {
   command
     .option('--match <filter>', HELP.impairMatch)
     .option('--nth <n>', HELP.impairNth)
+    .option('--every <n>', HELP.impairEvery)
     .option('--count <n>', HELP.impairCount)
     .option('--clear', HELP.impairClear)
     .addHelpText('after', HELP.impairKnobs);
@@ -72,7 +73,7 @@ function impairCommand(program: Command): void {
 export const KNOB_FLAGS: readonly (readonly [knob: string, value: string])[] = [
   ['delay', 'time'],
   ['jitter', 'time'],
-  ['distribution', 'uniform|normal|pareto'],
+  ['distribution', 'uniform|normal|pareto|paretonormal'],
   ['order', 'kept|free'],
   ['loss', 'percent'],
   ['duplicate', 'percent'],

@@ -112,6 +112,7 @@ const filterChecker: Checker = (value, path, problems) => {
 const matchChecker: Checker = object({
   frames: filterChecker,
   nth: optional(integer(1, 1_000_000_000)),
+  every: optional(integer(1, 1_000_000_000)),
   count: optional(integer(1, 1_000_000_000)),
   loss: optional(ratio),
   duplicate: optional(ratio),
@@ -122,7 +123,7 @@ const matchChecker: Checker = object({
 const knobs: Readonly<Record<keyof Impairment, Checker>> = {
   delay: micros,
   jitter: micros,
-  distribution: oneOf('uniform', 'normal', 'pareto'),
+  distribution: oneOf('uniform', 'normal', 'pareto', 'paretonormal'),
   order: oneOf('kept', 'free'),
   loss: lossChecker,
   duplicate: ratio,

@@ -25,7 +25,9 @@ export interface MatchRule {
   readonly frames: string;
   /** The first of the matching frames that it acts on, counted from 1 since the rule was set. */
   readonly nth?: number;
-  /** How many it acts on: one when `nth` is there, otherwise all. */
+  /** Of these only every so many; without `nth` the first is that one. */
+  readonly every?: number;
+  /** How many it acts on: one when `nth` stands alone, otherwise all. */
   readonly count?: number;
   readonly loss?: number;
   readonly duplicate?: number;
@@ -38,7 +40,7 @@ export interface MatchRule {
 export interface Impairment {
   readonly delay?: number;
   readonly jitter?: number;
-  readonly distribution?: 'uniform' | 'normal' | 'pareto';
+  readonly distribution?: 'uniform' | 'normal' | 'pareto' | 'paretonormal';
   /** Whether frames keep their order though the delay varies; netem's jitter does not keep it. */
   readonly order?: 'kept' | 'free';
   readonly loss?: Loss;

@@ -100,6 +100,7 @@ export const STEPS = {
       ...held,
       match: filterType,
       nth: knobType(whole(1, COUNT_MAX)),
+      every: knobType(whole(1, COUNT_MAX)),
       count: knobType(whole(1, COUNT_MAX)),
       clear: choice(['true']),
     },

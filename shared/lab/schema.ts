@@ -159,7 +159,10 @@ export const PORT_SPEC = {
 export const KNOBS = {
   delay: { type: delayType, about: 'How long every frame takes.' },
   jitter: { type: delayType, about: 'How far the delay varies, up and down.' },
-  distribution: { type: choice(['uniform', 'normal', 'pareto']), about: 'How the jitter is spread; uniform.' },
+  distribution: {
+    type: choice(['uniform', 'normal', 'pareto', 'paretonormal']),
+    about: 'How the jitter is spread; uniform.',
+  },
   order: {
     type: choice(['kept', 'free']),
     about: 'Whether frames keep their order while the delay varies; free, as in netem.',
@@ -167,12 +170,15 @@ export const KNOBS = {
   loss: { type: lossType, about: 'Share of frames that are lost, or losses in bursts after Gilbert and Elliott.' },
   duplicate: { type: ratioType, about: 'Share of frames that arrive twice.' },
   reorder: { type: ratioType, about: 'Share of frames that skip the delay and overtake others.' },
-  gap: { type: whole(1, FRAMES_MAX), about: 'Only every gap-th frame may be reordered.' },
+  gap: {
+    type: whole(1, FRAMES_MAX),
+    about: 'So many frames less one keep their place before the next may be reordered.',
+  },
   corrupt: {
     type: corruptType,
     about: "Share of frames with a bit turned over; the FCS finds it, or with ip or tcp that header's checksum.",
   },
-  rate: { type: rateType, about: 'How fast the wire takes bits.' },
+  rate: { type: rateType, about: 'How fast the wire takes bits, those of preamble, FCS and gap among them.' },
   limit: { type: whole(1, FRAMES_MAX), about: 'How many frames may wait for the rate or the delay.' },
   mtu: { type: whole(68, 65_535), about: 'Frames whose packet is longer, in octets, are lost.' },
   match: { type: matchType, about: 'Trouble for the frames that a display filter names, or for the nth of them.' },

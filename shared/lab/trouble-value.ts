@@ -4,8 +4,9 @@
  */
 import type { Micros } from '../platform.ts';
 import { filterProblem, MATCH_RULES_MAX } from './filter-problem.ts';
+import { lossHint, ratioHint } from './knob-hint.ts';
 import type { Corrupt, Loss, MatchRule } from './plan-types.ts';
-import { parseRatio } from './units.ts';
+import { parseRatio, RATIO_PATTERN } from './units.ts';
 import { cut, delayType, describe, doubleKey, ratioType, scalarType, type ValueType, whole } from './values.ts';
 
 const FRAMES_MAX = 1_000_000_000;
@@ -32,21 +33,23 @@ export function parseCorrupt(text: string): Corrupt | undefined {
   return ratio === undefined || (layer !== 'ip' && layer !== 'tcp') ? ratio : { ratio, layer };
 }
 
-const percentHint = (text: string): string | undefined =>
-  parseRatio(`${text}%`) === undefined ? undefined : `add the unit: did you mean "${text}%"?`;
-
 export const lossType: ValueType<Loss> = scalarType(
   LOSS_EXPECTED,
-  { type: 'string', pattern: '^((random )?[0-9]+(\\.[0-9]+)? ?%|gemodel( [0-9]+(\\.[0-9]+)?%){1,4})$' },
+  {
+    anyOf: [
+      { type: 'string', pattern: `^(0|(random )?${RATIO_PATTERN}|gemodel( (0|${RATIO_PATTERN})){1,4})$` },
+      { const: 0 },
+    ],
+  },
   parseLoss,
-  percentHint,
+  lossHint,
 );
 
 export const corruptType: ValueType<Corrupt> = scalarType(
   CORRUPT_EXPECTED,
-  { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?%( (fcs|ip|tcp))?$' },
+  { anyOf: [{ type: 'string', pattern: `^(0|${RATIO_PATTERN})( (fcs|ip|tcp))?$` }, { const: 0 }] },
   parseCorrupt,
-  percentHint,
+  ratioHint,
 );
 
 const filterType: ValueType<string> = {
@@ -67,6 +70,7 @@ const filterType: ValueType<string> = {
 const RULE_KEYS = {
   frames: filterType,
   nth: whole(1, FRAMES_MAX),
+  every: whole(1, FRAMES_MAX),
   count: whole(1, FRAMES_MAX),
   loss: ratioType,
   duplicate: ratioType,
@@ -78,7 +82,7 @@ const EFFECTS = ['loss', 'duplicate', 'corrupt', 'delay'] as const;
 
 /** One rule: `{ frames: tcp.flags.syn == 1, nth: 2, loss: 100% }`. */
 const ruleType: ValueType<MatchRule> = {
-  expected: '{ frames: FILTER, nth, count, and one of loss, duplicate, corrupt, delay }',
+  expected: '{ frames: FILTER, nth, every, count, and one of loss, duplicate, corrupt, delay }',
   json: {
     type: 'object',
     additionalProperties: false,

@@ -10,26 +10,40 @@ const DELAY_MAX: Micros = 3_600 * SECOND;
 const RATE_BITS_MAX = 1_000_000_000_000;
 
 const DELAY_UNITS = new Map<string, number>([
-  ['us', 1],
-  ['ms', MILLISECOND],
-  ['s', SECOND],
+  ...['us', 'usec', 'usecs'].map((unit) => [unit, 1] as const),
+  ...['ms', 'msec', 'msecs'].map((unit) => [unit, MILLISECOND] as const),
+  ...['s', 'sec', 'secs'].map((unit) => [unit, SECOND] as const),
 ]);
 
-const RATE_UNITS = new Map<string, number>([
-  ['bit', 1],
-  ['kbit', 1_000],
-  ['mbit', 1_000_000],
-  ['gbit', 1_000_000_000],
-]);
+/** tc's: `mbit` are 10^6 bits, `mibit` 2^20, and `mbps` are 10^6 octets per second. */
+const RATE_PREFIXES = ['', 'k', 'm', 'g', 't'];
+const RATE_UNITS = new Map<string, number>(
+  RATE_PREFIXES.flatMap((prefix, power) => [
+    [`${prefix}bit`, 1_000 ** power] as const,
+    [`${prefix}bps`, 8 * 1_000 ** power] as const,
+    ...(power === 0
+      ? []
+      : [[`${prefix}ibit`, 1_024 ** power] as const, [`${prefix}ibps`, 8 * 1_024 ** power] as const]),
+  ]),
+);
 
 export const DELAY_EXPECTED = 'a time such as 200us, 5ms or 1.5s, at most 3600s';
 export const RATIO_EXPECTED = 'a percentage from 0% to 100%';
 export const RATE_EXPECTED = 'a rate such as 56kbit, 10mbit or 1gbit';
 
-const QUANTITY = /^([0-9]+(?:\.[0-9]+)?) ?([a-z]+)$/i;
+/** A number as strtod(3) reads it, without sign: `5`, `0.5`, `.5`, `1e-3`. */
+const NUMBER = '([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?';
+/** For the JSON Schema. */
+export const DELAY_PATTERN = `^(0|${NUMBER} ?([uUmM]?[sS]([eE][cC][sS]?)?))$`;
+export const RATE_PATTERN = `^${NUMBER} ?([kKmMgGtT][iI]?)?[bB]([iI][tT]|[pP][sS])$`;
+/** Without its ends, as more may follow. */
+export const RATIO_PATTERN = `${NUMBER} ?%`;
+const QUANTITY = new RegExp(`^(?<number>${NUMBER}) ?(?<unit>[a-z]+)$`, 'i');
+const RATIO = new RegExp(`^(?<number>${NUMBER}) ?%$`);
 
-/** `5ms` in microseconds; undefined for anything else. */
+/** `5ms` in microseconds; undefined for anything else. Nothing is nothing in any unit: `0`. */
 export function parseDelay(text: string): Micros | undefined {
+  if (text === '0') return 0;
   const value = quantity(text, DELAY_UNITS);
   return value === undefined || value > DELAY_MAX ? undefined : value;
 }
@@ -42,9 +56,10 @@ export function parseRate(text: string): number | undefined {
 
 /** `0.5%` as a ratio from 0 to 1. */
 export function parseRatio(text: string): number | undefined {
-  const match = /^([0-9]+(?:\.[0-9]+)?) ?%$/.exec(text);
+  if (text === '0') return 0;
+  const match = RATIO.exec(text);
   if (match === null) return undefined;
-  const percent = Number(match[1]);
+  const percent = Number(match.groups?.['number']);
   return percent > 100 ? undefined : percent / 100;
 }
 
@@ -58,8 +73,11 @@ export function parseWhole(text: string, min: number, max: number): number | und
 function quantity(text: string, units: ReadonlyMap<string, number>): number | undefined {
   const match = QUANTITY.exec(text);
   if (match === null) return undefined;
-  const unit = units.get((match[2] ?? '').toLowerCase());
-  return unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
+  const unit = units.get((match.groups?.['unit'] ?? '').toLowerCase());
+  if (unit === undefined) return undefined;
+  const value = Number(match.groups?.['number']) * unit;
+  // Less than the clock can tell is not the same as nothing.
+  return value > 0 && value < 0.5 ? undefined : Math.round(value);
 }
 
 /** Microseconds as a lab file says them: `200us`, `5ms`, `1.5s`. */
@@ -75,8 +93,9 @@ export function formatRatio(ratio: number): string {
 
 /** Bits per second as a rate: `100mbit`. */
 export function formatRate(bits: number): string {
-  for (const [unit, scale] of [...RATE_UNITS].reverse()) {
-    if (bits >= scale && (bits * 1_000) % scale === 0) return `${bits / scale}${unit}`;
+  for (let power = RATE_PREFIXES.length - 1; power > 0; power--) {
+    const scale = 1_000 ** power;
+    if (bits >= scale && (bits * 1_000) % scale === 0) return `${bits / scale}${RATE_PREFIXES[power]}bit`;
   }
   return `${bits}bit`;
 }

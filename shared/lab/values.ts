@@ -4,16 +4,20 @@
  */
 import { formatIpv4, type Ipv4, isMulticastMac, type Mac, parseIpv4, parseMac } from '../header/address.ts';
 import type { Micros } from '../platform.ts';
+import { delayHint, rateHint, ratioHint } from './knob-hint.ts';
 import type { LabNode, ScalarNode } from './parse.ts';
 import { didYouMean, type Located, oneOf, type Problems, type Span } from './problem.ts';
 import {
   DELAY_EXPECTED,
+  DELAY_PATTERN,
   parseDelay,
   parseRate,
   parseRatio,
   parseWhole,
   RATE_EXPECTED,
+  RATE_PATTERN,
   RATIO_EXPECTED,
+  RATIO_PATTERN,
 } from './units.ts';
 
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -188,23 +192,23 @@ export function whole(min: number, max: number, of = 'a whole number'): ValueTyp
 
 export const delayType: ValueType<Micros> = scalarType(
   DELAY_EXPECTED,
-  { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?(us|ms|s)$' },
+  { anyOf: [{ type: 'string', pattern: DELAY_PATTERN }, { const: 0 }] },
   parseDelay,
-  (text) => (/^[0-9.]+$/.test(text) ? `add the unit: did you mean "${text}ms"?` : undefined),
+  delayHint,
 );
 
 export const ratioType: ValueType<number> = scalarType(
   RATIO_EXPECTED,
-  { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?%$' },
+  { anyOf: [{ type: 'string', pattern: `^(0|${RATIO_PATTERN})$` }, { const: 0 }] },
   parseRatio,
-  (text) => (parseRatio(`${text}%`) === undefined ? undefined : `add the unit: did you mean "${text}%"?`),
+  ratioHint,
 );
 
 export const rateType: ValueType<number> = scalarType(
   RATE_EXPECTED,
-  { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?([kmgKMG]?bit)$' },
+  { type: 'string', pattern: RATE_PATTERN },
   parseRate,
-  (text) => (/^[0-9.]+ ?([kmg])?(bps)?$/i.test(text) ? `tc's units are bit, kbit, mbit and gbit` : undefined),
+  rateHint,
 );
 
 const IPV4_JSON = { type: 'string', pattern: '^[0-9]{1,3}(\\.[0-9]{1,3}){3}$' };

@@ -14,6 +14,10 @@ interface Store {
 
 interface Held {
   due: Micros;
+  /** When it will have left, or has left, the line before the delay. */
+  left: Micros;
+  /** Has a place of its own: late by a match rule, or ahead of others. Nobody waits for it. */
+  apart: boolean;
   order: number;
   store: Store;
   index: number;
@@ -21,6 +25,13 @@ interface Held {
 
 function before(a: Held, b: Held): boolean {
   return a.due < b.due || (a.due === b.due && a.order < b.order);
+}
+
+interface HurryOptions {
+  readonly now: Micros;
+  readonly stretch: number;
+  readonly most: Micros;
+  readonly inOrder: boolean;
 }
 
 export class DelayQueue {
@@ -46,20 +57,44 @@ export class DelayQueue {
     return first.store.batch.size(first.index);
   }
 
-  /** Keep a copy of frame `i` until `due`. */
-  push(batch: FrameBatch, i: number, due: Micros): void {
+  /** Keep a copy of frame `i` until `due`; `left`: when the line lets it go; `apart`: it has a place of its own. */
+  push(batch: FrameBatch, i: number, due: Micros, left = due, apart = false): void {
     const size = batch.size(i);
     if (this.last === undefined || !this.last.batch.hasRoom(size)) this.last = { batch: takeBatch(), waiting: 0 };
     const store = this.last;
     store.batch.appendFrom(batch, i);
     store.waiting++;
     this.bytes += size;
-    const held = this.spare.pop() ?? { due: 0, order: 0, store, index: 0 };
+    const held = this.spare.pop() ?? { due: 0, left: 0, apart: false, order: 0, store, index: 0 };
     held.due = due;
+    held.left = left;
+    held.apart = apart;
     held.order = this.order++;
     held.store = store;
     held.index = store.batch.count - 1;
     this.siftUp(held, this.heap.length);
+  }
+
+  /**
+   * Nobody waits longer than `most` after the line, whose rest takes `stretch` times as long; `inOrder`: as they came.
+   * Returns when the last of those that keep others waiting is due.
+   */
+  hurry({ now, stretch, most, inOrder }: HurryOptions): Micros {
+    const { heap } = this;
+    const all = heap.splice(0).sort((one, other) => one.order - other.order);
+    let last: Micros = 0;
+    for (const held of all) {
+      const left = held.left <= now ? held.left : now + (held.left - now) * stretch;
+      const due = held.due - held.left + left;
+      held.left = left;
+      if (held.apart) held.due = Math.ceil(due);
+      else {
+        held.due = Math.ceil(Math.max(Math.min(due, Math.max(now, left) + most), inOrder ? last : 0));
+        last = Math.max(last, held.due);
+      }
+      this.siftUp(held, heap.push(held) - 1);
+    }
+    return last;
   }
 
   /** Move the frame that is due first to the end of `target`. */

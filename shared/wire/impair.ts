@@ -10,20 +10,25 @@
  *
  * Interface: impaired(wire, { … }) is a Wire; set(impairment) changes the knobs while it runs; verdicts count fates and
  * log says what was done to each frame, by which rule.
- * Order: jitter reorders, as netem's does, unless `order: kept`; delay alone does not. Corruption flips one bit after the
- * FCS was made, so that the far end's FCS check catches it, or repairs the FCS and leaves it to IP or TCP.
- * Left out: correlation, slots.
+ * Order: jitter reorders, as netem's does, unless `order: kept`; delay alone does not. A delay that gets shorter, or a
+ * rate that gets higher, is so for the frames that wait as well: otherwise the next ones would stand behind them.
+ * Corruption flips one bit after the FCS was made, so that the far end's FCS check catches it, or repairs the FCS and
+ * leaves it to IP or TCP. Of a duplicated frame the second has jitter and corruption of its own.
+ * Unlike netem: what is lost is lost, though it would have been duplicated; the rate takes the time of preamble, FCS and
+ * gap as well; and a frame goes ahead of delayed ones, not of those that wait for the rate.
+ * Left out: correlation, slots, loss state, ecn.
  */
 import { dissect } from '../header/dissect.ts';
-import { CABLE, ETHERNET, FRAME_SIZE_MIN } from '../header/ethernet.ts';
+import { CABLE } from '../header/ethernet.ts';
 import type { Impairment } from '../lab/plan-types.ts';
 import { formatDelay } from '../lab/units.ts';
 import type { Clock, Micros, Platform, Timer } from '../platform.ts';
 import { flipBit, ratioOf } from './corrupt.ts';
 import { DelayQueue } from './delay-queue.ts';
-import { jitterOf } from './distribution.ts';
+import { FACTOR_MAX, jitterOf } from './distribution.ts';
 import { DRAW, Fate } from './fate.ts';
 import { type FrameBatch, giveBatch, takeBatch } from './frame-batch.ts';
+import { hasKnob, networkLength } from './impairment.ts';
 import { Line } from './line.ts';
 import { ActiveRule } from './match-rule.ts';
 import { knobText, noVerdicts, type VerdictKind, VerdictLog, type Verdicts } from './verdict.ts';
@@ -108,18 +113,33 @@ export class ImpairedWire implements Wire {
     return this.queue.length;
   }
 
-  /** Change what happens to frames from now on; those that wait keep their due times. */
+  /** Change what happens to frames from now on. */
   set(impairment: Impairment): void {
     this.flush();
-    const before = this.rules;
+    const before = [...this.rules];
+    const { rate } = this.knobs;
     this.knobs = { ...impairment };
+    if (this.queue.length > 0) this.hurry(rate);
     this.rules = (impairment.match ?? []).map((rule) => {
       const active = new ActiveRule(rule, this.platform.hash, this.seed, this.direction);
       // A rule that was there before goes on counting: one knob is turned without touching another.
-      return before.find((known) => known.words === active.words) ?? active;
+      // Two of the same words count each for itself.
+      const known = before.findIndex((rule) => rule.words === active.words);
+      return before.splice(known, known < 0 ? 0 : 1)[0] ?? active;
     });
     // Frames that wait keep those behind them waiting even when the last knob is cleared: order is kept.
     this.setActive(hasKnob(this.knobs) || this.queue.length > 0);
+  }
+
+  /** Frames that wait are on a line of the new rate now, and none takes longer than one that is sent now. */
+  private hurry(rateBefore: number | undefined): void {
+    const { delay = 0, jitter = 0, rate, order } = this.knobs;
+    const now = this.clock.now();
+    const stretch = rateBefore === undefined ? 1 : rateBefore / (rate ?? Number.POSITIVE_INFINITY);
+    this.line.stretch(now, stretch);
+    const most = Math.ceil(delay + jitter * FACTOR_MAX);
+    this.lastDue = this.queue.hurry({ now, stretch, most, inOrder: jitter === 0 || order === 'kept' });
+    this.armFor(this.queue.nextDue);
   }
 
   /** Frames are numbered whether a knob is set or not, as captures number them. */
@@ -218,7 +238,7 @@ export class ImpairedWire implements Wire {
     if (fate.happens(knobs.duplicate, DRAW.DUPLICATE, n)) {
       verdicts.duplicated++;
       this.note(n, 'duplicated', 'duplicate');
-      this.pass(batch, i, n, late);
+      this.passCopy(batch, i, n, late);
     }
     if (fate.happens(ratioOf(knobs.corrupt), DRAW.CORRUPT, n)) {
       verdicts.corrupted++;
@@ -226,6 +246,20 @@ export class ImpairedWire implements Wire {
       flipBit(batch, i, fate.draw(DRAW.CORRUPT_BIT, n), knobs.corrupt, this.platform.crc32);
     }
     this.pass(batch, i, n, late);
+  }
+
+  /** The second of a duplicated frame, which may be hit and jitters as a frame of its own. */
+  private passCopy(batch: FrameBatch, i: number, n: number, late: Micros): void {
+    const { fate, verdicts } = this;
+    const { corrupt } = this.knobs;
+    if (!fate.happens(ratioOf(corrupt), DRAW.COPY_CORRUPT, n)) return this.pass(batch, i, n, late, DRAW.COPY_JITTER);
+    verdicts.corrupted++;
+    this.note(n, 'corrupted', 'corrupt');
+    const at = batch.offset(i);
+    const whole = batch.bytes.slice(at, at + batch.size(i));
+    flipBit(batch, i, fate.draw(DRAW.COPY_CORRUPT_BIT, n), corrupt, this.platform.crc32);
+    this.pass(batch, i, n, late, DRAW.COPY_JITTER);
+    batch.bytes.set(whole, at);
   }
 
   /** What the match rules do to the frame: undefined when it is lost, otherwise how much later it comes. */
@@ -246,7 +280,7 @@ export class ImpairedWire implements Wire {
       if (fate.happens(rule.duplicate, DRAW.DUPLICATE, n)) {
         verdicts.duplicated++;
         this.log.add(this.clock.now(), n, 'duplicated', words);
-        this.pass(batch, i, n, late);
+        this.pass(batch, i, n, late, DRAW.COPY_JITTER);
       }
       if (fate.happens(ratioOf(rule.corrupt), DRAW.CORRUPT, n)) {
         verdicts.corrupted++;
@@ -267,7 +301,7 @@ export class ImpairedWire implements Wire {
   }
 
   /** Through the rate's queue and the delay, or straight on. `late`: more delay, for this frame alone. */
-  private pass(batch: FrameBatch, i: number, n: number, late: Micros): void {
+  private pass(batch: FrameBatch, i: number, n: number, late: Micros, jitter: number = DRAW.JITTER): void {
     const { knobs, queue, verdicts } = this;
     const now = this.clock.now();
     const size = batch.size(i);
@@ -288,42 +322,37 @@ export class ImpairedWire implements Wire {
       return this.note(n, 'over_limit', 'limit');
     }
     verdicts.passed++;
-    if (late > 0) return this.send(batch, i, due + this.delayOf(n) + late);
-    if (this.jumpsAhead(n)) {
+    if (late > 0) return this.send(batch, i, due, due + this.delayOf(n, jitter) + late, true);
+    if (this.fate.goesAhead(knobs.reorder, knobs.gap ?? 1, n)) {
       // netem: a reordered frame is sent at once, ahead of those that wait.
       verdicts.reordered++;
       this.note(n, 'reordered', 'reorder');
-      return this.send(batch, i, due);
+      return this.send(batch, i, due, due, true);
     }
-    const delay = this.delayOf(n);
+    const left = due;
+    const delay = this.delayOf(n, jitter);
     due += delay;
     // Only jitter may change the order of frames.
     if (knobs.jitter === undefined || knobs.jitter === 0 || knobs.order === 'kept') due = Math.max(due, this.lastDue);
     else if (this.log.listener !== undefined) this.log.tell(now, n, 'delayed', `delay ${formatDelay(delay)}`);
     this.lastDue = Math.max(this.lastDue, due);
-    this.send(batch, i, due);
+    this.send(batch, i, left, due);
   }
 
-  private send(batch: FrameBatch, i: number, due: Micros): void {
+  private send(batch: FrameBatch, i: number, left: Micros, due: Micros, apart = false): void {
     const rounded = Math.ceil(due);
     if (rounded > this.clock.now() || (this.queue.length > 0 && this.queue.nextDue <= rounded)) {
-      this.queue.push(batch, i, rounded);
+      this.queue.push(batch, i, rounded, left, apart);
       return;
     }
     this.inner.reserve(batch.size(i)).appendFrom(batch, i);
   }
 
-  private jumpsAhead(n: number): boolean {
-    const { reorder, gap = 1 } = this.knobs;
-    // netem: gap 0 or 1 makes every frame a candidate; gap g every g-th.
-    return (n + 1) % gap === 0 && this.fate.happens(reorder, DRAW.REORDER, n);
-  }
-
-  private delayOf(n: number): Micros {
+  /** `draw`: which one the jitter hangs on. */
+  private delayOf(n: number, draw: number): Micros {
     const { delay = 0, jitter = 0, distribution = 'uniform' } = this.knobs;
     if (jitter === 0) return delay;
-    const spread = jitterOf(distribution, this.fate.draw(DRAW.JITTER, n), this.fate.draw(DRAW.JITTER_2, n));
-    return Math.max(0, Math.round(delay + jitter * spread));
+    return Math.max(0, Math.round(delay + jitter * jitterOf(distribution, this.fate.draw(draw, n))));
   }
 
   /** Frames whose time has come go on. */
@@ -365,20 +394,4 @@ export class ImpairedWire implements Wire {
 /** Wrap one end of a wire; what it sends is impaired, what it receives is not. */
 export function impaired(wire: Wire, options: ImpairOptions): ImpairedWire {
   return new ImpairedWire(wire, options);
-}
-
-function hasKnob(knobs: Impairment): boolean {
-  const { delay, jitter, duplicate, reorder, rate, limit, mtu, loss, corrupt, match } = knobs;
-  return (
-    [delay, jitter, duplicate, reorder, rate, ratioOf(corrupt)].some((knob) => knob !== undefined && knob > 0) ||
-    (loss !== undefined && loss !== 0) ||
-    [limit, mtu].some((knob) => knob !== undefined) ||
-    (match !== undefined && match.length > 0)
-  );
-}
-
-/** Length of the network-layer packet in a frame on the cable; padding counts, as nobody looks inside. */
-function networkLength(size: number): number {
-  const frame = size - CABLE.LEAD - CABLE.FCS;
-  return frame <= FRAME_SIZE_MIN ? 0 : frame - ETHERNET.SIZE;
 }

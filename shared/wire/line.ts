@@ -30,6 +30,14 @@ export class Line {
     return this.free;
   }
 
+  /** The rate changed: what is left of the frames that wait takes `factor` times as long; with 0 the line is free. */
+  stretch(now: Micros, factor: number): void {
+    if (factor === 1) return;
+    const later = (time: Micros): Micros => (time <= now ? time : now + (time - now) * factor);
+    this.free = later(this.free);
+    this.departures = this.departures.map(later);
+  }
+
   clear(): void {
     this.free = 0;
     this.departures.length = 0;

@@ -29,9 +29,9 @@ export class ActiveRule {
   takes(frame: Dissection, length: number): boolean {
     if (this.filter === undefined || !this.filter(frame, length)) return false;
     const ordinal = ++this.matched;
-    const { nth, count } = this.rule;
-    const first = nth ?? 1;
-    const most = count ?? (nth === undefined ? Number.POSITIVE_INFINITY : 1);
-    return ordinal >= first && ordinal < first + most;
+    const { nth, every, count } = this.rule;
+    const since = ordinal - (nth ?? every ?? 1);
+    const most = count ?? (nth !== undefined && every === undefined ? 1 : Number.POSITIVE_INFINITY);
+    return since >= 0 && since % (every ?? 1) === 0 && since < most * (every ?? 1);
   }
 }

@@ -118,7 +118,7 @@ export function knobText(impairment: Impairment, knob: keyof Omit<Impairment, 'm
 }
 
 /** `match "tcp.flags.syn == 1" nth 2: loss 100%`. */
-export function ruleWords({ frames, nth, count, ...does }: MatchRule): string {
-  const which = `${nth === undefined ? '' : ` nth ${nth}`}${count === undefined ? '' : ` count ${count}`}`;
-  return `match ${JSON.stringify(frames)}${which}: ${impairmentWords(does).join(', ')}`;
+export function ruleWords({ frames, nth, every, count, ...does }: MatchRule): string {
+  const which = Object.entries({ nth, every, count }).map(([word, n]) => (n === undefined ? '' : ` ${word} ${n}`));
+  return `match ${JSON.stringify(frames)}${which.join('')}: ${impairmentWords(does).join(', ')}`;
 }

@@ -187,7 +187,7 @@ export function anyImpairment(random: Random): Impairment {
   const knobs: Record<string, unknown> = {
     delay: some(random.below(50 * MILLISECOND)),
     jitter: some(random.below(20 * MILLISECOND)),
-    distribution: some(pick(random, ['uniform', 'normal', 'pareto'])),
+    distribution: some(pick(random, ['uniform', 'normal', 'pareto', 'paretonormal'])),
     order: some(pick(random, ['kept', 'free'])),
     loss: some(random.below(30) / 100),
     duplicate: some(random.below(30) / 100),
@@ -198,7 +198,7 @@ export function anyImpairment(random: Random): Impairment {
     limit: some(1 + random.below(100)),
     mtu: some(100 + random.below(1_400)),
     match: some([
-      { frames: 'tcp.flags.syn==1', nth: 1 + random.below(4), loss: 1 },
+      { frames: 'tcp.flags.syn==1', nth: 1 + random.below(4), every: 1 + random.below(4), loss: 1 },
       { frames: filterOf(random), corrupt: { ratio: random.below(100) / 100, layer: pick(random, ['ip', 'tcp']) } },
       { frames: filterOf(random), delay: random.below(SECOND), duplicate: random.below(2) },
     ]),

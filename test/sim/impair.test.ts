@@ -1,52 +1,7 @@
 import { expect, test } from 'vitest';
-import { crc32 } from '../../shared/header/fcs.ts';
 import type { Impairment } from '../../shared/lab/plan-types.ts';
-import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
-import { memoryWire } from '../../shared/wire/memory-wire.ts';
-import { platform } from '../kit/cards.ts';
-import { ManualClock } from '../kit/clock.ts';
-
-interface Arrived {
-  readonly at: number;
-  readonly n: number;
-  readonly good: boolean;
-}
-
-function cable(impairment: Impairment, seed = 1) {
-  const clock = new ManualClock();
-  const [inner, far] = memoryWire(clock, 'a:eth0', 'b:eth0');
-  const wire = impaired(inner, { clock, platform, seed, impairment });
-  const arrived: Arrived[] = [];
-  far.attach({
-    onBatch: (batch) => {
-      for (let i = 0; i < batch.count; i++) {
-        const at = batch.offset(i);
-        const size = batch.size(i);
-        const good = crc32(batch.bytes, at + 8, at + size - 4) === batch.view.getUint32(at + size - 4, true);
-        arrived.push({ at: clock.now(), n: batch.traceNumbers[i]!, good });
-      }
-    },
-    onCarrier: () => {},
-    onReady: () => {},
-  });
-  wire.attach({ onBatch: () => {}, onCarrier: () => {}, onReady: () => {} });
-  wire.setPortUp(true);
-  far.setPortUp(true);
-  let sent = 0;
-  const send = (count: number, size = 1_526): void => {
-    for (let i = 0; i < count; i++) {
-      const batch = wire.reserve(size);
-      const at = batch.append(size, 1, ++sent, 0);
-      batch.bytes.fill(sent & 255, at, at + size);
-      batch.view.setUint32(at + size - 4, crc32(batch.bytes, at + 8, at + size - 4), true);
-    }
-    wire.kick();
-  };
-  return { clock, wire, far, arrived, send };
-}
-
-const order = (arrived: readonly Arrived[]): number[] => arrived.map(({ n }) => n);
-const ascending = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+import type { ImpairedWire } from '../../shared/wire/impair.ts';
+import { ascending, cable, order } from '../kit/bad-cable.ts';
 
 test('without a knob the inner wire is used as it is', () => {
   const { clock, wire, arrived, send } = cable({});
@@ -159,21 +114,56 @@ test('packets longer than the wire’s MTU are lost', () => {
   expect(wire.verdicts.tooLong).toBe(3);
 });
 
-test('knobs change while frames wait: those keep their time, order is kept, and the last one cleared costs nothing again', () => {
-  const { clock, wire, arrived, send } = cable({ delay: 10_000 });
+test('a delay that is taken away holds nobody: those that wait go first, at once, and the last knob cleared costs nothing again', () => {
+  const { clock, wire, arrived, send } = cable({ delay: 3_600_000_000 });
   send(3, 80);
   clock.advance(5_000);
   wire.set({});
   send(3, 80);
-  clock.advance(4_999);
-  expect(arrived).toHaveLength(0);
-  clock.advance(1);
+  clock.advance(0);
   expect(order(arrived)).toEqual([1, 2, 3, 4, 5, 6]);
   const passed = wire.verdicts.passed;
   send(3, 80);
   clock.advance(0);
   expect(arrived).toHaveLength(9);
   expect(wire.verdicts.passed).toBe(passed);
+});
+
+test('a delay that changes is that of the next frame; a longer one leaves those that wait as they were, a shorter one hurries them', () => {
+  const { clock, wire, arrived, send } = cable({ delay: 10_000 });
+  send(1, 80);
+  clock.advance(1_000);
+  wire.set({ delay: 50_000 });
+  send(1, 80);
+  clock.advance(2_000);
+  wire.set({ delay: 20_000, loss: 0.000_001 });
+  send(1, 80);
+  clock.advance(100_000);
+  expect(arrived.map(({ at, n }) => [n, at])).toEqual([
+    [1, 10_000],
+    [2, 23_000],
+    [3, 23_000],
+  ]);
+});
+
+test('a rate that changes is that of the frames that wait for it as well, and one that is taken away lets them all go', () => {
+  const rate = (1_526 + 12) * 8 * 10;
+  const { clock, wire, arrived, send } = cable({ rate, delay: 1_000 });
+  send(20);
+  clock.advance(250_000);
+  expect(arrived).toHaveLength(2);
+  wire.set({ rate: rate * 10, delay: 1_000 });
+  clock.advance(100_000);
+  // The third had half of itself to go: 5 ms; the others 10 ms each; and all the delay.
+  expect(arrived.slice(2, 6).map(({ at }) => at)).toEqual([256_000, 266_000, 276_000, 286_000]);
+  wire.set({ rate: rate / 1_000, delay: 1_000 });
+  clock.advance(1_000_000);
+  const before = arrived.length;
+  expect(before).toBeLessThan(13);
+  wire.set({});
+  send(1);
+  clock.advance(0);
+  expect(order(arrived)).toEqual(ascending(21));
 });
 
 test('frames that wait on a wire that is unplugged are lost', () => {

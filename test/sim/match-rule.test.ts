@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Impairment } from '../../shared/lab/plan-types.ts';
 import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
 import { memoryWire } from '../../shared/wire/memory-wire.ts';
+import { cable } from '../kit/bad-cable.ts';
 import { addCard, cardHost, platform } from '../kit/cards.ts';
 import { ManualClock } from '../kit/clock.ts';
 import { download, pattern, runUntil } from '../kit/tcp-pair.ts';
@@ -87,4 +88,27 @@ test('one rule is set without another losing its count', () => {
   arp();
   wire.set({});
   expect(wire.verdicts.lost).toBe(1);
+});
+
+test.each([
+  [{ nth: 3 }, [3]],
+  [{ count: 2 }, [1, 2]],
+  [{ nth: 3, count: 2 }, [3, 4]],
+  [{ every: 4 }, [4, 8, 12]],
+  [{ nth: 2, every: 5 }, [2, 7, 12]],
+  [{ nth: 2, every: 5, count: 2 }, [2, 7]],
+  [{}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]],
+])('of twelve frames that match, %j acts on %j', (which, hit) => {
+  const { wire, send } = cable({ match: [{ frames: 'eth', loss: 1, ...which }] });
+  send(12, 80);
+  expect(wire.log.since(0).verdicts.map(({ frame }) => frame + 1)).toEqual(hit);
+});
+
+test('two rules of the same words count each for itself, whatever is set meanwhile', () => {
+  const rule = { frames: 'eth', nth: 3, delay: 1_000 };
+  const { wire, send } = cable({ match: [rule, rule] });
+  send(2, 80);
+  wire.set({ match: [rule, rule], delay: 5 });
+  send(2, 80);
+  expect(wire.log.since(0).verdicts.map(({ frame }) => frame + 1)).toEqual([3, 3]);
 });

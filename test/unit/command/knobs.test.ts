@@ -43,8 +43,8 @@ test('off takes a knob away, 0% is a value', () => {
 });
 
 test('with --match the knobs are a rule’s', () => {
-  expect(changeOf({ match: 'tcp.flags.syn == 1', nth: '2', loss: '100%' })).toEqual({
-    match: [{ frames: 'tcp.flags.syn == 1', nth: 2, loss: 1 }],
+  expect(changeOf({ match: 'tcp.flags.syn == 1', nth: '2', every: '3', loss: '100%' })).toEqual({
+    match: [{ frames: 'tcp.flags.syn == 1', nth: 2, every: 3, loss: 1 }],
   });
 });
 
@@ -53,6 +53,9 @@ test.each([
   [{ match: 'tcp.syn', loss: '1%' }, 'did you mean tcp.flags.syn?'],
   [{ nth: '2', loss: '1%' }, '--nth counts the frames of a --match FILTER'],
   [{ match: 'tcp', rate: '1mbit' }, '--rate cannot be had for single frames'],
+  [{ match: 'tcp', loss: 'gemodel 1%' }, '--loss: expected a percentage'],
+  [{ delay: '100ms 10ms' }, 'jitter is a knob of its own'],
+  [{ duplicate: '1% 25%' }, 'correlation is left out'],
   [{ match: 'tcp' }, 'not what happens to them'],
   [{ match: 'tcp', loss: '1%', count: '0' }, '--count: expected a whole number from 1, found "0"'],
 ] as const)('%j is refused: %s', (options, says) => {

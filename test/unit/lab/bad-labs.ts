@@ -317,9 +317,9 @@ export const BAD_EDITS: readonly BadEdit[] = [
   },
   {
     of: 'a rate in other units',
-    edits: [['loss: 1%', 'rate: 10Mbps']],
+    edits: [['loss: 1%', 'rate: 10Mb']],
     says: [
-      '10:44: impossible value "10Mbps" for rate of wire bob:eth0--sw:p2; expected a rate such as 56kbit, 10mbit or 1gbit; tc\'s units are bit, kbit, mbit and gbit',
+      '10:44: impossible value "10Mb" for rate of wire bob:eth0--sw:p2; expected a rate such as 56kbit, 10mbit or 1gbit; tc\'s units are bit, kbit, mbit, gbit, and kbps for 1000 octets',
     ],
   },
   {
@@ -331,7 +331,7 @@ export const BAD_EDITS: readonly BadEdit[] = [
     of: 'an impossible distribution',
     edits: [['loss: 1%', 'jitter: 1ms, distribution: norml']],
     says: [
-      '10:65: unknown distribution "norml" of wire bob:eth0--sw:p2; expected one of uniform, normal, pareto; did you mean "normal"?',
+      '10:65: unknown distribution "norml" of wire bob:eth0--sw:p2; expected one of uniform, normal, pareto, paretonormal; did you mean "normal"?',
     ],
   },
   {
@@ -366,7 +366,7 @@ export const BAD_EDITS: readonly BadEdit[] = [
     of: 'a match rule with an unknown key',
     edits: [['loss: 1%', 'match: [ { frames: arp, nht: 2, loss: 1% } ]']],
     says: [
-      '10:62: unknown key "nht" in match of wire bob:eth0--sw:p2; expected one of frames, nth, count, loss, duplicate, corrupt, delay; did you mean "nth"?',
+      '10:62: unknown key "nht" in match of wire bob:eth0--sw:p2; expected one of frames, nth, every, count, loss, duplicate, corrupt, delay; did you mean "nth"?',
     ],
   },
   {

@@ -56,7 +56,7 @@ devices:
   s: { kind: switch, ports: 3 }
 wires:
   - h:eth0 -- s:p1: { delay: 5ms, jitter: 1ms, distribution: pareto, loss: 0.5%, duplicate: 1 %, reorder: 1%, gap: 5, corrupt: 0.01%, rate: 1.5Gbit, limit: 10, mtu: 1400 }
-  - r:eth0 -- s:p2: { "->": { loss: 1% }, "<-": { loss: 2% } }
+  - r:eth0 -- s:p2: { "->": { loss: 1%, delay: .5ms, rate: 1MiBps }, "<-": { loss: 0, delay: 5secs, rate: 10mbps, duplicate: 1e-3% } }
 `;
     expect(checkLab(text, { file: 'lab.yaml' }).problems).toEqual([]);
     expect(validate(parse(text)), JSON.stringify(validate.errors)).toBe(true);
