@@ -3,7 +3,7 @@
  * and the page's files that no compiler makes are put beside those that it did.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,7 +33,10 @@ for (const name of ['index.html', 'style.css', 'icon.svg']) {
 for (const name of ['start.cjs', 'source-map.cjs']) {
   cpSync(join(ROOT, 'services', name), join(ROOT, 'dist/services', name));
 }
-for (const name of PROCESSES) rmSync(join(ROOT, `dist/services/${name}/main.cjs.cache`), { force: true });
+for (const name of PROCESSES) {
+  const folder = join(ROOT, 'dist/services', name);
+  for (const file of readdirSync(folder)) if (file.endsWith('.cache')) rmSync(join(folder, file));
+}
 
 await build({
   entryPoints: PROCESSES.map((name) => ({ in: join(ROOT, `services/${name}/main.ts`), out: `${name}/main` })),

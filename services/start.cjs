@@ -2,13 +2,28 @@
  * How a process of a lab, and the command, start fast: `node dist/services/start.cjs host`. Runs the bundle that
  * services/bundle.js made of services/host/main.ts, with V8's compiled code from an earlier run beside it: a device is
  * ready in a quarter of the time that its hundreds of modules take one by one. Without a bundle (only tsc ran) the modules
- * are loaded as they are; compiled code that another Node made is refused by V8, and the bundle compiled anew.
+ * are loaded as they are. V8 refuses compiled code of another version, machine or set of its flags: then the bundle is
+ * compiled anew, and what comes of it is kept for the next start.
  */
-const { existsSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
+const {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} = require('node:fs');
 const { createRequire } = require('node:module');
-const { join } = require('node:path');
+const { dirname, join } = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { Script } = require('node:vm');
+
+/** Real time until what a start needs has been compiled. V8 lets go again of what it does not use for long. */
+const KEEP_MS = 2_000;
+/** What Child (services/lab/child.ts) gives each process; these are no flags of V8's. */
+const OWN_FLAGS = ['--v8-pool-size=1'];
 
 /** Start services/NAME/main.ts in this process. */
 function start(name) {
@@ -16,16 +31,53 @@ function start(name) {
   const file = join(folder, 'main.cjs');
   if (!existsSync(file)) return void import(pathToFileURL(join(folder, 'main.js')).href);
   nameSources(file);
-  const compiled = `${file}.cache`;
+  // A name for each Node: two that are used in turn do not undo each other's.
+  const kept = `${file}.${process.version}.cache`;
   // What is beyond ASCII is escaped in a bundle: latin1 is read without a look at each octet.
   const script = new Script(readFileSync(file, 'latin1'), {
     filename: file,
-    cachedData: existsSync(compiled) ? readFileSync(compiled) : undefined,
+    cachedData: existsSync(kept) ? readFileSync(kept) : undefined,
   });
-  // Asked for by services/bundle.js: at the end, when what a start needs has been compiled.
-  if (process.env.CODE_CACHE === 'write') process.on('exit', () => save(compiled, script.createCachedData()));
+  if (process.env.CODE_CACHE === 'write') process.on('exit', () => save(kept, script.createCachedData()));
+  else if (script.cachedDataRejected !== false) keep(script, file, kept);
   const module = { exports: {} };
   script.runInThisContext()(module.exports, createRequire(file), module, file, folder);
+}
+
+/**
+ * Keep what was compiled, once it is all there. Code that was made under flags of one's own suits nobody else, and a
+ * folder may be another's: then each start compiles.
+ */
+function keep(script, file, kept) {
+  const flags = process.execArgv.filter((flag) => !OWN_FLAGS.includes(flag));
+  if (flags.length > 0 || process.env.NODE_OPTIONS || !isOurs(dirname(file))) return;
+  // Refused: of no use to any start like this one.
+  rmSync(kept, { force: true });
+  const made = statSync(file).mtimeMs;
+  let done = false;
+  const once = () => {
+    if (done) return;
+    done = true;
+    try {
+      const bytes = script.createCachedData();
+      // Whoever has compiled the most is right; but a build may have made another bundle meanwhile.
+      const before = statSync(kept, { throwIfNoEntry: false })?.size ?? 0;
+      if (bytes.length > before && statSync(file).mtimeMs === made) save(kept, bytes);
+    } catch {
+      // No room, or no bundle any more: the next start compiles.
+    }
+  };
+  setTimeout(once, KEEP_MS).unref();
+  process.on('exit', once);
+}
+
+function isOurs(folder) {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Several processes of a lab may do so at once: whoever is last has it. */

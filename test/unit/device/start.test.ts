@@ -1,16 +1,27 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire, SourceMap } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Script } from 'node:vm';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
 
 /** A program of two files; what it does is said by its environment. */
-const MAIN = `import { connect } from 'node:net';
+const MAIN = `import { utimesSync } from 'node:fs';
+import { connect } from 'node:net';
 import { fail } from './part.js';
 
 declare const require: { cache: Record<string, unknown> };
@@ -21,6 +32,8 @@ if (process.env['DO'] === 'refused') {
     console.log(JSON.stringify({ stack, mapIsRead: mapIsRead() }));
   });
 } else {
+  // A build sets the time of the bundle.
+  if (process.env['DO'] === 'rebuild') utimesSync(process.env['FILE'] ?? '', 1, 1);
   try {
     fail();
   } catch (error) {
@@ -60,11 +73,13 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(environment: Readonly<Record<string, string>> = {}): {
+interface Said {
   readonly stack: string;
   readonly mapIsRead: boolean;
-} {
-  const said = execFileSync(process.execPath, [join(folder, 'start.cjs'), 'own'], {
+}
+
+function run(environment: Readonly<Record<string, string>> = {}, flags: readonly string[] = []): Said {
+  const said = execFileSync(process.execPath, [...flags, join(folder, 'start.cjs'), 'own'], {
     env: { ...process.env, ...environment },
     encoding: 'utf8',
   });
@@ -83,7 +98,7 @@ test('a stack trace of a bundle names file, line and column of the source', () =
   const [head, thrown, caller] = run().stack.split('\n');
   expect(head).toBe('RangeError: on purpose');
   expect(thrown).toBe(`    at fail (${join(folder, 'part.ts')}:4:9)`);
-  expect(caller).toContain(`${join(folder, 'main.ts')}:13:5`);
+  expect(caller).toContain(`${join(folder, 'main.ts')}:16:5`);
 });
 
 test('the trace of an error that comes from outside the bundle costs no look at its map', () => {
@@ -114,4 +129,54 @@ test('a place stays as it is when the map is missing, damaged or says nothing of
   writeFileSync(join(folder, 'damaged.cjs.map'), '{"mappings": "AA');
   expect(sourcesOf(join(folder, 'damaged.cjs'), places)).toEqual([undefined]);
   expect(sourcesOf(bundle, [{ line: 9_999, column: 1 }])).toEqual([undefined]);
+});
+
+test('a bundle without compiled code, or with some that V8 refuses, keeps its own for the next start', () => {
+  const kept = `${bundle}.${process.version}.cache`;
+  rmSync(kept, { force: true });
+  run();
+  const good = readFileSync(kept);
+  const accepted = (): boolean | undefined =>
+    new Script(readFileSync(bundle, 'latin1'), { filename: bundle, cachedData: readFileSync(kept) }).cachedDataRejected;
+  expect(accepted()).toBe(false);
+  // What another V8 made begins with another number.
+  writeFileSync(kept, Buffer.concat([Buffer.alloc(16), good.subarray(16), Buffer.alloc(good.length)]));
+  expect(accepted()).toBe(true);
+  run();
+  expect(accepted()).toBe(false);
+});
+
+test('compiled code that V8 accepts is left as it is', () => {
+  const kept = `${bundle}.${process.version}.cache`;
+  run();
+  const before = statSync(kept);
+  run();
+  expect(statSync(kept).ino).toBe(before.ino);
+  expect(statSync(kept).mtimeMs).toBe(before.mtimeMs);
+});
+
+test("a process with flags of V8's own keeps nothing, and undoes nothing", () => {
+  const kept = `${bundle}.${process.version}.cache`;
+  rmSync(kept, { force: true });
+  run({}, ['--max-lazy']);
+  expect(existsSync(kept)).toBe(false);
+  run();
+  const before = readFileSync(kept);
+  expect(run({}, ['--max-lazy']).stack).toContain('on purpose');
+  expect(readFileSync(kept)).toEqual(before);
+});
+
+test('a bundle that was built meanwhile is not given the compiled code of the one before', () => {
+  const kept = `${bundle}.${process.version}.cache`;
+  rmSync(kept, { force: true });
+  run({ DO: 'rebuild', FILE: bundle });
+  expect(existsSync(kept)).toBe(false);
+});
+
+test('without a bundle the modules themselves are started', () => {
+  mkdirSync(join(folder, 'plain'));
+  writeFileSync(join(folder, 'plain/main.js'), "console.log('as they are');\n");
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  const said = execFileSync(process.execPath, [join(folder, 'start.cjs'), 'plain'], { encoding: 'utf8' });
+  expect(said).toBe('as they are\n');
 });
