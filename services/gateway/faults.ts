@@ -240,12 +240,20 @@ export class Faults {
       fault.flap?.stop();
       this.faults.splice(this.faults.indexOf(fault), 1);
       for (const end of fault.ends.keys()) ends.add(end);
-      const { device, request } = fault;
-      if (device === undefined || this.faults.some((other) => other.device === device)) continue;
-      // It may have been thawed, started or taken down by hand meanwhile.
-      await this.supervisor.request(request.fault === 'freeze' ? 'thaw' : 'start', device).catch(() => {});
+      if (fault.device !== undefined) await this.letGo(fault.device, fault.request.fault === 'kill');
     }
     await this.settle(ends);
+  }
+
+  /** A device is what the faults that are left make of it: dead, or standing still, or up. */
+  private async letGo(device: string, wasKilled: boolean): Promise<void> {
+    const left = new Set(this.faults.filter((other) => other.device === device).map(({ request }) => request.fault));
+    if (left.has('kill')) return;
+    const verbs: LifecycleVerb[] = wasKilled ? ['start'] : [];
+    if (wasKilled && left.has('freeze')) verbs.push('freeze');
+    if (!wasKilled && !left.has('freeze')) verbs.push('thaw');
+    // It may have been thawed, started or taken down by hand meanwhile.
+    for (const verb of verbs) await this.supervisor.request(verb, device).catch(() => {});
   }
 
   /** Devices that stand still or are dead though no fault says why: the gateway that did it was killed. */

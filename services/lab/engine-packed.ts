@@ -106,6 +106,8 @@ export class PackedLab {
       const end = this.end(port);
       end.attach(SILENT_LISTENER);
       core.powerOff();
+      // What stood still is dead now, and comes back to listen.
+      core.setFrozen(false);
       end.reset();
     }
     device.host.processes.programs = new Map();

@@ -81,6 +81,21 @@ test('a fault that is healed while its device is down is gone when the device co
   expect((await net.host('alice').exec('ping -c 3 10.0.0.2')).status).toBe(0);
 });
 
+test('a device that is killed as it stands still is back when both have been healed, in either order', async () => {
+  await using net = await virtualLab('two-hosts');
+  for (const killFirst of [true, false]) {
+    const frozen = await net.freeze('bob');
+    await net.wait.time('5s');
+    const killed = await net.kill('bob');
+    for (const fault of killFirst ? [killed, frozen] : [frozen, killed]) {
+      await fault.heal();
+      await net.wait.time('1s');
+    }
+    await net.wait.carrier('bob:eth0--sw:p2');
+    expect((await net.host('alice').exec('ping -c 2 10.0.0.2')).status).toBe(0);
+  }
+});
+
 test('a flapping wire flaps on lab time; a partition parts and is healed', async () => {
   await using net = await virtualLab('two-hosts');
   {

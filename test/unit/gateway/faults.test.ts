@@ -91,6 +91,20 @@ test('heal of one port leaves the faults of others alone', async () => {
   expect(ends.get('bob:eth0')?.impairment).toEqual({ delay: 1_000 });
 });
 
+test.each([
+  ['the kill first', ['kill', 'freeze'], ['start bob', 'freeze bob', 'thaw bob']],
+  ['the freeze first', ['freeze', 'kill'], ['start bob']],
+] as const)(
+  'a device that stood still as it was killed is up again when both faults have ended: %s',
+  async (_, order, verbs) => {
+    const { faults, asked } = setup();
+    const { fault: freeze } = await faults.add({ fault: 'freeze', target: 'bob' });
+    const { fault: kill } = await faults.add({ fault: 'kill', target: 'bob' });
+    for (const which of order) await faults.remove(which === 'kill' ? kill : freeze);
+    expect(asked).toEqual(['freeze bob', 'kill bob', ...verbs]);
+  },
+);
+
 test('faults are told in the words of a lab file, wires by their names', async () => {
   const { faults } = setup();
   await faults.add({ fault: 'impair', target: ' bob:eth0 -- alice:eth0 ', impairment: { rate: 10_000_000 } });
