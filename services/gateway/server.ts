@@ -97,23 +97,29 @@ export async function serveGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-/** Why a request is not served: another site's page, or no token. */
-function refusal(request: IncomingMessage, url: URL, token: string): EmuError | undefined {
+/** Why a request is not served: another site's page, or no token. `route`: what was found for it, however its path was written. */
+function refusal(request: IncomingMessage, url: URL, token: string, route = ''): EmuError | undefined {
   const host = request.headers.host ?? '';
   if (!OWN_NAMES.includes(host.replace(/:\d+$/, ''))) return new EmuError('EMU_ORIGIN', `not served as ${host}`);
   const { origin } = request.headers;
   if (origin !== undefined && origin !== `http://${host}`) return new EmuError('EMU_ORIGIN', `not for ${origin}`);
-  if (url.pathname.startsWith('/api/') && !tokenMatches(token, tokenOf(request, url))) {
+  const inner = [url.pathname, route].some((path) => path.startsWith('/api/'));
+  if (inner && !tokenMatches(token, tokenOf(request, url))) {
     return new EmuError('EMU_TOKEN', 'wrong or no token');
   }
   return undefined;
 }
 
 function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const url = urlOf(request.raw);
+    // Who has not shown the token gets an answer, and no place among the connections.
+    if (url === undefined || !tokenMatches(token, tokenOf(request.raw, url))) reply.header('connection', 'close');
+    // /%61pi/state is the route /api/state, too.
     const refused =
-      url === undefined ? new EmuError('EMU_BAD_REQUEST', 'not a path') : refusal(request.raw, url, token);
+      url === undefined
+        ? new EmuError('EMU_BAD_REQUEST', 'not a path')
+        : refusal(request.raw, url, token, request.routeOptions.url);
     if (refused === undefined) return;
     garbage.count(refused.code === 'EMU_TOKEN' ? 'token' : 'http');
     throw refused;

@@ -109,14 +109,15 @@ function lazily(parts: AppOptions): (request: IncomingMessage, response: ServerR
 }
 
 function guard(app: FastifyInstance, token: string, garbage: GarbageCounter): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const url = urlOf(request.raw);
+    if (url !== undefined && tokenMatches(token, tokenOf(request.raw, url))) return;
+    // Who has not shown the token gets an answer, and no place among the connections.
+    reply.header('connection', 'close');
     // Whether it is alive is all that a health check learns without a token.
-    if (url?.pathname === '/healthz') return;
-    if (url === undefined || !tokenMatches(token, tokenOf(request.raw, url))) {
-      garbage.count('token');
-      throw new EmuError('EMU_TOKEN', 'wrong or no token');
-    }
+    if (request.routeOptions.url === '/healthz') return;
+    garbage.count('token');
+    throw new EmuError('EMU_TOKEN', 'wrong or no token');
   });
 }
 

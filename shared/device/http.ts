@@ -6,7 +6,7 @@
  *   that are used here; answers are plain JSON.
  * - The OpenAPI description is made when somebody asks for it, from a second instance with the same routes.
  */
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { bodyOf, EMU_ERRORS, EmuError } from './errors.ts';
 import { type GarbageCounter, REQUEST_LIMITS } from './sockets.ts';
 
@@ -53,6 +53,14 @@ function bare(options: AppOptions): FastifyInstance {
     forceCloseConnections: true,
     requestTimeout: REQUEST_LIMITS.requestTimeout,
     http: REQUEST_LIMITS,
+    // A path that is none, found before any route is.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      options.garbage.count('http');
+      void reply
+        .status(EMU_ERRORS.EMU_BAD_REQUEST)
+        .header('connection', 'close')
+        .send({ error: bodyOf(error) });
+    },
   });
   app.setValidatorCompiler(({ schema }) => (value: unknown) => {
     const problem = schemaProblem(schema as Schema, value, '');

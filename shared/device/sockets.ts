@@ -27,6 +27,8 @@ const CROWDED_LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000 };
 const CROWDED_MS = 20_000;
 /** More than the wires, sockets and requests of a lab of a hundred devices. */
 const CROWD = 512;
+/** Who was refused may read why for so long; whoever keeps his half of the connection open is not waited for. */
+const FAREWELL_MS_MAX = 1_000;
 /** Close code for an error of ours; the reason is the body as JSON, cut to what a close frame holds. */
 export const CLOSE_ERROR = 4400;
 const CLOSE_REASON_BYTES_MAX = 123;
@@ -69,9 +71,10 @@ export function serveSockets(server: Server, routes: SocketRoutes): { close(): v
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
   server.maxConnections = CONNECTIONS_MAX;
   shorterInACrowd(server);
+  server.on('drop', () => routes.garbage.count('crowded'));
   server.on('clientError', (_error, socket) => {
     routes.garbage.count('http');
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    if (socket.writable) farewell(socket, 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     else socket.destroy();
   });
   const floods = new WeakSet<WebSocket>();
@@ -150,9 +153,20 @@ export function urlOf(request: IncomingMessage): URL | undefined {
   }
 }
 
+/** Say this as the last word. HTTP's sockets stay half open until the far end closes, too: nobody makes us wait for that. */
+export function farewell(socket: Duplex, text: string): void {
+  const late = setTimeout(() => socket.destroy(), FAREWELL_MS_MAX);
+  socket.on('error', () => socket.destroy());
+  socket.once('end', () => socket.destroy());
+  socket.once('close', () => clearTimeout(late));
+  socket.end(text);
+  socket.resume();
+}
+
 function refuse(socket: Duplex, error: EmuError): void {
   const body = JSON.stringify({ error: bodyOf(error) });
-  socket.end(
+  farewell(
+    socket,
     `HTTP/1.1 ${EMU_ERRORS[error.code]} Refused\r\nContent-Type: application/json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import { farewell } from '../device/sockets.ts';
 import { MESSAGE_BYTES_MAX } from './codec.ts';
 import { SUBPROTOCOL } from './hello.ts';
 import type { WebSocketWire } from './websocket.ts';
@@ -54,8 +55,7 @@ export class WireServer {
 
   private refuse(socket: Duplex, status: string): void {
     this.refused++;
-    socket.on('error', () => {});
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    farewell(socket, `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   }
 }
 
