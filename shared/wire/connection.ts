@@ -22,6 +22,9 @@ const HELLO_MS_MAX = 2_000;
 /** After a close was sent, how long the far end may take to answer it. */
 const CLOSE_MS_MAX = 500;
 
+/** What ws says of a message of more than 1 MiB, and of one of more than 2^53. */
+const TOO_LONG = new Set(['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']);
+
 export interface ConnectionOwner {
   /** Our own Hello, and what the far end's must say. */
   readonly hello: Hello;
@@ -56,7 +59,7 @@ export class Connection {
     this.owner = owner;
     socket.on('message', (data, isBinary) => this.onMessage(data, isBinary));
     socket.on('error', (error: NodeJS.ErrnoException) =>
-      this.refuse(error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 'too_long' : 'malformed', CLOSE.MALFORMED),
+      this.refuse(TOO_LONG.has(error.code ?? '') ? 'too_long' : 'malformed', CLOSE.MALFORMED),
     );
     // ws ends whoever asks for many pongs and reads none; it is for us to count.
     socket.on('ping', () => {

@@ -79,6 +79,7 @@ export function decodeSmall(bytes: Uint8Array): SmallMessage | undefined {
     if (batch) return undefined;
     if (hello) {
       const { version = 0, lab = '', wire = '', end = '', epoch = 0, token = '' } = hello;
+      if (!Number.isSafeInteger(Number(epoch))) return undefined;
       return { hello: { version: Number(version), lab, wire, end, epoch: Number(epoch), token } } as SmallMessage;
     }
     if (!link) return undefined;

@@ -2,7 +2,7 @@
  * What every end of a wire does the same, whatever carries it: the batch being filled, sequence numbers, the ledger,
  * and telling the listener about carrier and room. What carries the batches is the subclass's.
  */
-import type { Micros } from '../platform.ts';
+import { assert, type Micros } from '../platform.ts';
 import { type FrameBatch, giveBatch, takeBatch } from './frame-batch.ts';
 import type { Wire, WireCounters, WireListener, WireNumbers } from './wire.ts';
 
@@ -33,6 +33,25 @@ export function batchOctets(batch: FrameBatch): number {
 /** Frames that may be missing between two numbers: more than any wire loses is a number that somebody made up. */
 const GAP_FRAMES_MAX = 2 ** 32;
 
+/** Lives of the far end that are remembered beside the one in use. */
+const LIVES_MAX = 8;
+
+/** What this end heard of one life of the far end. */
+interface Heard {
+  readonly epoch: number;
+  /** From which of its numbers on we listened, and the one that its next frame should have; undefined before it said any. */
+  from: number | undefined;
+  expected: number | undefined;
+  received: number;
+  lost: number;
+  /** Of those lost. */
+  lostByUnplug: number;
+}
+
+function unheard(epoch: number, from: number | undefined): Heard {
+  return { epoch, from, expected: from, received: 0, lost: 0, lostByUnplug: 0 };
+}
+
 export abstract class WireEnd implements Wire {
   readonly name: string;
   readonly end: string;
@@ -47,17 +66,11 @@ export abstract class WireEnd implements Wire {
   protected sequence = 0;
   private filling: FrameBatch | undefined;
   private scheduled = false;
-  /** Which life of the far end we listen to, and from which of its numbers on; undefined before it was heard. */
-  private peerEpoch: number | undefined;
-  private listenedFrom: number | undefined;
-  /** The number that its next frame should have. */
-  private expectedFrame: number | undefined;
-  /** The same life has come back over another connection, and has not said a number yet. */
+  /** The life of the far end that we listen to, and those before it, which may come back: somebody else had its place. */
+  private heard: Heard | undefined;
+  private readonly heardBefore = new Map<number, Heard>();
+  /** A life that was heard before has come back over another connection, and has not said a number yet. */
   private resumes = false;
-  /** What had come, and been lost, when that life began. */
-  private receivedBefore = 0;
-  private lostBefore = 0;
-  private unpluggedBefore = 0;
 
   constructor(name: string, end: string) {
     this.name = name;
@@ -141,20 +154,10 @@ export abstract class WireEnd implements Wire {
   }
 
   get numbers(): WireNumbers {
-    const { epoch, sequence, peerEpoch, listenedFrom = 0, expectedFrame: expected = 0, counters } = this;
-    const received = counters.receivedFrames - this.receivedBefore;
-    const lost = this.lost - this.lostBefore;
-    const lostByUnplug = counters.lostByUnplug - this.unpluggedBefore;
-    return {
-      epoch,
-      next: sequence,
-      peerEpoch: peerEpoch ?? null,
-      listenedFrom,
-      expected,
-      received,
-      lost,
-      lostByUnplug,
-    };
+    const { epoch, sequence: next, heard = unheard(0, 0) } = this;
+    const { from = 0, expected = 0, received, lost, lostByUnplug } = heard;
+    const peerEpoch = this.heard?.epoch ?? null;
+    return { epoch, next, peerEpoch, listenedFrom: from, expected, received, lost, lostByUnplug };
   }
 
   protected readonly flushScheduled = (): void => {
@@ -184,20 +187,22 @@ export abstract class WireEnd implements Wire {
     this.transmit(batch);
   }
 
-  /** The far end is in this life of its, over a new connection: a life that began while we were here numbers from 0. */
+  /**
+   * The far end is in this life of its, over a new connection. A later life than the one we know numbers from 0: it began
+   * while we were here. One that we never heard may have said much before.
+   */
   protected listenTo(epoch: number): void {
-    this.resumes = this.peerEpoch === epoch;
+    const { heard, heardBefore } = this;
+    this.resumes = heard?.epoch === epoch;
     if (this.resumes) return;
-    this.listenFrom(this.peerEpoch === undefined ? undefined : 0);
-    this.peerEpoch = epoch;
-  }
-
-  private listenFrom(number: number | undefined): void {
-    this.listenedFrom = number;
-    this.expectedFrame = number;
-    this.receivedBefore = this.counters.receivedFrames;
-    this.lostBefore = this.lost;
-    this.unpluggedBefore = this.counters.lostByUnplug;
+    const known = heardBefore.get(epoch);
+    this.resumes = known !== undefined;
+    this.heard = known ?? unheard(epoch, heard !== undefined && heard.epoch < epoch ? 0 : undefined);
+    heardBefore.delete(epoch);
+    if (heard === undefined) return;
+    heardBefore.set(heard.epoch, heard);
+    const [oldest] = heardBefore.keys();
+    if (heardBefore.size > LIVES_MAX && oldest !== undefined) heardBefore.delete(oldest);
   }
 
   /**
@@ -205,31 +210,45 @@ export abstract class WireEnd implements Wire {
    * nobody has sent so many. Over a new connection the same life may say a lower number: those above it were made up.
    */
   protected comesNext(number: number): boolean {
-    if (this.resumes && number < (this.expectedFrame ?? 0)) this.listenFrom(number);
+    let heard = this.heardNow();
+    if (this.resumes && number < (heard.expected ?? 0)) heard = this.heard = unheard(heard.epoch, number);
     this.resumes = false;
-    this.listenedFrom ??= number;
-    const missed = number - (this.expectedFrame ?? number);
+    heard.from ??= number;
+    const missed = number - (heard.expected ?? number);
     if (missed < 0 || missed > GAP_FRAMES_MAX) return false;
     this.counters.lostWithPeer += missed;
-    this.expectedFrame = number;
+    heard.lost += missed;
+    heard.expected = number;
     return true;
   }
 
   /** A batch has come: account for its frames, and hand it up. False when its numbers were there before. */
   protected arrives(batch: FrameBatch): boolean {
     if (!this.comesNext(batch.first)) return false;
-    this.expectedFrame = batch.first + batch.count;
     // Light that was under way when the plug came out reaches nobody.
-    if (this.plugged) this.deliver(batch);
-    else this.counters.lostByUnplug += batch.count;
+    if (!this.plugged) this.loses(batch, 'lostByUnplug');
+    else this.deliver(batch);
     return true;
   }
 
   /** A batch was under way to us and will not come. */
   protected goesMissing(batch: FrameBatch, why: 'lostByUnplug' | 'lostWithPeer'): void {
     this.comesNext(batch.first);
-    this.expectedFrame = batch.first + batch.count;
+    this.loses(batch, why);
+  }
+
+  private loses(batch: FrameBatch, why: 'lostByUnplug' | 'lostWithPeer'): void {
+    const heard = this.heardNow();
+    heard.expected = batch.first + batch.count;
+    heard.lost += batch.count;
+    if (why === 'lostByUnplug') heard.lostByUnplug += batch.count;
     this.counters[why] += batch.count;
+  }
+
+  /** Frames come over connections that have said whose they are. */
+  private heardNow(): Heard {
+    assert(this.heard !== undefined, 'listenTo was told which life it is');
+    return this.heard;
   }
 
   /** A new life of this end: nothing is remembered. */
@@ -238,20 +257,15 @@ export abstract class WireEnd implements Wire {
     this.filling = undefined;
     Object.assign(this.counters, wireCounters());
     this.sequence = 0;
-    this.receivedBefore = 0;
-    this.lostBefore = 0;
-    this.unpluggedBefore = 0;
-    this.peerEpoch = undefined;
-    this.listenedFrom = undefined;
-    this.expectedFrame = undefined;
-  }
-
-  private get lost(): number {
-    return this.counters.lostWithPeer + this.counters.lostByUnplug;
+    this.heard = undefined;
+    this.heardBefore.clear();
   }
 
   /** Hand a batch up; what it came in may be reused when this returns. */
   private deliver(batch: FrameBatch): void {
+    const heard = this.heardNow();
+    heard.expected = batch.first + batch.count;
+    heard.received += batch.count;
     this.counters.receivedFrames += batch.count;
     this.counters.receivedBytes += batchOctets(batch);
     this.listener.onBatch(batch);

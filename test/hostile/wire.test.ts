@@ -1,7 +1,7 @@
 /** Who comes in great number, never ends or never reads: bounded, closed, counted, and the good end goes on. */
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { batch, HOSTILE_PATH, HostileBench, hello, link, until } from '../kit/hostile-wire.ts';
+import { batch, EPOCH, HOSTILE_PATH, HostileBench, hello, link, until } from '../kit/hostile-wire.ts';
 import { OPCODE, rawFrame } from '../kit/raw-websocket.ts';
 
 const TRACE = '2208 0000000000000000';
@@ -57,5 +57,53 @@ test('a flood of hellos, link states and batches is worked off or closed, frame 
   peer.socket.write(Buffer.concat([...flood, hello()]));
   expect(await peer.closed).toBe(1002);
   expect(bench.received).toBeGreaterThanOrEqual(5_000);
+  await bench.goodGoesOn();
+});
+
+test('who had taken the end is gone, and what the good end had sent before counts as received still, not as lost', async () => {
+  await using bench = await HostileBench.open();
+  for (let n = 0; n < 50; n++) await bench.goodGoesOn();
+  const before = bench.ours.numbers;
+  expect([before.peerEpoch, before.listenedFrom]).toEqual([EPOCH, 0]);
+  expect(before.received).toBeGreaterThanOrEqual(50);
+  for (const epoch of [EPOCH + 5, EPOCH + 9]) {
+    const thief = await bench.hostile([hello({ epoch }), link, batch(`0803 1a00 ${TRACE}`)]);
+    await until(() => bench.ours.numbers.peerEpoch === epoch && bench.ours.numbers.received === 1, 'the end is taken');
+    thief.socket.destroy();
+    await bench.goodGoesOn();
+  }
+  const { peerEpoch, listenedFrom, expected, received, lost } = bench.ours.numbers;
+  expect([peerEpoch, listenedFrom]).toEqual([EPOCH, 0]);
+  expect(received).toBeGreaterThan(before.received);
+  expect(received + lost).toBe(expected);
+});
+
+test('a life that we never heard and that is older than the one we did has not lost what it numbered before', async () => {
+  await using bench = await HostileBench.open();
+  const stranger = await bench.hostile([hello({ epoch: 0 })]);
+  expect(await stranger.closed).toBe(4409);
+  const peers: number[] = [];
+  for (const [epoch, first] of [
+    [EPOCH + 7, '00'],
+    [EPOCH + 6, '63'],
+  ] as const) {
+    const peer = await bench.hostile([]);
+    bench.silenceGood();
+    peer.socket.write(Buffer.concat([hello({ epoch }), link, batch(`08${first} 1a00 ${TRACE}`)]));
+    await until(() => bench.ours.numbers.peerEpoch === epoch && bench.ours.numbers.received === 1, 'it is heard');
+    peers.push(bench.ours.numbers.lost);
+    peer.socket.destroy();
+    await until(() => !bench.ours.carrier, 'it is gone');
+  }
+  expect(peers).toEqual([0, 0]);
+});
+
+test('an epoch that no clock shows is no hello', async () => {
+  await using bench = await HostileBench.open();
+  const peer = await bench.hostile([hello({ epoch: 2 ** 60 })]);
+  expect(await peer.closed).toBe(1002);
+  const long = await bench.hostile([rawFrame({ opcode: OPCODE.BINARY, length: 2 ** 62 })]);
+  expect(await long.closed).toBe(1009);
+  expect([bench.count('malformed'), bench.count('too_long'), bench.count('end_taken')]).toEqual([1, 1, 0]);
   await bench.goodGoesOn();
 });

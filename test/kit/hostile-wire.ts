@@ -95,6 +95,11 @@ export class HostileBench {
     await until(arrived, 'carrier at both ends, and a frame of the good end');
   }
 
+  /** The good end is gone for good. */
+  silenceGood(): void {
+    this.good?.close();
+  }
+
   /** Nobody but the good end is connected. */
   async aloneAgain(): Promise<void> {
     await until(async () => (await this.connections()) === 1, 'the hostile are gone');
