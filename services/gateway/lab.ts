@@ -5,7 +5,7 @@
 import type { GatewayPlan } from '../../shared/device/config.ts';
 import { EmuError } from '../../shared/device/errors.ts';
 import type { ProcessState, ProcessStatus } from '../../shared/device/ipc.ts';
-import type { DeviceState } from '../../shared/device/state.ts';
+import type { DeviceState } from '../../shared/device/state-types.ts';
 import { closest } from '../../shared/lab/closest.ts';
 import type { DeviceKind, WirePlan } from '../../shared/lab/plan-types.ts';
 import { assert } from '../../shared/platform.ts';

@@ -10,37 +10,11 @@
  * An end's counts die with its process. Of a sender that is down, only what was heard of it is known; what was sent to a
  * receiver that is no more (`toEarlier`) was received by it or lost with it, and nobody can say which.
  */
-import type { EndLedger, PortState } from '../../shared/device/state.ts';
+import type { EndLedger, PortState } from '../../shared/device/state-types.ts';
 import { refusals } from '../../shared/nic/phy.ts';
 import type { WireCounters } from '../../shared/wire/wire.ts';
 import { type LabView, nameOf, type PortRef } from './lab.ts';
-
-export interface LedgerRow {
-  readonly wire: string;
-  /** The end that sends, and the one that receives. */
-  readonly from: string;
-  readonly to: string;
-  /** Whether that end is there to be asked. */
-  readonly fromUp: boolean;
-  readonly toUp: boolean;
-  readonly given: number;
-  readonly duplicated: number;
-  /** What the wire's knobs and its light took away at the sender's end, by reason. */
-  readonly takenAway: Readonly<Record<string, number>>;
-  /** At the sender's end still: a delay, a rate, a batch that is being filled. */
-  readonly waiting: number;
-  readonly sent: number;
-  /** Sent to an earlier life of the receiver, with which its counts have gone (`lost_with_peer`). */
-  readonly toEarlier: number;
-  readonly received: number;
-  /** Sent and never received, by reason. */
-  readonly lost: Readonly<Record<string, number>>;
-  /** Sent, not there yet: 0 once the lab is quiet and a link pulse has passed. */
-  readonly underWay: number;
-  /** Received, and refused by the physical layer, by reason. */
-  readonly refused: Readonly<Record<string, number>>;
-  readonly unaccounted: number;
-}
+import type { LedgerRow } from './ledger-row.ts';
 
 interface End {
   readonly counters: Readonly<WireCounters>;

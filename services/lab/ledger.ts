@@ -1,5 +1,5 @@
 /** `wirelab ledger`: where every frame is, per wire and direction, as columns or as JSON. */
-import type { LedgerRow } from '../gateway/ledger.ts';
+import type { LedgerRow } from '../gateway/ledger-row.ts';
 import { columns } from './ps.ts';
 import { TEXT } from './text.ts';
 

@@ -3,7 +3,7 @@
  * `ps` does not wait for what `up` needs.
  */
 import { Command, CommanderError } from 'commander';
-import type { LedgerRow } from '../gateway/ledger.ts';
+import type { LedgerRow } from '../gateway/ledger-row.ts';
 import { chaosCommands } from './chaos-commands.ts';
 import { type Common, gateway, labOption, lifecycle, say } from './common.ts';
 import { CommandError, EXIT } from './exit.ts';

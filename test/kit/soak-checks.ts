@@ -1,7 +1,7 @@
 /** What must hold when a soak has been healed: everybody well, everything arrives, every frame known, nothing left. */
 import { readFileSync } from 'node:fs';
 import type { Net } from '../../services/lab/index.ts';
-import type { DeviceState } from '../../shared/device/state.ts';
+import type { DeviceState } from '../../shared/device/state-types.ts';
 import { SECOND } from '../../shared/platform.ts';
 import type { Soaking } from './soak.ts';
 

@@ -1,10 +1,11 @@
 /** The ledger: every frame that a port gave to its wire is somewhere, whatever happened to it on the way. */
 import { expect, test } from 'vitest';
-import { type LedgerRow, ledgerOf } from '../../services/gateway/ledger.ts';
+import { ledgerOf } from '../../services/gateway/ledger.ts';
+import type { LedgerRow } from '../../services/gateway/ledger-row.ts';
 import type { Net, NetLedger } from '../../services/lab/index.ts';
 import { formatLedger } from '../../services/lab/ledger.ts';
 import type { LabNet } from '../../services/lab/net/net.ts';
-import type { EndLedger } from '../../shared/device/state.ts';
+import type { EndLedger } from '../../shared/device/state-types.ts';
 import type { WireCounters } from '../../shared/wire/wire.ts';
 import { virtualLab } from '../kit/virtual-lab.ts';
 

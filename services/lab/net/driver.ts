@@ -5,7 +5,7 @@ import type { LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import type { FaultAnswer } from '../../gateway/faults.ts';
 import type { DeviceView, LabView } from '../../gateway/lab.ts';
-import type { LedgerRow } from '../../gateway/ledger.ts';
+import type { LedgerRow } from '../../gateway/ledger-row.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import type { Engine } from './types.ts';
 

@@ -13,7 +13,7 @@ import type { LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import type { FaultAnswer } from '../../gateway/faults.ts';
 import type { DeviceView, LabView } from '../../gateway/lab.ts';
-import type { LedgerRow } from '../../gateway/ledger.ts';
+import type { LedgerRow } from '../../gateway/ledger-row.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import { fromGateway, GatewayClient } from '../client.ts';
 import { type DeviceFault, UNDO } from '../containers.ts';

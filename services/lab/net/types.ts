@@ -2,11 +2,11 @@
  * A lab in a test: what `lab()` hands out. The same on processes, on Docker, and packed in one process; every fault, the
  * capture and the lab itself end with their scope (`await using`), or with the process, however it ends.
  */
-import type { DeviceState } from '../../../shared/device/state.ts';
+import type { DeviceState } from '../../../shared/device/state-types.ts';
 import type { Dissection } from '../../../shared/header/dissection.ts';
 import type { Program } from '../../../shared/net/syscalls.ts';
 import type { Verdict } from '../../../shared/wire/verdict.ts';
-import type { LedgerRow } from '../../gateway/ledger.ts';
+import type { LedgerRow } from '../../gateway/ledger-row.ts';
 import type { KnobOptions } from '../knobs.ts';
 
 export type Engine = 'processes' | 'docker' | 'packed';
