@@ -75,7 +75,7 @@ await build({
 writeFileSync(
   join(ROOT, 'dist/services/lab/index.js'),
   `import { createRequire } from 'node:module';
-export const { lab } = createRequire(import.meta.url)('./index.cjs');
+export const { EmuError, lab } = createRequire(import.meta.url)('./index.cjs');
 `,
 );
 

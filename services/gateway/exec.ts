@@ -14,12 +14,21 @@ const EARLY_MESSAGES_MAX = 64;
 const EARLY_BYTES_MAX = 1_048_576;
 const CLOSE_NORMAL = 1000;
 
+export function frozenError(device: string): EmuError {
+  const problem = `${device} is frozen; \`wirelab thaw ${device}\` lets it go on`;
+  return new EmuError('EMU_DEVICE_DOWN', problem, { device });
+}
+
+export function downError(device: string, why = ''): EmuError {
+  const problem = `${device} is not up${why}; \`wirelab start ${device}\` brings it back`;
+  return new EmuError('EMU_DEVICE_DOWN', problem, { device });
+}
+
 export function serveExec(lab: Lab, socket: WebSocket, url: URL): void {
   const device = url.searchParams.get('device') ?? '';
-  if (lab.processState(device) === 'frozen') {
-    const problem = `${device} is frozen; \`wirelab thaw ${device}\` lets it go on`;
-    return closeWith(socket, new EmuError('EMU_DEVICE_DOWN', problem, { device }));
-  }
+  const state = lab.processState(device);
+  if (state === 'frozen') return closeWith(socket, frozenError(device));
+  if (state === 'dead' || state === 'stopped') return closeWith(socket, downError(device));
   const upstream = lab.link(device).socket('/console');
   const early: { data: RawData; binary: boolean }[] = [];
   let earlyBytes = 0;
@@ -35,14 +44,7 @@ export function serveExec(lab: Lab, socket: WebSocket, url: URL): void {
   });
   upstream.on('message', (data: RawData, binary: boolean) => forward(upstream, socket, data, binary));
   upstream.on('error', (error: NodeJS.ErrnoException) => {
-    closeWith(
-      socket,
-      new EmuError(
-        'EMU_DEVICE_DOWN',
-        `${device} is not up (${error.code ?? error.message}); \`wirelab start ${device}\` brings it back`,
-        { device },
-      ),
-    );
+    closeWith(socket, downError(device, ` (${error.code ?? error.message})`));
   });
   upstream.on('close', (code, reason) => {
     if (code === CLOSE_NORMAL || code >= 4000) return socket.close(code, reason);

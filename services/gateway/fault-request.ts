@@ -13,6 +13,7 @@ import {
   text,
 } from '../../shared/device/validate.ts';
 import type { ImpairmentChange } from '../../shared/lab/plan-types.ts';
+import { FLAP_PERIOD_MIN } from '../../shared/lab/scenario-check.ts';
 
 export type FaultRequest =
   /** Both ends lose their carrier. A port or a wire. */
@@ -34,7 +35,6 @@ export type FaultRequest =
   | { readonly fault: 'freeze' | 'kill'; readonly target: string };
 
 const target = text('a port, a wire or a device');
-export const FLAP_PERIOD_MIN = 20_000;
 const FLAP_PERIOD_MAX = 3_600_000_000;
 const GROUPS_MAX = 64;
 

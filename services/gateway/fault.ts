@@ -3,7 +3,7 @@ import type { Impairment, ImpairmentChange, WirePlan } from '../../shared/lab/pl
 import { impairmentWords } from '../../shared/wire/verdict.ts';
 import type { FaultRequest } from './fault-request.ts';
 import type { Flap } from './flap.ts';
-import { nameOf, type PortRef } from './lab.ts';
+import { nameOf, type PortRef } from './names.ts';
 
 /** What a fault does to one end of a wire. */
 export interface EndEffect {

@@ -15,7 +15,7 @@ import { changed, changeWords, covers, type EndEffect, endsOf, type Fault } from
 import type { FaultRequest } from './fault-request.ts';
 import { Flap, realTime, type Schedule } from './flap.ts';
 import type { Lab } from './lab.ts';
-import { nameOf, proposal } from './lab.ts';
+import { nameOf, proposal } from './names.ts';
 import { partitionCut } from './partition.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
 
@@ -192,10 +192,8 @@ export class Faults {
       }
       case 'impair': {
         const { clear = false, impairment: change = {} } = request;
-        const wire = this.lab.wire(request.target);
-        const wanted = request.target.replace(/\s+/g, '');
-        const ends = [nameOf(wire.a), nameOf(wire.b)].filter((end) => wanted.includes('--') || end === wanted);
-        const where = ends.length > 1 ? wire.name : wanted;
+        const ends = this.lab.names.ends(request.target).map(nameOf);
+        const where = ends.length > 1 ? this.lab.wire(request.target).name : (ends[0] ?? '');
         const words = `impair ${where}${clear ? ' clear' : ''} ${changeWords(change)}`.trim();
         return { ...common, words, ends: new Map(ends.map((end) => [end, { clear, change }])) };
       }

@@ -6,10 +6,10 @@ import type { GatewayPlan } from '../../shared/device/config.ts';
 import { EmuError } from '../../shared/device/errors.ts';
 import type { ProcessState, ProcessStatus } from '../../shared/device/ipc.ts';
 import type { DeviceState } from '../../shared/device/state-types.ts';
-import { closest } from '../../shared/lab/closest.ts';
 import type { DeviceKind, WirePlan } from '../../shared/lab/plan-types.ts';
 import { assert } from '../../shared/platform.ts';
 import type { DeviceDoor } from './device-link.ts';
+import { Names, nameOf, proposal } from './names.ts';
 
 export interface DeviceView {
   readonly name: string;
@@ -42,24 +42,19 @@ export interface LabView {
   readonly wires: readonly WireView[];
 }
 
-export interface PortRef {
-  readonly device: string;
-  readonly port: string;
-}
-
-export const nameOf = (port: PortRef): string => `${port.device}:${port.port}`;
-
 export class Lab {
   readonly plan: GatewayPlan;
   /** Unix time of lab time 0, microseconds. */
   readonly clockOrigin: number;
   readonly links: ReadonlyMap<string, DeviceDoor>;
+  readonly names: Names;
   private readonly planned: ReadonlyMap<string, GatewayPlan['devices'][number]>;
   private statuses: ReadonlyMap<string, ProcessStatus> = new Map();
 
   constructor(plan: GatewayPlan, links: Iterable<DeviceDoor>, clockOrigin = 0) {
     this.plan = plan;
     this.clockOrigin = clockOrigin;
+    this.names = new Names(plan);
     this.links = new Map([...links].map((link) => [link.name, link]));
     this.planned = new Map(plan.devices.map((device) => [device.name, device]));
   }
@@ -74,30 +69,13 @@ export class Lab {
   }
 
   link(device: string): DeviceDoor {
-    const link = this.links.get(device);
-    if (link !== undefined) return link;
-    throw new EmuError('EMU_NO_DEVICE', `no device is called ${device}${proposal(device, this.links.keys())}`);
+    const link = this.links.get(this.names.device(device));
+    assert(link !== undefined, 'every device has a link');
+    return link;
   }
 
-  /** The wire that a port or a wire's own name means. Blanks do not count, and the ends may stand in either order. */
   wire(target: string): WirePlan {
-    const wanted = target.replace(/\s+/g, '');
-    const swapped = wanted.split('--').reverse().join('--');
-    const { wires } = this.plan;
-    const found = wires.find(
-      (wire) => wire.name === wanted || wire.name === swapped || nameOf(wire.a) === wanted || nameOf(wire.b) === wanted,
-    );
-    if (found !== undefined) return found;
-    const ports = this.plan.devices.flatMap(({ name, ports }) => ports.map((port) => `${name}:${port}`));
-    if (ports.includes(wanted)) throw new EmuError('EMU_NOT_WIRED', `${wanted} has no wire`);
-    const [device = ''] = wanted.split(':');
-    if (!wanted.includes('--') && !this.links.has(device)) this.link(device);
-    const known = wanted.includes('--') ? wires.map((wire) => wire.name) : ports;
-    const what = wanted.includes('--') ? 'wire' : 'port';
-    throw new EmuError(
-      what === 'wire' ? 'EMU_NO_WIRE' : 'EMU_NO_PORT',
-      `no ${what} is called ${wanted}${proposal(wanted, known)}`,
-    );
+    return this.names.wire(target);
   }
 
   /** The ports that `alice:eth0,sw:p1`, `alice` or `all` mean, by device. */
@@ -117,8 +95,7 @@ export class Lab {
         continue;
       }
       const [device = '', port] = word.split(':');
-      this.link(device);
-      const known = this.planned.get(device)?.ports ?? [];
+      const known = this.names.portsOf(device);
       if (port !== undefined && !known.includes(port)) {
         throw new EmuError('EMU_NO_PORT', `${device} has no port ${port}${proposal(port, known)}`);
       }
@@ -171,9 +148,4 @@ export class Lab {
       return { ...known, state: status === undefined ? 'dead' : 'silent', pid: status?.pid ?? 0, detail: null };
     }
   }
-}
-
-export function proposal(word: string, known: Iterable<string>): string {
-  const near = closest(word, known);
-  return near === undefined ? '' : `; did you mean ${near}?`;
 }

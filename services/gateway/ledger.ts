@@ -13,8 +13,9 @@
 import type { EndLedger, PortState } from '../../shared/device/state-types.ts';
 import { refusals } from '../../shared/nic/phy.ts';
 import type { WireCounters } from '../../shared/wire/wire.ts';
-import { type LabView, nameOf, type PortRef } from './lab.ts';
+import type { LabView } from './lab.ts';
 import type { LedgerRow } from './ledger-row.ts';
+import { nameOf, type PortRef } from './names.ts';
 
 interface End {
   readonly counters: Readonly<WireCounters>;

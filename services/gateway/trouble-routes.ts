@@ -5,7 +5,8 @@ import type { ImpairmentChange } from '../../shared/lab/plan-types.ts';
 import type { Verdict } from '../../shared/wire/verdict.ts';
 import { type FaultRequest, readFault } from './fault-request.ts';
 import type { Faults } from './faults.ts';
-import { type Lab, nameOf } from './lab.ts';
+import type { Lab } from './lab.ts';
+import { nameOf, type PortRef } from './names.ts';
 
 const targetSchema = { type: 'string', minLength: 1, maxLength: 256, description: 'A port (alice:eth0) or a wire.' };
 const targetBody = { type: 'object', properties: { target: targetSchema }, required: ['target'] } as const;
@@ -68,11 +69,8 @@ export function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults): v
 }
 
 /** The wire ends that a port, a wire, or nothing (all) means. */
-export function portsMeant(lab: Lab, target: string | undefined): { device: string; port: string }[] {
-  if (target === undefined) return lab.plan.wires.flatMap(({ a, b }) => [a, b]);
-  const wire = lab.wire(target);
-  const wanted = target.replace(/\s+/g, '');
-  return [wire.a, wire.b].filter((end) => wanted.includes('--') || nameOf(end) === wanted);
+export function portsMeant(lab: Lab, target: string | undefined): readonly PortRef[] {
+  return target === undefined ? lab.plan.wires.flatMap(({ a, b }) => [a, b]) : lab.names.ends(target);
 }
 
 function plugRoutes(app: FastifyInstance, faults: Faults): void {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { RawData } from 'ws';
 import { type CapturedFrame, type CaptureHello, parseCapture } from '../../shared/device/capture-format.ts';
-import type { EmuErrorBody } from '../../shared/device/errors.ts';
+import type { EmuError, EmuErrorBody } from '../../shared/device/errors.ts';
 import { pcapngHeader, pcapngPacket } from '../../shared/device/pcapng.ts';
 import { fromGateway, type GatewayClient } from './client.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -129,7 +129,7 @@ export async function capture(
   const socket = client.socket(`/api/capture?ports=${encodeURIComponent(asked.join(','))}`);
   let sorter: Sorter | undefined;
   let ports: readonly string[] = [];
-  let failure: CommandError | undefined;
+  let failure: CommandError | EmuError | undefined;
   const onText = (text: string): void => {
     const said = JSON.parse(text) as Partial<CaptureHello> & { attached?: true; error?: EmuErrorBody };
     if (said.error !== undefined) failure = fromGateway(said.error);

@@ -61,8 +61,8 @@ export class GatewayClient {
   }
 
   /** The error of a socket that never opened, as a line. */
-  unreachable(why: string): CommandError {
-    return new CommandError(TEXT.noAnswer(this.lab.lab, why));
+  unreachable(why: string): EmuError {
+    return new EmuError('EMU_LAB_DOWN', TEXT.noAnswer(this.lab.lab, why));
   }
 
   private async call<T>(method: string, path: string, body?: object): Promise<T> {
@@ -114,7 +114,7 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
 }
 
-function refused(text: string): CommandError {
+function refused(text: string): EmuError {
   try {
     return fromGateway((JSON.parse(text) as { error?: EmuErrorBody }).error);
   } catch {
@@ -122,13 +122,8 @@ function refused(text: string): CommandError {
   }
 }
 
-/** What the gateway refused, with the status it means for a shell. */
-export function fromGateway(body: EmuErrorBody | undefined): CommandError {
-  if (body === undefined) return new CommandError('an odd answer from the gateway');
-  const error = new EmuError(body.code, body.message, body.details);
-  const badUse = ['EMU_NO_DEVICE', 'EMU_NO_PORT', 'EMU_NO_WIRE', 'EMU_NOT_WIRED', 'EMU_BAD_REQUEST'].includes(
-    error.code,
-  );
-  if (error.code === 'EMU_NO_PROGRAM') return new CommandError(error.message, EXIT.NO_PROGRAM);
-  return new CommandError(error.message, badUse ? EXIT.BAD_USE : EXIT.FAILED);
+/** What the gateway refused, as it was thrown there. */
+export function fromGateway(body: EmuErrorBody | undefined): EmuError {
+  if (body === undefined) return new EmuError('EMU_INTERNAL', 'an odd answer from the gateway');
+  return new EmuError(body.code, body.message, body.details);
 }

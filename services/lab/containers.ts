@@ -3,6 +3,7 @@
  * cannot ask it. A container that is paused is a device that is frozen, and one that ended by SIGKILL was killed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EmuError } from '../../shared/device/errors.ts';
 import type { LifecycleVerb } from '../../shared/device/ipc.ts';
 import type { FaultView } from '../gateway/faults.ts';
 import type { DeviceView } from '../gateway/lab.ts';
@@ -38,7 +39,7 @@ export async function containerLifecycle(client: GatewayClient, verb: LifecycleV
   const path = `/api/devices/${encodeURIComponent(device)}`;
   const end = performance.now() + BACK_MS_MAX;
   while ((await client.get<DeviceView>(path)).state !== 'up') {
-    if (performance.now() > end) throw new CommandError(TEXT.notBack(device));
+    if (performance.now() > end) throw new EmuError('EMU_DEVICE_DOWN', TEXT.notBack(device), { device });
     await sleep(POLL_MS);
   }
   await client.post(`${path}/restore`);

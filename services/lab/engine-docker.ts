@@ -7,11 +7,11 @@
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { execCompose, type IDockerComposeOptions, type IDockerComposeResult } from 'docker-compose';
+import { EmuError } from '../../shared/device/errors.ts';
 import type { LifecycleVerb } from '../../shared/device/ipc.ts';
 import type { RunningLab } from '../../shared/device/running-lab.ts';
 import { composeYaml } from '../../shared/lab/compose.ts';
 import type { LabPlan } from '../../shared/lab/plan-types.ts';
-import { CommandError } from './exit.ts';
 import { TEXT } from './text.ts';
 
 const PROJECT = 'wirelab-';
@@ -135,8 +135,8 @@ async function run(command: Promise<IDockerComposeResult>): Promise<IDockerCompo
     return await command;
   } catch (error) {
     const { err, code } = error as { err?: string; code?: string };
-    if (code === 'ENOENT') throw new CommandError(TEXT.noDocker);
-    throw new CommandError((err ?? String((error as Error).message ?? error)).trim());
+    if (code === 'ENOENT') throw new EmuError('EMU_FAILED', TEXT.noDocker);
+    throw new EmuError('EMU_FAILED', (err ?? String((error as Error).message ?? error)).trim());
   }
 }
 

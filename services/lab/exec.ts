@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import type { RawData, WebSocket } from 'ws';
 import { INPUT_WINDOW_BYTES, STREAM_STDERR } from '../../shared/device/console-protocol.ts';
-import type { EmuErrorBody } from '../../shared/device/errors.ts';
+import type { EmuError, EmuErrorBody } from '../../shared/device/errors.ts';
 import { fromGateway, type GatewayClient } from './client.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { TEXT } from './text.ts';
@@ -17,7 +17,7 @@ const SECOND_CTRL_C_MS = 1_000;
 export async function execOn(client: GatewayClient, device: string, argv: readonly string[]): Promise<number> {
   const socket = client.socket(`/api/exec?device=${encodeURIComponent(device)}`);
   let status: number | undefined;
-  let failure: CommandError | undefined;
+  let failure: CommandError | EmuError | undefined;
   let lastCtrlC = Number.NEGATIVE_INFINITY;
   const onCtrlC = (): void => {
     const now = performance.now();

@@ -1,8 +1,11 @@
 /** The knobs of `wirelab impair`, from the words of the command line to a change: the words of a lab file, or `off`. */
+import { EmuError } from '../../shared/device/errors.ts';
 import { closest } from '../../shared/lab/closest.ts';
 import { filterProblem } from '../../shared/lab/filter-problem.ts';
-import { delayHint, lossHint, rateHint, ratioHint } from '../../shared/lab/knob-hint.ts';
+import { corruptHint, delayHint, lossHint, offHint, rateHint, ratioHint } from '../../shared/lab/knob-hint.ts';
 import type { ImpairmentChange, MatchRule } from '../../shared/lab/plan-types.ts';
+import { didYouMean } from '../../shared/lab/problem.ts';
+import { RULE_KNOBS } from '../../shared/lab/scenario-check.ts';
 import { CORRUPT_EXPECTED, LOSS_EXPECTED, parseCorrupt, parseLoss } from '../../shared/lab/trouble-value.ts';
 import {
   DELAY_EXPECTED,
@@ -13,7 +16,6 @@ import {
   RATE_EXPECTED,
   RATIO_EXPECTED,
 } from '../../shared/lab/units.ts';
-import { CommandError, EXIT } from './exit.ts';
 import { TEXT } from './text.ts';
 
 const WHOLE_MAX = 1_000_000;
@@ -34,6 +36,10 @@ const oneOf = (...words: readonly string[]): KnobWords => ({
   value: words.join('|'),
   expected: `one of ${words.join(', ')}`,
   parse: (text) => words.find((word) => word === text),
+  hint: (text) => {
+    const near = closest(text, words);
+    return near === undefined ? undefined : didYouMean(near);
+  },
 });
 const whole = (least: number, most: number): KnobWords => ({
   value: 'n',
@@ -50,7 +56,7 @@ export const KNOB_WORDS: Readonly<Record<keyof Omit<ImpairmentChange, 'match'>, 
   duplicate: ratio,
   reorder: ratio,
   gap: whole(1, WHOLE_MAX),
-  corrupt: { value: 'percent', expected: CORRUPT_EXPECTED, parse: parseCorrupt, hint: ratioHint },
+  corrupt: { value: 'percent', expected: CORRUPT_EXPECTED, parse: parseCorrupt, hint: corruptHint },
   rate: { value: 'rate', expected: RATE_EXPECTED, parse: parseRate, hint: rateHint },
   limit: whole(1, WHOLE_MAX),
   mtu: whole(68, 65_535),
@@ -61,9 +67,6 @@ const WHICH = ['nth', 'every', 'count'] as const;
 
 /** What else `wirelab impair` is told. */
 const COMMAND_OPTIONS: readonly string[] = ['clear', 'hold', 'for', 'lab'];
-
-/** Knobs that a match rule may turn instead of the wire. */
-const RULE_KNOBS: readonly string[] = ['delay', 'loss', 'duplicate', 'corrupt'];
 
 export interface KnobOptions extends Readonly<Partial<Record<keyof typeof KNOB_WORDS, string>>> {
   readonly match?: string;
@@ -80,10 +83,12 @@ export function changeOf(options: KnobOptions): ImpairmentChange {
   const stranger = Object.keys(options).find((word) => !known.includes(word) && !COMMAND_OPTIONS.includes(word));
   if (stranger !== undefined) throw badUse(TEXT.unknownKnob(stranger, closest(stranger, known)));
   for (const [knob, { expected, parse, hint }] of Object.entries(KNOB_WORDS)) {
-    const text = options[knob as keyof typeof KNOB_WORDS];
-    if (text === undefined) continue;
+    const given = options[knob as keyof typeof KNOB_WORDS];
+    if (given === undefined) continue;
+    // A test in JavaScript may say 5.
+    const text = String(given);
     const value = text === OFF ? null : parse(text);
-    if (value === undefined) throw badUse(TEXT.badKnob(knob, text, expected, hint?.(text)));
+    if (value === undefined) throw badUse(TEXT.badKnob(knob, text, expected, offHint(text) ?? hint?.(text)));
     values[knob] = value;
   }
   if (options.match === undefined) {
@@ -113,6 +118,6 @@ function ruleOf(frames: string, options: KnobOptions, values: Readonly<Record<st
   return { frames, ...numbers, ...values };
 }
 
-function badUse(message: string): CommandError {
-  return new CommandError(message, EXIT.BAD_USE);
+function badUse(message: string): EmuError {
+  return new EmuError('EMU_BAD_REQUEST', message);
 }

@@ -1,12 +1,12 @@
 /** Labs on the disk, as the command names them: labs/ of this project, or the path of a lab file. */
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { EmuError } from '../../shared/device/errors.ts';
 import { kernelSettings } from '../../shared/device/settings.ts';
 import { composeYaml } from '../../shared/lab/compose.ts';
 import { LAB_FILE, LabError, listLabs, loadLab } from '../../shared/lab/find.ts';
 import type { LabPlan } from '../../shared/lab/plan-types.ts';
 import { programs } from '../../shared/programs/registry.ts';
-import { CommandError, EXIT } from './exit.ts';
 import { columns } from './ps.ts';
 import { projectRoot } from './root.ts';
 
@@ -22,7 +22,7 @@ export function defaultLab(): string {
   return existsSync(join(process.cwd(), LAB_FILE)) ? '.' : LAB_DEFAULT;
 }
 
-/** Ends the command with status 2 and every problem of the file. */
+/** Throws every problem of the file. */
 export function planOf(lab: string, seed?: number): LabPlan {
   return badFile(() => readLab(lab, seed));
 }
@@ -37,7 +37,7 @@ export function badFile<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof LabError) throw new CommandError(error.message, EXIT.BAD_USE);
+    if (error instanceof LabError) throw new EmuError('EMU_BAD_FILE', error.message);
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { Command, CommanderError } from 'commander';
 import type { LedgerRow } from '../gateway/ledger-row.ts';
 import { chaosCommands } from './chaos-commands.ts';
 import { type Common, gateway, labOption, lifecycle, say } from './common.ts';
-import { CommandError, EXIT } from './exit.ts';
+import { CommandError, commandErrorOf, EXIT } from './exit.ts';
 import { projectVersion } from './root.ts';
 import { HELP, TEXT } from './text.ts';
 import { troubleCommands } from './trouble-commands.ts';
@@ -199,7 +199,7 @@ async function fail(error: unknown): Promise<void> {
     process.exitCode = error.exitCode === 0 ? EXIT.DONE : EXIT.BAD_USE;
     return;
   }
-  const known = error instanceof CommandError ? error : new CommandError((error as Error).stack ?? String(error));
+  const known = commandErrorOf(error);
   process.exitCode = known.status;
   const { tellParent } = await import('./up.ts');
   if (tellParent(known)) return;

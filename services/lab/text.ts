@@ -1,5 +1,7 @@
 /** Every sentence that the command says to people, in one place. */
 
+const didYouMean = (near: string | undefined): string => (near === undefined ? '' : `; did you mean ${near}?`);
+
 export const HELP = {
   version: 'print the version of wirelab',
   about: 'A network emulator in which every device is its own process, joined by wires you can unplug.',
@@ -103,13 +105,17 @@ export const TEXT = {
   holderLost: 'the gateway went away, and the fault ends with it',
   badKnob: (knob: string, found: string, expected: string, hint?: string) =>
     `--${knob}: expected ${expected}, found "${found}"${hint === undefined ? '' : `; ${hint}`}`,
+  badValue: (what: string, expected: string, found: string, hint?: string) =>
+    `${what}: expected ${expected}, found "${found}"${hint === undefined ? '' : `; ${hint}`}`,
+  unknownWord: (what: string, word: string, near: string | undefined) =>
+    `no ${what} is called ${word}${didYouMean(near)}`,
+  notTrue: (what: string, limit: string) => `${what} did not come true within ${limit}`,
   needsMatch: (word: string) => `--${word} counts the frames of a --match FILTER`,
   noRuleKnob: (knob: string, known: readonly string[]) =>
     `--${knob} cannot be had for single frames; with --match: ${known.map((one) => `--${one}`).join(', ')}`,
   ruleDoesNothing: (known: readonly string[]) =>
     `--match says which frames, not what happens to them: add ${known.map((one) => `--${one}`).join(', ')}`,
-  unknownKnob: (word: string, near: string | undefined) =>
-    `no knob is called ${word}${near === undefined ? '' : `; did you mean ${near}?`}`,
+  unknownKnob: (word: string, near: string | undefined) => `no knob is called ${word}${didYouMean(near)}`,
   noKnob: (known: readonly string[]) => `say which knob: ${known.join(', ')} or match; or clear: true`,
   labClosed: (lab: string) => `the lab ${lab} is closed`,
   nothingToImpair: 'say which knob: --delay, --loss, --rate, … (see --help), or --clear',

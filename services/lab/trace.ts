@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import type { RawData } from 'ws';
-import type { EmuErrorBody } from '../../shared/device/errors.ts';
+import type { EmuError, EmuErrorBody } from '../../shared/device/errors.ts';
 import { type DeviceNames, identityOf } from '../../shared/device/trace-filter.ts';
 import type { TraceEvent } from '../../shared/net/trace.ts';
 import { traceLayer } from '../../shared/net/trace-layer.ts';
@@ -128,7 +128,7 @@ export async function trace(client: GatewayClient, devices: readonly string[], o
   // The devices themselves choose: what nobody wants to see never leaves them.
   for (const name of ['skb', 'filter'] as const) if (options[name] !== undefined) query.set(name, options[name]);
   const socket = client.socket(`/api/trace?${query}`);
-  let failure: CommandError | undefined;
+  let failure: CommandError | EmuError | undefined;
   socket.on('message', (data: RawData) => {
     for (const line of String(data).split('\n')) {
       if (line === '') continue;

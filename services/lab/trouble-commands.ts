@@ -1,5 +1,6 @@
 /** The verbs that make trouble and end it, as the command line has them. What they do is in trouble.ts. */
 import { type Command, Option } from 'commander';
+import { delayHint, ratioHint } from '../../shared/lab/knob-hint.ts';
 import { formatDelay, parseDelay, parseRatio } from '../../shared/lab/units.ts';
 import type { FaultRequest } from '../gateway/fault-request.ts';
 import { type Common, gateway, labOption, lifecycle, say } from './common.ts';
@@ -96,13 +97,14 @@ function wireCommands(program: Command): void {
     .option('--period <time>', HELP.flapPeriod, '2s')
     .option('--duty <percent>', HELP.flapDuty, '50%');
   holdable(flap).action(async (target: string, options: Held & { period: string; duty: string }) => {
-    const { FLAP_PERIOD_MIN } = await import('../gateway/fault-request.ts');
+    const { FLAP_PERIOD_MIN } = await import('../../shared/lab/scenario-check.ts');
     const period = parseDelay(options.period);
     const duty = parseRatio(options.duty);
     if (period === undefined || period < FLAP_PERIOD_MIN) {
-      throw bad('period', options.period, `a time such as 500ms or 2s, from ${formatDelay(FLAP_PERIOD_MIN)} to 3600s`);
+      const expected = `a time such as 500ms or 2s, from ${formatDelay(FLAP_PERIOD_MIN)} to 3600s`;
+      throw bad('period', options.period, expected, delayHint(options.period));
     }
-    if (duty === undefined) throw bad('duty', options.duty, 'a percentage from 0% to 100%');
+    if (duty === undefined) throw bad('duty', options.duty, 'a percentage from 0% to 100%', ratioHint(options.duty));
     await make({ fault: 'flap', target, period, duty }, options);
   });
   const partition = program.command('partition').argument('<groups...>').description(HELP.partition);
@@ -112,8 +114,8 @@ function wireCommands(program: Command): void {
   });
 }
 
-function bad(option: string, found: string, expected: string): CommandError {
-  return new CommandError(TEXT.badKnob(option, found, expected), EXIT.BAD_USE);
+function bad(option: string, found: string, expected: string, hint: string | undefined): CommandError {
+  return new CommandError(TEXT.badKnob(option, found, expected, hint), EXIT.BAD_USE);
 }
 
 function deviceCommands(program: Command): void {

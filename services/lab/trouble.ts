@@ -4,7 +4,8 @@
  */
 import { once } from 'node:events';
 import type { RawData } from 'ws';
-import type { EmuErrorBody } from '../../shared/device/errors.ts';
+import type { EmuError, EmuErrorBody } from '../../shared/device/errors.ts';
+import { delayHint } from '../../shared/lab/knob-hint.ts';
 import { parseDelay } from '../../shared/lab/units.ts';
 import { verdictText } from '../../shared/wire/verdict.ts';
 import type { FaultRequest } from '../gateway/fault-request.ts';
@@ -32,7 +33,10 @@ export async function makeTrouble(
 ): Promise<void> {
   const time = hold.for === undefined ? undefined : parseDelay(hold.for);
   if (hold.for !== undefined && time === undefined) {
-    throw new CommandError(TEXT.badKnob('for', hold.for, 'a time such as 500ms or 30s'), EXIT.BAD_USE);
+    throw new CommandError(
+      TEXT.badKnob('for', hold.for, 'a time such as 500ms or 30s', delayHint(hold.for)),
+      EXIT.BAD_USE,
+    );
   }
   if (hold.hold !== true && time === undefined) {
     return say(TEXT.fault(await client.post<FaultAnswer>('/api/faults', request)));
@@ -52,7 +56,7 @@ async function holdFault(
   say: (line: string) => void,
 ): Promise<void> {
   const socket = client.socket('/api/session');
-  let failure: CommandError | undefined;
+  let failure: CommandError | EmuError | undefined;
   let interrupted = false;
   let ended = false;
   const end = (): void => {

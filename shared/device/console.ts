@@ -132,7 +132,7 @@ async function drained(socket: WebSocket): Promise<void> {
   }
 }
 
-function unknownProgram(device: Device, name: string): EmuError {
+export function unknownProgram(device: Device, name: string): EmuError {
   const proposal = closest(name, device.programs);
   const hint = proposal === undefined ? '' : `; did you mean ${proposal}?`;
   return new EmuError('EMU_NO_PROGRAM', `${name}: command not found${hint}`, { program: name });

@@ -29,6 +29,8 @@ export interface FilterProblem {
   readonly message: string;
   /** The word that was not known, for whoever proposes a close one among `filterNames`. */
   readonly unknown?: string;
+  /** What was meant by what is none of our operators. */
+  readonly meant?: string;
 }
 
 /** `frameLength` counts Ethernet header to FCS. */
@@ -54,9 +56,9 @@ export function parseFilter(text: string): Filter | { readonly problem: FilterPr
 /** How the parser gets out of its recursion; never leaves this file. */
 class Wrong extends Error {
   readonly problem: FilterProblem;
-  constructor(column: number, message: string, unknown?: string) {
+  constructor(column: number, message: string, more: Pick<FilterProblem, 'unknown' | 'meant'> = {}) {
     super(message);
-    this.problem = { column, message, ...(unknown === undefined ? {} : { unknown }) };
+    this.problem = { column, message, ...more };
   }
 }
 
@@ -80,6 +82,27 @@ const WORD_OPERATORS: Readonly<Record<string, string>> = {
   contains: 'contains',
   in: 'in',
 };
+/** What people of other languages write, and what it is here. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['=', '=='],
+  ['=<', '<='],
+  ['=>', '>='],
+  ['|', '||'],
+  ['~', 'contains'],
+  ['is', '=='],
+  ['equals', '=='],
+  ['matches', 'contains'],
+  ['has', 'contains'],
+  ...Object.keys(WORD_OPERATORS).map((word) => [word.toUpperCase(), word] as const),
+]);
+const NO_OPERATOR = /^(=[<>]|[=|~])/;
+
+/** What stands where an operator should, and is none. */
+function stray(column: number, found: string, message: string): Wrong {
+  const meant = MEANT.get(found);
+  return new Wrong(column, message, meant === undefined ? {} : { meant });
+}
+
 const ORDERS: Readonly<Record<string, (one: number, other: number) => boolean>> = {
   '<': (one, other) => one < other,
   '<=': (one, other) => one <= other,
@@ -96,6 +119,8 @@ function tokensOf(text: string): Token[] {
     const match = TOKEN.exec(text);
     if (match === null) {
       const at = from + (text.slice(from).match(/^\s*/)?.[0].length ?? 0);
+      const operator = NO_OPERATOR.exec(text.slice(at))?.[0];
+      if (operator !== undefined) throw stray(at + 1, operator, `${operator} is no operator`);
       throw new Wrong(at + 1, `cannot read ${JSON.stringify(text.slice(at, at + 20))}`);
     }
     const [whole, operator, quoted, word] = match;
@@ -121,7 +146,7 @@ class Parser {
   whole(): Filter {
     const filter = this.any();
     const left = this.tokens[this.at];
-    if (left !== undefined) throw new Wrong(left.column, `did not expect ${JSON.stringify(left.text)}`);
+    if (left !== undefined) throw stray(left.column, left.text, `did not expect ${JSON.stringify(left.text)}`);
     return filter;
   }
 
@@ -166,7 +191,7 @@ class Parser {
 
   private test(name: Token): Test {
     if (this.take('&')) {
-      const mask = this.number('a number after &');
+      const mask = this.mask();
       const test = this.comparison() ?? ((values: Values) => values.some((value) => value !== 0));
       return (values) => test(values.filter((value) => typeof value === 'number').map((value) => (value & mask) >>> 0));
     }
@@ -226,6 +251,15 @@ class Parser {
     return number;
   }
 
+  private mask(): number {
+    const token = this.tokens[this.at];
+    const column = this.tokens[this.at - 1]?.column ?? 1;
+    // `tcp & udp`: two tests, not a test of bits.
+    if (token?.kind === 'word' && numberOf(token.text) === undefined)
+      throw new Wrong(column, `expected a number after &, found ${token.text}`, { meant: '&&' });
+    return this.number('a number after &');
+  }
+
   private value(expected: string): Token {
     const token = this.tokens[this.at];
     if (token === undefined || token.kind === 'operator') {
@@ -257,7 +291,8 @@ function readerOf(token: Token): Reader {
   }
   const either = FILTER_EITHER.get(name) ?? [name];
   const known = FILTER_EITHER.has(name) || FILTER_FIELDS.includes(name) || name.startsWith(FILTER_OPEN_PREFIX);
-  if (!known) throw new Wrong(token.column, `no protocol or field is called ${JSON.stringify(name)}`, name);
+  if (!known)
+    throw new Wrong(token.column, `no protocol or field is called ${JSON.stringify(name)}`, { unknown: name });
   return (frame) => valuesOf(frame.layers, either);
 }
 

@@ -9,10 +9,16 @@ export const MATCH_RULES_MAX = 16;
 export function filterProblem(text: string): string | undefined {
   const parsed = parseFilter(text);
   if (!('problem' in parsed)) return undefined;
-  const { column, message, unknown } = parsed.problem;
+  const { column, message, unknown, meant } = parsed.problem;
   // Of `tcp.syn` the last word may be what was meant: `tcp.flags.syn`.
-  const near = unknown === undefined ? undefined : (sameEnds(unknown) ?? closest(unknown, filterNames));
+  const near =
+    unknown === undefined ? meant : (sameEnds(unknown) ?? closest(unknown, filterNames) ?? lastWord(unknown));
   return `column ${column}: ${message}${near === undefined ? '' : `; did you mean ${near}?`}`;
+}
+
+/** `port`, as tcpdump has it: some protocol's field of that name. */
+function lastWord(word: string): string | undefined {
+  return filterNames.find((name) => name.endsWith(`.${word.toLowerCase()}`));
 }
 
 function sameEnds(word: string): string | undefined {

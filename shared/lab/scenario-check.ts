@@ -4,23 +4,76 @@
  */
 import { closest } from './closest.ts';
 import type { LabPlan } from './plan-types.ts';
-import { didYouMean, type Problem, Problems, type Span } from './problem.ts';
+import { didYouMean, oneOf, type Problem, Problems, type Span } from './problem.ts';
 import type { Scenario, Step } from './scenario.ts';
+import { formatDelay } from './units.ts';
 
-/** Steps that need another one before them. */
+/** Knobs that a match rule may turn instead of the wire. */
+export const RULE_KNOBS: readonly string[] = ['delay', 'loss', 'duplicate', 'corrupt'];
+/** The gateway takes its time for each turn. Microseconds. */
+export const FLAP_PERIOD_MIN = 20_000;
+
+/** What steps lack, and steps that need another one before them. */
 export function checkSteps(steps: readonly Step[], problems: Problems): void {
   const spawned = new Set<unknown>();
   let capturing = false;
-  for (const { verb, value, options, at } of steps) {
+  for (const step of steps) {
+    const { verb, value, options, at } = step;
+    if (verb === 'impair') checkImpair(step, problems);
+    if (verb === 'wave') checkWave(step, problems);
+    if (verb === 'cut' && String(value ?? '').includes('--')) {
+      problems.add(
+        at,
+        'a cut has a direction',
+        'the port that sends',
+        didYouMean(String(value).split(/\s*--/)[0] ?? ''),
+      );
+    }
+    if (verb === 'flap' && Number(options['period'] ?? FLAP_PERIOD_MIN) < FLAP_PERIOD_MIN) {
+      problems.add(
+        step.optionsAt['period'] ?? at,
+        'a flap is slower than this',
+        `from ${formatDelay(FLAP_PERIOD_MIN)}`,
+      );
+    }
     if (verb === 'spawn') spawned.add(options['as']);
     if (verb === 'capture') capturing = true;
     if (verb === 'frames' && !capturing) {
       problems.add(at, 'frames are looked for, but no capture was started', 'a capture step before it');
     }
     if (verb === 'finish' && value !== undefined && !spawned.has(value)) {
-      problems.add(at, `no program was spawned as "${value}"`, `a step before it: spawn: …, on: …, as: ${value}`);
+      const near = closest(String(value), [...spawned].map(String));
+      const hint = near === undefined ? undefined : didYouMean(near);
+      problems.add(at, `no program was spawned as "${value}"`, `a step before it: spawn: …, on: …, as: ${value}`, hint);
     }
   }
+}
+
+/** An impair step turns a knob, or says of which frames; what a rule does is one of a few knobs. */
+function checkImpair({ options, at, optionsAt }: Step, problems: Problems): void {
+  const knobs = Object.keys(options).filter(
+    (name) => !['for', 'clear', 'match', 'nth', 'every', 'count'].includes(name),
+  );
+  const place = (name: string): Span => optionsAt[name] ?? at;
+  if (options['match'] === undefined) {
+    const stray = ['nth', 'every', 'count'].find((name) => name in options);
+    if (stray !== undefined) problems.add(place(stray), `${stray} counts the frames of a match`, 'match: FILTER');
+    else if (knobs.length === 0 && options['clear'] === undefined)
+      problems.add(at, 'step impair turns no knob', 'a knob with its value, such as loss: 5%, match, or clear: true');
+    return;
+  }
+  const stray = knobs.find((knob) => !RULE_KNOBS.includes(knob));
+  if (stray !== undefined)
+    problems.add(place(stray), `${stray} cannot be had for single frames`, `with match: ${RULE_KNOBS.join(', ')}`);
+  else if (knobs.length === 0)
+    problems.add(place('match'), 'the match says which frames, not what happens to them', oneOf(RULE_KNOBS));
+}
+
+/** A wave that moves needs somewhere to go. */
+function checkWave({ options, at }: Step, problems: Problems): void {
+  const shape = String(options['shape'] ?? 'constant');
+  if (shape !== 'constant' && options['from'] !== undefined && options['to'] === undefined)
+    problems.add(at, `a wave of shape ${shape} has no to`, 'to: the value at its other end');
 }
 
 /** Every name that a scenario says and its lab does not have. */
@@ -80,6 +133,8 @@ class Names {
     const wanted = text.replace(/\s+/g, '');
     if (!wanted.includes('--')) {
       if (!this.ports.includes(wanted)) this.unknown('port', wanted, at, this.ports);
+      else if (!this.wires.some((wire) => wire.split('--').includes(wanted)))
+        this.problems.add(at, `${wanted} has no wire`, 'a port with one');
       return;
     }
     const swapped = wanted.split('--').reverse().join('--');

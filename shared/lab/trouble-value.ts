@@ -4,7 +4,7 @@
  */
 import type { Micros } from '../platform.ts';
 import { filterProblem, MATCH_RULES_MAX } from './filter-problem.ts';
-import { lossHint, ratioHint } from './knob-hint.ts';
+import { corruptHint, lossHint } from './knob-hint.ts';
 import type { Corrupt, Loss, MatchRule } from './plan-types.ts';
 import { parseRatio, RATIO_PATTERN } from './units.ts';
 import { cut, delayType, describe, doubleKey, ratioType, scalarType, type ValueType, whole } from './values.ts';
@@ -49,7 +49,7 @@ export const corruptType: ValueType<Corrupt> = scalarType(
   CORRUPT_EXPECTED,
   { anyOf: [{ type: 'string', pattern: `^(0|${RATIO_PATTERN})( (fcs|ip|tcp))?$` }, { const: 0 }] },
   parseCorrupt,
-  ratioHint,
+  corruptHint,
 );
 
 const filterType: ValueType<string> = {

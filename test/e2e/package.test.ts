@@ -17,24 +17,26 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const MUST_FAIL = ['@ts', 'expect', 'error'].join('-');
 const BODY = `lab('two-hosts', { engine: 'packed', clock: 'virtual' }).then(async (net) => {
   console.log((await net.host('alice').fetch('http://10.0.0.2/')).status);
+  await net.freeze('alise').catch((error) => console.log(error instanceof EmuError, error.code));
   await net.close();
 });`;
 
 test.each([
-  ['esm.mjs', `import { lab } from 'wirelab';\n${BODY}`],
-  ['commonjs.cjs', `const { lab } = require('wirelab');\n${BODY}`],
+  ['esm.mjs', `import { EmuError, lab } from 'wirelab';\n${BODY}`],
+  ['commonjs.cjs', `const { EmuError, lab } = require('wirelab');\n${BODY}`],
 ])('a program of another project brings a lab up: %s', async (file, text) => {
   writeFileSync(join(folder, file), text);
   const { stdout, stderr } = await run(process.execPath, [join(folder, file)]);
-  expect({ stdout, stderr }).toEqual({ stdout: '200\n', stderr: '' });
+  expect({ stdout, stderr }).toEqual({ stdout: '200\ntrue EMU_NO_DEVICE\n', stderr: '' });
 });
 
 test('its compiler reads the types at their strictest, libraries checked, without types of Node or of our parts', async () => {
-  const test = `import { type FetchResult, lab, type LabOptions, type NetVerdict } from 'wirelab';
+  const test = `import { EmuError, type FetchResult, lab, type LabOptions, type NetVerdict } from 'wirelab';
 export async function page(options: LabOptions): Promise<[FetchResult, readonly NetVerdict[]]> {
   await using net = await lab('two-hosts', options);
   await using _ = await net.wire('alice:eth0').impair({ loss: '5%', delay: '20ms' });
   await using _match = await net.wire('alice:eth0').impair({ match: 'tcp', nth: '2', loss: '100%' });
+  await net.freeze('bob').catch((error: unknown) => error instanceof EmuError && error.code === 'EMU_NO_DEVICE');
   return [await net.host('alice').fetch('http://10.0.0.2/'), await net.verdicts()];
 }
 // ${MUST_FAIL} A knob that there is not.

@@ -143,6 +143,40 @@ test.each([
   ['lab: x\nsteps:\n  - frames: tcp.syn', '3:13: impossible value "tcp.syn" for frames'],
   ['lab: x\nseeds: 5\nsteps:\n  - heal', '2:1: unknown key "seeds" in the scenario'],
   [
+    'lab: x\nsteps:\n  - wait: 5seconds',
+    '3:11: impossible value "5seconds" for wait; a time such as 200us, 5ms or 1.5s, at most 3600s; did you mean "5s"?',
+  ],
+  ['lab: x\nsteps:\n  - impair: a:eth0\n    rate: 10', 'did you mean "10mbit"?'],
+  ['lab: x\nsteps:\n  - impair: a:eth0\n    loss: gmodel 1% 20', 'did you mean "gemodel 1% 20%"?'],
+  ['lab: x\nsteps:\n  - impair: a:eth0\n    corrupt: 1% tpc', 'did you mean "1% tcp"?'],
+  ['lab: x\nsteps:\n  - impair: a:eth0\n    for: 2s', '3:13: step impair turns no knob'],
+  [
+    'lab: x\nsteps:\n  - impair: a:eth0\n    nth: 2\n    loss: 5%',
+    '4:10: nth counts the frames of a match; match: FILTER',
+  ],
+  [
+    'lab: x\nsteps:\n  - impair: a:eth0\n    match: tcp\n    rate: 1mbit',
+    '5:11: rate cannot be had for single frames; with match: delay, loss',
+  ],
+  ['lab: x\nsteps:\n  - impair: a:eth0\n    match: tcp', '4:12: the match says which frames, not what happens to them'],
+  [
+    'lab: x\nsteps:\n  - impair: a:eth0\n    match: tcp.flags.syn=1\n    loss: 5%',
+    'column 14: = is no operator; did you mean ==?',
+  ],
+  [
+    'lab: x\nsteps:\n  - cut: a:eth0 -- b:eth0',
+    '3:10: a cut has a direction; the port that sends; did you mean "a:eth0"?',
+  ],
+  ['lab: x\nsteps:\n  - flap: a:eth0\n    period: 5ms', '4:13: a flap is slower than this; from 20ms'],
+  [
+    'lab: x\nsteps:\n  - wave: a:eth0\n    knob: loss\n    shape: ramp\n    from: 0%\n    over: 1s',
+    '3:11: a wave of shape ramp has no to',
+  ],
+  [
+    'lab: x\nsteps:\n  - spawn: ping a\n    on: a\n    as: pinger\n  - finish: pnger',
+    '6:13: no program was spawned as "pnger"; a step before it: spawn: …, on: …, as: pnger; did you mean "pinger"?',
+  ],
+  [
     'lab: x\nsteps:\n  - wave: a:eth0\n    knob: mtu\n    shape: ramp\n    from: 1\n    over: 1s',
     '4:11: unknown knob "mtu" of step wave',
   ],

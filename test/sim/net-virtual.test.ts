@@ -43,8 +43,10 @@ test('an hour of lab time passes in seconds', async () => {
 test('waiting for what can never happen is an error, not a test that hangs', async () => {
   await using net = await virtualLab('two-hosts');
   await expect(net.wait.until(() => false, '2s', 'the moon')).rejects.toThrow('the moon did not come true within 2s');
-  await expect(net.wait.carrier('alice:eth7')).rejects.toThrow('no wire or wired port is called alice:eth7');
-  expect(() => net.host('alise').start('ping')).toThrow('did you mean alice?');
+  await expect(net.wait.carrier('alice:eth7')).rejects.toThrow(
+    'no port is called alice:eth7; did you mean alice:eth0?',
+  );
+  expect(() => net.host('alise')).toThrow('did you mean alice?');
   await expect(net.unplug('alice:eth1')).rejects.toThrow('did you mean alice:eth0?');
   await expect(net.host('alice').fetch('http://10.0.0.9/')).rejects.toThrow('alice: curl: (7)');
 });
@@ -120,7 +122,7 @@ test('a slip in a test is told: a knob that is none, no knob, a device that stan
   const wire = net.wire('alice:eth0');
   await expect(wire.impair({ los: '5%' } as object)).rejects.toThrow('no knob is called los; did you mean loss?');
   await expect(wire.impair({})).rejects.toThrow('say which knob: delay,');
-  await expect(net.host('alise').exec('ip link')).rejects.toThrow('no device is called alise; did you mean alice?');
+  expect(() => net.host('alise')).toThrow('no device is called alise; did you mean alice?');
   {
     await using _ = await alice.freeze();
     await expect(alice.exec('ip link')).rejects.toThrow('alice is frozen');

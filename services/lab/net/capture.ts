@@ -1,11 +1,11 @@
 /** Frames recorded for a test: kept in order, looked up by display filter, written as pcapng. */
 import { type CapturedFrame, type CaptureHello, parseCapture } from '../../../shared/device/capture-format.ts';
+import { EmuError } from '../../../shared/device/errors.ts';
 import { pcapngHeader, pcapngPacket } from '../../../shared/device/pcapng.ts';
 import { parseFilter } from '../../../shared/header/display-filter.ts';
 import { dissect } from '../../../shared/header/dissect.ts';
 import type { Dissection } from '../../../shared/header/dissection.ts';
 import { filterProblem } from '../../../shared/lab/filter-problem.ts';
-import { CommandError } from '../exit.ts';
 import { TEXT } from '../text.ts';
 import type { CaptureStream, Driver } from './driver.ts';
 import { micros } from './net.ts';
@@ -70,7 +70,8 @@ export class FrameCapture implements NetCapture {
     this.sort();
     if (filter === undefined) return [...this.list];
     const fits = parseFilter(filter);
-    if ('problem' in fits) throw new CommandError(`cannot read the filter "${filter}": ${filterProblem(filter)}`);
+    if ('problem' in fits)
+      throw new EmuError('EMU_BAD_REQUEST', `cannot read the filter "${filter}": ${filterProblem(filter)}`);
     return this.list.filter((frame) => fits(frame.dissection, frame.bytes.length));
   }
 
@@ -81,7 +82,10 @@ export class FrameCapture implements NetCapture {
       const frames = this.frames(filter);
       if (frames.length >= count) return frames;
       if (this.driver.now() >= end) {
-        throw new CommandError(`${frames.length} of ${count} frames that fit "${filter}" came within ${limit}`);
+        throw new EmuError(
+          'EMU_TIMEOUT',
+          `${frames.length} of ${count} frames that fit "${filter}" came within ${limit}`,
+        );
       }
       await this.driver.sleep(POLL);
     }

@@ -1,11 +1,11 @@
 /** What a lab in a test rests on: over the gateway of processes or containers, or on devices in this process. */
 import type { CaptureHello } from '../../../shared/device/capture-format.ts';
 import type { LifecycleVerb } from '../../../shared/device/ipc.ts';
-import type { LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import type { FaultAnswer } from '../../gateway/faults.ts';
 import type { DeviceView, LabView } from '../../gateway/lab.ts';
 import type { LedgerRow } from '../../gateway/ledger-row.ts';
+import type { Names } from '../../gateway/names.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import type { Engine } from './types.ts';
 
@@ -31,6 +31,7 @@ export interface Driver {
   readonly engine: Engine;
   readonly seed: number;
   readonly devices: readonly string[];
+  readonly names: Names;
   readonly dashboard: string | undefined;
   /** Lab time, microseconds. */
   now(): number;
@@ -38,8 +39,6 @@ export interface Driver {
   /** Lab time passes until the work is done. */
   during<T>(work: Promise<T>): Promise<T>;
   run(device: string, argv: readonly string[], output: ProgramOutput): RunningProgramHandle;
-  /** Wires with their ends, first-named first. */
-  readonly wires: readonly { readonly name: string; readonly ends: readonly [string, string] }[];
   state(): Promise<LabView>;
   /** One device alone: another that stands still holds nobody up. */
   device(name: string): Promise<DeviceView>;
@@ -53,8 +52,4 @@ export interface Driver {
   /** Resolves once nothing is missed any more; messages are those of capture-format.ts. */
   capture(ports: readonly string[], onMessage: (message: Uint8Array) => void): Promise<CaptureStream>;
   close(): Promise<void>;
-}
-
-export function wireEnds({ wires }: Pick<LabPlan, 'wires'>): Driver['wires'] {
-  return wires.map(({ name, a, b }) => ({ name, ends: [`${a.device}:${a.port}`, `${b.device}:${b.port}`] as const }));
 }

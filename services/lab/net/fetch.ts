@@ -1,5 +1,5 @@
 /** A page fetched by a device's own curl: names, routes and connections are the lab's. */
-import { CommandError } from '../exit.ts';
+import { EmuError } from '../../../shared/device/errors.ts';
 import type { Driver } from './driver.ts';
 import type { FetchResult } from './types.ts';
 
@@ -15,7 +15,8 @@ export async function curl(driver: Driver, device: string, url: string): Promise
     stderr: (bytes) => void (problem += new TextDecoder().decode(bytes)),
   });
   const status = await driver.during(running.exit);
-  if (status !== 0) throw new CommandError(`${device}: ${problem.trim() || `curl ended with status ${status}`}`);
+  if (status !== 0)
+    throw new EmuError('EMU_FAILED', `${device}: ${problem.trim() || `curl ended with status ${status}`}`, { device });
   return pageOf(Buffer.concat(parts));
 }
 

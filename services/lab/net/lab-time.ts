@@ -4,9 +4,9 @@
  * event loop has come round.
  */
 import { SystemClock } from '../../../shared/device/clock.ts';
+import { EmuError } from '../../../shared/device/errors.ts';
 import { ManualClock, settlePromises } from '../../../shared/device/manual-clock.ts';
 import type { Clock, Micros } from '../../../shared/platform.ts';
-import { CommandError } from '../exit.ts';
 
 export interface LabTime {
   readonly clock: Clock;
@@ -42,7 +42,7 @@ export function virtualTime(): LabTime {
         const next = clock.nextDeadline;
         if (next === undefined) {
           // Sockets and files of Node's own would be waited for by the machine, and a packed lab has none.
-          const stuck = new CommandError('the lab has come to rest: what is waited for will never happen');
+          const stuck = new EmuError('EMU_TIMEOUT', 'the lab has come to rest: what is waited for will never happen');
           for (const fail of works) fail(stuck);
           break;
         }
@@ -76,7 +76,7 @@ export function virtualTime(): LabTime {
     during,
     sleep: (micros) => during(new Promise((resolve) => void clock.after(micros, resolve))),
     stop: () => {
-      for (const fail of works) fail(new CommandError('the lab is down'));
+      for (const fail of works) fail(new EmuError('EMU_LAB_DOWN', 'the lab is down'));
       works.clear();
     },
   };

@@ -1,8 +1,13 @@
 /** A lab in a test (types.ts), on whatever driver it rests. */
-import { parseDelay, parseRatio } from '../../../shared/lab/units.ts';
+import { EmuError } from '../../../shared/device/errors.ts';
+import { closest } from '../../../shared/lab/closest.ts';
+import { delayHint, ratioHint } from '../../../shared/lab/knob-hint.ts';
+import { FLAP_PERIOD_MIN } from '../../../shared/lab/scenario-check.ts';
+import { DELAY_EXPECTED, formatDelay, parseDelay, parseRatio, RATIO_EXPECTED } from '../../../shared/lab/units.ts';
+import { downError } from '../../gateway/exec.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import { balances } from '../../gateway/ledger.ts';
-import { CommandError } from '../exit.ts';
+import { nameOf } from '../../gateway/names.ts';
 import { changeOf, KNOB_WORDS, type KnobOptions } from '../knobs.ts';
 import { TEXT } from '../text.ts';
 import { FrameCapture } from './capture.ts';
@@ -27,10 +32,20 @@ const LIMIT = '5s';
 const POLL = 20_000;
 
 /** A time in words, as microseconds; a test that says it wrong is told. */
-export function micros(time: string): number {
+export function micros(time: string, what = 'a time to wait'): number {
   const value = parseDelay(time);
-  if (value === undefined) throw new CommandError(`expected a time such as 200ms or 5s, found "${time}"`);
+  if (value === undefined) throw badRequest(TEXT.badValue(what, DELAY_EXPECTED, time, delayHint(time)));
   return value;
+}
+
+/** Options in a test are words, too: one that is none of these is a slip. */
+export function knownWords(what: string, options: object, known: readonly string[]): void {
+  const stranger = Object.keys(options).find((word) => !known.includes(word));
+  if (stranger !== undefined) throw badRequest(TEXT.unknownWord(what, stranger, closest(stranger, known)));
+}
+
+function badRequest(message: string): EmuError {
+  return new EmuError('EMU_BAD_REQUEST', message);
 }
 
 export class LabNet implements Net {
@@ -75,6 +90,7 @@ export class LabNet implements Net {
 
   host(name: string): NetDevice {
     const { driver } = this;
+    driver.names.device(name);
     const start = (...argv: readonly string[]): NetProgram => startProgram(this.open(), name, argv);
     return {
       name,
@@ -82,9 +98,8 @@ export class LabNet implements Net {
       exec: async (...argv) => await start(...argv).done,
       fetch: async (url): Promise<FetchResult> => await curl(this.open(), name, url),
       state: async () => {
-        const { devices } = await driver.state();
-        const detail = devices.find((device) => device.name === name)?.detail;
-        if (detail == null) throw new CommandError(`${name} is not up`);
+        const { detail } = await driver.device(name);
+        if (detail == null) throw downError(name);
         return detail;
       },
       kill: () => this.kill(name),
@@ -94,12 +109,12 @@ export class LabNet implements Net {
   }
 
   wire(target: string): NetWire {
+    this.driver.names.wire(target);
     return {
       name: target,
       impair: async ({ clear = false, ...knobs }: KnobOptions & { clear?: boolean }) => {
         const impairment = changeOf(knobs);
-        if (!clear && Object.keys(impairment).length === 0)
-          throw new CommandError(TEXT.noKnob(Object.keys(KNOB_WORDS)));
+        if (!clear && Object.keys(impairment).length === 0) throw badRequest(TEXT.noKnob(Object.keys(KNOB_WORDS)));
         return await this.fault({ fault: 'impair', target, impairment, clear });
       },
       unplug: () => this.unplug(target),
@@ -120,10 +135,15 @@ export class LabNet implements Net {
     return this.fault({ fault: 'cut', target });
   }
 
-  flap(target: string, { period = '2s', duty = '50%' } = {}): Promise<NetFault> {
+  async flap(target: string, how: { period?: string; duty?: string } = {}): Promise<NetFault> {
+    const { period = '2s', duty = '50%' } = how;
+    knownWords('option of a flap', how, ['period', 'duty']);
     const share = parseRatio(duty);
-    if (share === undefined) throw new CommandError(`expected a percentage, found "${duty}"`);
-    return this.fault({ fault: 'flap', target, period: micros(period), duty: share });
+    if (share === undefined) throw badRequest(TEXT.badValue('duty', RATIO_EXPECTED, duty, ratioHint(duty)));
+    const least = formatDelay(FLAP_PERIOD_MIN);
+    const time = micros(period, 'period');
+    if (time < FLAP_PERIOD_MIN) throw badRequest(TEXT.badValue('period', `a time from ${least}`, period));
+    return await this.fault({ fault: 'flap', target, period: time, duty: share });
   }
 
   partition(...groups: (readonly string[])[]): Promise<NetFault> {
@@ -168,7 +188,7 @@ export class LabNet implements Net {
 
   /** A lab that is closed, or about to be, takes no orders. */
   private open(): Driver {
-    if (this.closing !== undefined) throw new CommandError(TEXT.labClosed(this.name));
+    if (this.closing !== undefined) throw new EmuError('EMU_LAB_DOWN', TEXT.labClosed(this.name));
     return this.driver;
   }
 
@@ -185,27 +205,20 @@ export class LabNet implements Net {
   }
 
   private async carriers(target: string): Promise<Record<string, boolean>> {
-    const wanted = target.replace(/\s+/g, '');
-    const swapped = wanted.split('--').reverse().join('--');
-    const meant = this.driver.wires.flatMap(({ name, ends }) =>
-      name === wanted || name === swapped ? ends : ends.filter((end) => end === wanted),
-    );
     const found: Record<string, boolean> = {};
     await Promise.all(
-      meant.map(async (end) => {
-        const [device = '', port] = end.split(':');
+      this.driver.names.ends(target).map(async ({ device, port }) => {
         const { detail } = await this.driver.device(device);
-        found[end] = detail?.ports.find(({ name }) => name === port)?.carrier ?? false;
+        found[nameOf({ device, port })] = detail?.ports.find(({ name }) => name === port)?.carrier ?? false;
       }),
     );
-    if (Object.keys(found).length === 0) throw new CommandError(`no wire or wired port is called ${target}`);
     return found;
   }
 
   private async until(holds: () => boolean | Promise<boolean>, limit: string, what: string): Promise<void> {
     const end = this.driver.now() + micros(limit);
     while (!(await holds())) {
-      if (this.driver.now() >= end) throw new CommandError(`${what} did not come true within ${limit}`);
+      if (this.driver.now() >= end) throw new EmuError('EMU_TIMEOUT', TEXT.notTrue(what, limit));
       await this.driver.sleep(POLL);
     }
   }

@@ -2,23 +2,24 @@
 import type { WebSocket } from 'ws';
 import type { Cables } from '../../../shared/device/cables.ts';
 import { Captures } from '../../../shared/device/capture.ts';
+import { unknownProgram } from '../../../shared/device/console.ts';
 import type { Device } from '../../../shared/device/device.ts';
 import { EmuError } from '../../../shared/device/errors.ts';
 import type { LifecycleVerb, ProcessStatus } from '../../../shared/device/ipc.ts';
 import { stateOf } from '../../../shared/device/state.ts';
-import { closest } from '../../../shared/lab/closest.ts';
 import type { Impairment, LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { DeviceDoor } from '../../gateway/device-link.ts';
+import { downError, frozenError } from '../../gateway/exec.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import { type FaultAnswer, Faults } from '../../gateway/faults.ts';
 import { type DeviceView, Lab, type LabView } from '../../gateway/lab.ts';
 import { ledgerOf } from '../../gateway/ledger.ts';
 import type { LedgerRow } from '../../gateway/ledger-row.ts';
+import type { Names } from '../../gateway/names.ts';
 import { type PortVerdicts, portsMeant } from '../../gateway/trouble-routes.ts';
 import { PackedLab } from '../engine-packed.ts';
-import { CommandError, EXIT } from '../exit.ts';
 import { TEXT } from '../text.ts';
-import { type CaptureStream, type Driver, type ProgramOutput, type RunningProgramHandle, wireEnds } from './driver.ts';
+import type { CaptureStream, Driver, ProgramOutput, RunningProgramHandle } from './driver.ts';
 import type { LabTime } from './lab-time.ts';
 import type { LabOptions } from './types.ts';
 
@@ -70,6 +71,9 @@ export class PackedDriver implements Driver {
   get devices(): readonly string[] {
     return this.plan.devices.map((device) => device.name);
   }
+  get names(): Names {
+    return this.lab.names;
+  }
 
   now(): number {
     return this.time.clock.now();
@@ -86,8 +90,8 @@ export class PackedDriver implements Driver {
   run(name: string, argv: readonly string[], output: ProgramOutput): RunningProgramHandle {
     this.lab.link(name);
     const device = this.packed.devices.get(name);
-    if (device === undefined) throw new CommandError(`${name} is not up`);
-    if (this.packed.stateOf(name) === 'frozen') throw new CommandError(`${name} is frozen`);
+    if (device === undefined) throw downError(name);
+    if (this.packed.stateOf(name) === 'frozen') throw frozenError(name);
     const { stdout, stderr } = output;
     const program = device.spawn(argv, {
       stdout: (bytes) => stdout(bytes),
@@ -95,9 +99,7 @@ export class PackedDriver implements Driver {
       cause: 0,
     });
     if (program === undefined) {
-      const near = closest(argv[0] ?? '', device.programs);
-      const hint = near === undefined ? '' : `; did you mean ${near}?`;
-      throw new CommandError(`${argv[0] ?? ''}: command not found${hint}`, EXIT.NO_PROGRAM);
+      throw unknownProgram(device, argv[0] ?? '');
     }
     program.end();
     return { exit: this.untilDown(name, program.exited), kill: (signal) => program.kill(signal) };
@@ -114,10 +116,6 @@ export class PackedDriver implements Driver {
         resolve(status);
       });
     });
-  }
-
-  get wires() {
-    return wireEnds(this.plan);
   }
 
   state(): Promise<LabView> {
@@ -166,7 +164,8 @@ export class PackedDriver implements Driver {
     if (up && verb === 'start') throw new EmuError('EMU_DEVICE_UP', `${device} is up already`);
     if (up) {
       packed.kill(device);
-      for (const fail of this.runs.get(device) ?? []) fail(new CommandError(TEXT.wentDown(device)));
+      for (const fail of this.runs.get(device) ?? [])
+        fail(new EmuError('EMU_DEVICE_DOWN', TEXT.wentDown(device), { device }));
       this.runs.delete(device);
     }
     if (verb !== 'start' && verb !== 'restart') return;

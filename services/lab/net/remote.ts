@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import type { RawData, WebSocket } from 'ws';
 import type { CaptureHello } from '../../../shared/device/capture-format.ts';
 import { STREAM_STDERR } from '../../../shared/device/console-protocol.ts';
-import type { EmuErrorBody } from '../../../shared/device/errors.ts';
+import { EmuError, type EmuErrorBody } from '../../../shared/device/errors.ts';
 import type { LifecycleVerb } from '../../../shared/device/ipc.ts';
 import type { RunningLab } from '../../../shared/device/running-lab.ts';
 import type { LabPlan } from '../../../shared/lab/plan-types.ts';
@@ -14,12 +14,12 @@ import type { FaultRequest } from '../../gateway/fault-request.ts';
 import type { FaultAnswer } from '../../gateway/faults.ts';
 import type { DeviceView, LabView } from '../../gateway/lab.ts';
 import type { LedgerRow } from '../../gateway/ledger-row.ts';
+import { Names } from '../../gateway/names.ts';
 import type { PortVerdicts } from '../../gateway/trouble-routes.ts';
 import { fromGateway, GatewayClient } from '../client.ts';
 import { type DeviceFault, UNDO } from '../containers.ts';
-import { CommandError } from '../exit.ts';
 import { TEXT } from '../text.ts';
-import { type CaptureStream, type Driver, type ProgramOutput, type RunningProgramHandle, wireEnds } from './driver.ts';
+import type { CaptureStream, Driver, ProgramOutput, RunningProgramHandle } from './driver.ts';
 
 const MICROS_PER_MS = 1_000;
 /** Batches of a capture come every 10 ms, real time, through two processes. */
@@ -44,10 +44,15 @@ export class RemoteDriver implements Driver {
   /** Faults of devices that the engine carries out itself, with negative numbers. */
   private readonly own = new Map<number, { readonly verb: DeviceFault; readonly device: string }>();
   private readonly opened: Promise<unknown>;
+  private readonly known: Names;
   private next = 1;
 
   constructor(lab: RemoteLab) {
     this.lab = lab;
+    this.known = new Names({
+      devices: lab.plan.devices.map(({ name, ports }) => ({ name, ports: ports.map((port) => port.name) })),
+      wires: lab.plan.wires,
+    });
     this.client = new GatewayClient(lab.running);
     this.session = this.client.socket('/api/session');
     this.opened = once(this.session, 'open');
@@ -71,6 +76,9 @@ export class RemoteDriver implements Driver {
   }
   get devices(): readonly string[] {
     return this.lab.plan.devices.map((device) => device.name);
+  }
+  get names(): Names {
+    return this.known;
   }
   get dashboard(): string {
     return `${this.lab.running.gateway}/#token=${this.lab.running.token}`;
@@ -117,14 +125,10 @@ export class RemoteDriver implements Driver {
     const exit = new Promise<number>((resolve, reject) => {
       socket.on('close', () => {
         if (status !== undefined) resolve(status);
-        else reject(failure ?? new CommandError(TEXT.wentDown(device)));
+        else reject(failure ?? new EmuError('EMU_DEVICE_DOWN', TEXT.wentDown(device), { device }));
       });
     });
     return { exit, kill: (signal) => say({ signal }) };
-  }
-
-  get wires() {
-    return wireEnds(this.lab.plan);
   }
 
   state(): Promise<LabView> {

@@ -49,7 +49,32 @@ test('with --match the knobs are a rule’s', () => {
 });
 
 test.each([
-  [{ loss: '5' }, '--loss: expected a percentage, or gemodel'],
+  [{ loss: '5' }, 'such as gemodel 1% 20%, found "5"; add the unit: did you mean "5%"?'],
+  [
+    { delay: '5' },
+    '--delay: expected a time such as 200us, 5ms or 1.5s, at most 3600s, found "5"; add the unit: did you mean "5ms"?',
+  ],
+  [{ delay: '1.5 seconds' }, 'found "1.5 seconds"; did you mean "1.5s"?'],
+  [{ jitter: '300 µs' }, 'did you mean "300us"?'],
+  [{ delay: '5000s' }, 'at most 3600s, found "5000s"'],
+  [{ rate: '10' }, 'did you mean "10mbit"?'],
+  [{ duplicate: '5 percent' }, 'did you mean "5%"?'],
+  [{ loss: 'gemodl 1 20' }, 'did you mean "gemodel 1% 20%"?'],
+  [{ corrupt: '1 udp' }, '--corrupt: expected a percentage, and ip or tcp'],
+  [
+    { distribution: 'norml' },
+    '--distribution: expected one of uniform, normal, pareto, paretonormal, found "norml"; did you mean "normal"?',
+  ],
+  [{ loss: 'none' }, 'did you mean "off"?'],
+  [{ dealy: '5ms' } as object, 'no knob is called dealy; did you mean delay?'],
+  [{ match: 'tcp.flags.syn=1', loss: '1%' }, '--match: column 14: = is no operator; did you mean ==?'],
+  [{ match: 'tcp AND udp', loss: '1%' }, '--match: column 5: did not expect "AND"; did you mean and?'],
+  [{ match: 'tcp & udp', loss: '1%' }, '--match: column 5: expected a number after &, found udp; did you mean &&?'],
+  [{ match: 'tcp.port is 80', loss: '1%' }, '--match: column 10: did not expect "is"; did you mean ==?'],
+  [
+    { match: 'port == 80', loss: '1%' },
+    '--match: column 1: no protocol or field is called "port"; did you mean tcp.port?',
+  ],
   [{ match: 'tcp.syn', loss: '1%' }, 'did you mean tcp.flags.syn?'],
   [{ nth: '2', loss: '1%' }, '--nth counts the frames of a --match FILTER'],
   [{ match: 'tcp', rate: '1mbit' }, '--rate cannot be had for single frames'],

@@ -83,6 +83,10 @@ test.each([
   ['', 1, 'expected a protocol or a field, found the end'],
   [`${'('.repeat(60)}tcp`, 51, 'deeper than 50'],
   ['t'.repeat(1_001), 1_001, 'longer than 1000 characters'],
+  ['tcp.flags.syn=1', 14, '= is no operator'],
+  ['tcp.port => 80', 10, '=> is no operator'],
+  ['tcp | udp', 5, '| is no operator'],
+  ['tcp & udp', 5, 'expected a number after &, found udp'],
 ])('%s: what is wrong has a column', (text, column, message) => {
   expect(problemOf(text)).toMatchObject({ column, message });
 });
