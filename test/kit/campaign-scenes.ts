@@ -38,6 +38,7 @@ export interface CampaignScene {
 const READ_EVERY = 16;
 
 const LITTLE_ROOM = {
+  'net.ipv4.ip_forward': '1',
   'net.ipv4.ipfrag_low_thresh': '15000',
   'net.ipv4.ipfrag_high_thresh': '20000',
   'net.ipv4.neigh.default.gc_thresh1': '2',
@@ -93,7 +94,7 @@ const PEERS = ['192.0.2.65', '192.0.2.66', '198.51.100.2', '203.0.113.80'].map(i
 
 const tcpScene = (sysctls: Readonly<Record<string, string>>): FuzzScene => ({
   sysctls: { 'net.ipv4.tcp_fastopen': '3', 'net.core.somaxconn': '64', ...sysctls },
-  tcpPorts: CAMPAIGN_PORTS,
+  ports: CAMPAIGN_PORTS,
   programs: (random) => [everyState(random, PEERS)],
 });
 
@@ -103,18 +104,35 @@ const TCP_SCENES: readonly FuzzScene[] = [
   tcpScene({ 'net.ipv4.tcp_syncookies': '1', 'net.ipv4.tcp_ecn': '5', 'net.ipv4.tcp_rmem': '4096 4096 8192' }),
 ];
 
-const dns = (device: string): CampaignScene => ({ device, scenes: [{}, { sysctls: LITTLE_ROOM }] });
+/** Sockets in every state, beside what the device does. */
+const BUSY = tcpScene({
+  'net.ipv4.tcp_max_syn_backlog': '4',
+  'net.ipv4.tcp_syncookies': '0',
+  'net.ipv4.tcp_ecn': '1',
+  // Whoever opens a connection with data is taken at his word.
+  'net.ipv4.tcp_fastopen': '0x603',
+  'net.ipv4.ip_forward': '1',
+});
+
+const dns = (device: string): CampaignScene => ({ device, scenes: [{}, BUSY, { sysctls: LITTLE_ROOM }] });
 
 export const SCENES: Readonly<Record<CampaignKind, CampaignScene>> = {
-  host: { device: 'alice', scenes: [{}, { sysctls: WATCHFUL }, { sysctls: LITTLE_ROOM, lines: queueAt('eth0', FQ) }] },
-  server: { device: 'www', scenes: [{}, { lines: queueAt('eth0', CODEL) }, { sysctls: WATCHFUL, lines: FIREWALL }] },
+  host: {
+    device: 'alice',
+    scenes: [{}, { sysctls: WATCHFUL }, BUSY, { sysctls: LITTLE_ROOM, lines: queueAt('eth0', FQ) }],
+  },
+  server: {
+    device: 'www',
+    scenes: [{}, { lines: queueAt('eth0', CODEL) }, BUSY, { sysctls: WATCHFUL, lines: FIREWALL }],
+  },
   tcp: { device: 'www', scenes: TCP_SCENES },
-  router: { device: 'core1', scenes: [{}, { lines: [...FIREWALL, ...queue(FQ)] }, { sysctls: WATCHFUL }] },
+  router: { device: 'core1', scenes: [{}, { lines: [...FIREWALL, ...queue(FQ)] }, BUSY, { sysctls: WATCHFUL }] },
   nat: {
     device: 'home-router',
     scenes: [
       { lines: [...FIREWALL, ...FORWARDED, ...queue(CODEL)] },
       { sysctls: { 'net.netfilter.nf_conntrack_max': '20' } },
+      BUSY,
       { sysctls: LITTLE_ROOM, lines: queue('tbf rate 1mbit burst 3000 limit 6000') },
     ],
   },
@@ -137,6 +155,8 @@ export function sceneOf(kind: CampaignKind, seed: number): FuzzScene & { readonl
   return {
     ...scene,
     device,
+    // In every other round of a scene it is left as it is.
+    turmoil: random.below(4) > 0,
     read: reader(random.fork('reader')),
     ...(random.below(3) === 0 ? { impairment: anyImpairment } : {}),
   };

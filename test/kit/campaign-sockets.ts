@@ -39,7 +39,10 @@ const LISTENERS: readonly Listener[] = [
   { port: 5_007, backlog: 16, options: [socket('SO_OOBINLINE', 1)], accepts: true, reads: true },
 ];
 
-export const CAMPAIGN_PORTS: readonly number[] = LISTENERS.map(({ port }) => port);
+/** Where a program waits for datagrams and never reads one. */
+const DEAF = 5_010;
+
+export const CAMPAIGN_PORTS = { tcp: LISTENERS.map(({ port }) => port), udp: [DEAF] };
 
 /** Do it, or have an errno. */
 function attempt<T>(call: () => T): T | undefined {
@@ -60,7 +63,12 @@ export function everyState(random: Random, peers: readonly Ipv4[]): Program {
     const listening = LISTENERS.map((listener) => ({ ...listener, fd: listen(sys, listener) }));
     const held: { fd: Fd; reads: boolean }[] = [];
     const buffer = new Uint8Array(4_096);
+    let deaf = datagrams(sys);
     for (;;) {
+      if (random.below(50) === 0) {
+        sys.close(deaf);
+        deaf = datagrams(sys);
+      }
       for (const { fd, accepts, reads } of listening) {
         const taken =
           accepts && held.length < HELD_MAX ? attempt(() => sys.tryAccept(fd, { nonblock: true })) : undefined;
@@ -82,6 +90,13 @@ function listen(sys: Syscalls, { port, backlog, options }: Listener): Fd {
   return fd;
 }
 
+function datagrams(sys: Syscalls): Fd {
+  const fd = sys.socket('inet', 'dgram', 0, { nonblock: true });
+  sys.setsockopt(fd, 'SOL_SOCKET', 'SO_RCVBUF', 4_000);
+  sys.bind(fd, { address: ANY, port: DEAF });
+  return fd;
+}
+
 function client(sys: Syscalls, random: Random, peers: readonly Ipv4[]): Fd {
   const fd = sys.socket('inet', 'stream', 0, { nonblock: true });
   const to = { address: pick(random, peers), port: pick(random, [80, 5_001, 9_222]) };
@@ -96,7 +111,7 @@ function client(sys: Syscalls, random: Random, peers: readonly Ipv4[]): Fd {
 }
 
 function use(sys: Syscalls, random: Random, { fd, reads }: { fd: Fd; reads: boolean }, buffer: Uint8Array): void {
-  const choice = random.below(12);
+  const choice = random.below(13);
   if (reads) attempt(() => sys.tryRecv(fd, buffer, MSG.DONTWAIT));
   if (choice === 0) attempt(() => sys.tryRecv(fd, buffer, MSG.OOB | MSG.DONTWAIT));
   else if (choice === 1) attempt(() => sys.tryRecv(fd, buffer, MSG.ERRQUEUE | MSG.DONTWAIT));
@@ -105,6 +120,7 @@ function use(sys: Syscalls, random: Random, { fd, reads }: { fd: Fd; reads: bool
   else if (choice === 6) attempt(() => sys.shutdown(fd, pick(random, ['read', 'write', 'both'] as const)));
   else if (choice === 7) attempt(() => sys.getsockopt(fd, 'IPPROTO_TCP', 'TCP_INFO'));
   else if (choice === 8) attempt(() => sys.disconnect(fd));
+  else if (choice === 9) attempt(() => sys.setsockopt(fd, 'SOL_SOCKET', 'SO_RCVBUF', 0));
 }
 
 function closeOne(sys: Syscalls, random: Random, held: { fd: Fd; reads: boolean }[]): void {

@@ -1,11 +1,12 @@
 /**
- * A campaign: so many frames made wrong, against one kind of device, in rounds with a fresh device and a seed each, so
- * that what goes wrong in the nine-millionth frame is repeated in a second: the failure says the command.
+ * A campaign: so many frames made wrong, against one kind of device whose configuration changes meanwhile (turmoil.ts), in
+ * rounds with a fresh device and a seed each, so that what goes wrong in the nine-millionth frame is repeated in a second: the failure says the command.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Device } from '../../shared/device/device.ts';
 import { DROP_REASONS, type DropReason } from '../../shared/net/drop.ts';
+import { outOfReach } from './campaign-reach.ts';
 import { type CampaignKind, sceneOf } from './campaign-scenes.ts';
 import { DeviceFuzz } from './fuzz-device.ts';
 import { type FedFrame, FuzzFailure } from './fuzz-scene.ts';
@@ -112,20 +113,36 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** One line of sums, then what was dropped, and what never was. */
+/** Reasons that the wire could have set off and did not, and those that it did though it cannot. */
+export function reach({ kind, drops }: Pick<CampaignReport, 'kind' | 'drops'>): {
+  readonly missed: readonly DropReason[];
+  readonly unforeseen: readonly DropReason[];
+} {
+  const beyond = outOfReach(kind);
+  const all = Object.keys(DROP_REASONS) as DropReason[];
+  return {
+    missed: all.filter((reason) => !drops.has(reason) && !beyond.has(reason)),
+    unforeseen: all.filter((reason) => drops.has(reason) && beyond.has(reason)),
+  };
+}
+
+/** One line of sums, then what was dropped, what was not and could have been, and what no wire can set off here. */
 export function campaignText(report: CampaignReport): string {
   const { kind, frames, seed, replies, liveSkbs, grownBytes, seconds, drops, states } = report;
   const rows = [...drops]
     .sort(([, a], [, b]) => b - a)
     .map(([reason, count]) => `${String(count).padStart(9)} ${reason}`);
-  const missed = (Object.keys(DROP_REASONS) as DropReason[]).filter((reason) => !drops.has(reason));
+  const { missed } = reach(report);
+  const beyond = new Map<string, DropReason[]>();
+  for (const [reason, why] of outOfReach(kind)) beyond.set(why, [...(beyond.get(why) ?? []), reason]);
   const rate = Math.round(frames / seconds);
   return [
     `${kind}: ${frames} frames from seed ${seed}, 0 exceptions, ${replies} replies, ${liveSkbs} live skbs, heap +${Math.round(grownBytes / 1_000)} kB, ${rate} frames/s`,
     `  TCP states: ${[...states].sort().join(' ') || 'none'}`,
     `  ${drops.size} reasons:`,
     ...rows,
-    `  not reached: ${missed.join(' ')}`,
+    `  not reached: ${missed.join(' ') || 'none'}`,
+    ...[...beyond].map(([why, reasons]) => `  out of reach, as ${why}: ${reasons.join(' ')}`),
     '',
   ].join('\n');
 }

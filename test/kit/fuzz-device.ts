@@ -20,7 +20,7 @@ import type { NetlinkAnswer, NetlinkQuery } from '../../shared/net/netlink.ts';
 import type { Pages } from '../../shared/net/pages.ts';
 import { assert, MILLISECOND, type Micros, type Random, SECOND } from '../../shared/platform.ts';
 import { impaired } from '../../shared/wire/impair.ts';
-import { memoryWire } from '../../shared/wire/memory-wire.ts';
+import { type MemoryWireEnd, memoryWire } from '../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../shared/wire/wire.ts';
 import { ManualClock, settlePromises } from './clock.ts';
 import {
@@ -35,6 +35,7 @@ import {
 import { mirror } from './mirror.ts';
 import { fragmented, mutate, pick, type Surroundings } from './mutate.ts';
 import { testRandom } from './random.ts';
+import { Turmoil } from './turmoil.ts';
 
 const BUILDERS: Readonly<Record<DeviceKind, (plan: DevicePlan, parts: DeviceParts) => Device>> = {
   host: buildHost,
@@ -98,6 +99,7 @@ export class DeviceFuzz {
   private readonly httpPages: readonly Uint8Array[];
   private readonly crc32: (bytes: Uint8Array, at: number, end: number) => number;
   private readonly scene: FuzzScene;
+  private readonly turmoil: Turmoil | undefined;
   /** The frames of the batch that was put last. */
   private batch: FedFrame[] = [];
   private fed = 0;
@@ -116,21 +118,34 @@ export class DeviceFuzz {
     this.random = testRandom(`device ${name}`, seed);
     const platform = nodePlatform({ folder: recording.plan.folder });
     const wires = new Map<string, Wire>();
+    const owns = new Map<string, MemoryWireEnd>();
     this.ends = plan.ports.map((port) => {
       const [own, far] = memoryWire(this.clock, `${name}:${port.name}`, `fuzzer:${port.name}`);
+      owns.set(port.name, own);
       const impairment = scene.impairment?.(this.random);
       wires.set(
         port.name,
         impairment === undefined ? own : impaired(own, { clock: this.clock, platform, seed, impairment }),
       );
       const recorded = recording.frames.get(`${name}:${port.name}`) ?? [];
-      const opening = openings(recorded, scene.tcpPorts ?? []);
+      const opening = openings(recorded, scene.ports ?? {});
       return { port: port.name, wire: far, recorded: [...recorded, ...opening], heard: [] };
     });
     this.crc32 = platform.crc32;
     const parts = { clock: this.clock, random: seededRandom(seed), platform, wires };
     const output = (program: string, text: string): void => this.heardProgram(program, text);
     this.device = BUILDERS[plan.kind](plan, { ...parts, output });
+    if (scene.turmoil === true) {
+      const { device, clock } = this;
+      this.turmoil = new Turmoil({
+        device,
+        plan,
+        clock,
+        random: this.random.fork('turmoil'),
+        wires: owns,
+        heard: output,
+      });
+    }
     scene.made?.(this.device);
     this.watchPages();
     for (const end of this.ends) listen(end, () => this.replies++);
@@ -170,6 +185,11 @@ export class DeviceFuzz {
         this.burst(pick(random, this.ends), frames - this.fed);
         if (random.below(6) === 0) this.startProgram();
         if (random.below(200) === 0) this.pullPlug();
+        if (this.turmoil !== undefined && random.below(5) === 0) {
+          this.turmoil.strike();
+          // Frames are on the wire as it begins.
+          await settlePromises();
+        }
         clock.advance(pick(random, PAUSES));
         await settlePromises();
         assert(this.crashes.length === 0, `a program died of an error of ours: ${this.crashes[0]}`);
@@ -203,6 +223,7 @@ export class DeviceFuzz {
     const { clock, device } = this;
     const { host } = device;
     for (const end of this.ends) end.wire.plug();
+    this.turmoil?.end();
     host.processes.killAll('SIGTERM');
     await settlePromises();
     clock.advance(AFTERWARDS);

@@ -127,8 +127,12 @@ function segmentAfter(random: Random, segment: Uint8Array, pages: readonly Uint8
   const out = viewOf(header);
   out.setUint16(TCP.SOURCE_PORT, view.getUint16(TCP.TARGET_PORT));
   out.setUint16(TCP.TARGET_PORT, view.getUint16(TCP.SOURCE_PORT));
-  // Now and then a piece from further on: it waits out of order.
-  const ahead = random.below(6) === 0 ? random.below(8) * 500 : 0;
+  // Now and then a piece from further on: it waits out of order; or one at the very edge of the window that was offered.
+  const window = view.getUint16(TCP.WINDOW);
+  const edge = random.below(30) === 0 ? window - pick(random, [0, 0, 1, 200]) : 0;
+  const ahead = random.below(6) === 0 ? random.below(8) * 500 : Math.max(0, edge);
+  // A connection by Fast Open waits for an ACK, and this is none.
+  if (random.below(60) === 0) answer &= ~TCP_FLAG.ACK;
   out.setUint32(TCP.SEQUENCE, opening ? random.u32() : view.getUint32(TCP.ACKNOWLEDGEMENT) + ahead);
   out.setUint32(TCP.ACKNOWLEDGEMENT, view.getUint32(TCP.SEQUENCE) + (random.below(8) === 0 ? 0 : length + ends));
   out.setUint8(TCP.OFFSET, (5 + options.length / 4) << 4);

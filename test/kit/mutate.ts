@@ -356,11 +356,22 @@ function payload(random: Random, frame: Uint8Array): Uint8Array {
   return out;
 }
 
+/** An IPv4 packet of which so little is left behind its header that no transport can be read. */
+function cutBehindIp(random: Random, frame: Uint8Array): Uint8Array {
+  const found = places(frame);
+  if (found === undefined) return frame;
+  const out = frame.slice(0, found.transport + random.below(UDP.SIZE));
+  viewOf(out).setUint16(found.ip + IPV4.TOTAL_LENGTH, out.length - found.ip);
+  return out;
+}
+
 function bytes(random: Random, frame: Uint8Array): Uint8Array {
   const at = random.below(frame.length || 1);
-  switch (random.below(5)) {
+  switch (random.below(6)) {
     case 0:
       return frame.slice(0, at);
+    case 4:
+      return cutBehindIp(random, frame);
     case 1:
       return splice(frame, frame.length, 0, randomBytes(random, random.below(200)));
     case 2: {
