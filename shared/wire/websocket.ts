@@ -171,9 +171,12 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     if (connection !== this.current) return;
     // Frames that went with the connection before this one show here at the latest.
     if (link.next !== undefined && !this.comesNext(link.next)) return connection.refuse('malformed', CLOSE.MALFORMED);
-    this.pulse.heard(performance.now());
+    const due = this.pulse.heard(performance.now());
     this.peerLink = link;
     this.refresh();
+    if (!due || connection !== this.current) return;
+    connection.sendLink(this.linkState());
+    this.lookLater();
   }
 
   onBatch(connection: Connection, batch: FrameBatch): void {
@@ -218,16 +221,18 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   }
 
   private lookLater(): void {
-    this.looker = setTimeout(() => this.look(), this.pulse.next - performance.now());
+    clearTimeout(this.looker);
+    // Whole milliseconds: for a fraction the event loop wakes twice.
+    this.looker = setTimeout(this.look, Math.ceil(this.pulse.next - performance.now()));
   }
 
-  private look(): void {
+  private readonly look = (): void => {
     const { current, pulse } = this;
     if (pulse.look(performance.now())) current?.sendLink(this.linkState());
     this.lookLater();
     // What waits in the socket is read first: there may be a pulse in it.
     if (pulse.dark) setImmediate(this.judge);
-  }
+  };
 
   private readonly judge = (): void => {
     this.refresh();

@@ -66,3 +66,38 @@ test('one that says nothing for ten seconds is dead, and a pulse brings it back'
   pulse.heard(10_500);
   expect([pulse.dark, pulse.dead]).toEqual([false, false]);
 });
+
+/** Two ends that hear each other at once, from any phase: how often they wake for it, and how far apart their pulses are. */
+function together(phase: number): { readonly wakes: number; readonly gapMs: number } {
+  const ends = [new LinkPulse(0), new LinkPulse(phase)] as const;
+  const sent = [0, phase];
+  let wakes = 0;
+  let gapMs = 0;
+  for (let now = phase; now < 100_000; ) {
+    const who = ends[0].next <= ends[1].next ? 0 : 1;
+    now = Math.max(now, ends[who].next) + chance();
+    wakes++;
+    for (let from = who, due = ends[who].look(now); due; ) {
+      gapMs = Math.max(gapMs, now - (sent[from] ?? 0));
+      sent[from] = now;
+      from = 1 - from;
+      due = ends[from]?.heard(now) ?? false;
+    }
+  }
+  return { wakes, gapMs };
+}
+
+test('two ends answer each other: they wake once a second, not twice, and no pulse comes later for it than after 1.1 s', () => {
+  for (let go = 0; go < 200; go++) {
+    const { wakes, gapMs } = together(chance() * 1_000);
+    expect(wakes).toBeLessThan(110);
+    expect(gapMs).toBeLessThan(1_100);
+  }
+});
+
+test('pulses that come without end are answered twice a second at most', () => {
+  const pulse = new LinkPulse(0);
+  let answers = 0;
+  for (let now = 0; now < 10_000; now += 1) if (pulse.heard(now)) answers++;
+  expect(answers).toBeLessThan(20);
+});
