@@ -6,7 +6,8 @@
  * - new WebSocketWire({ …, url }) dials; without url it waits for WireServer (wire-server.ts) to hand connections in.
  * - Carrier: up while link pulses (link-pulse.ts) come from a far end whose port is up, and both plugs are in. A change is
  *   told at once.
- * - One message per turn of the event loop, and at once when a batch is full.
+ * - One message per callback of the event loop (what one read, timer or reply brought about), and at once when a batch is
+ *   full. Not per turn: a turn may read some MB of one connection, and ACKs would wait for the end of it.
  */
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { WebSocket } from 'ws';
@@ -126,7 +127,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   }
 
   protected schedule(): void {
-    setImmediate(this.flushScheduled);
+    process.nextTick(this.flushScheduled);
   }
 
   protected transmit(batch: FrameBatch): void {
