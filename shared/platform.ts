@@ -46,6 +46,12 @@ export interface Platform {
   crc32(bytes: Uint8Array, start: number, end: number): number;
   /** The Internet checksum's sum of [start, end) of a view, folded to 16 bits (header/checksum.ts: sumView). */
   sum(view: DataView, start: number, end: number): number;
+  /** Copy `length` octets of a view from `from` on into another at `at`. They may be the same memory, but not overlap. */
+  copy(source: DataView, from: number, length: number, target: DataView, at: number): void;
+  /** The same, and answers what sum() would of them. */
+  copySum(source: DataView, from: number, length: number, target: DataView, at: number): number;
+  /** Memory for packets in which all of that is fast; undefined where there is none, and any other will do. */
+  packetMemory(size: number): Uint8Array | undefined;
   /** A keyed 64-bit hash's low 32 bits (Linux uses SipHash), for initial sequence numbers, ports and fates. */
   hash(key: readonly [number, number], ...words: number[]): number;
   /** The bytes of a file that belongs to the lab (a zone, a page), or undefined. Never leaves the lab's folder. */

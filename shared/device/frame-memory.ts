@@ -11,8 +11,8 @@
 import { wasmModule } from './wasm-code.ts';
 import { CRC_BYTES_MAX, layOut, makeSums, SUMS_BYTES } from './wasm-sums.ts';
 
-/** Of 64 kB. 4 MB: sixty batches. */
-const PAGES = 64;
+/** Of 64 kB. 16 MB: sixty batches, a few areas to read into, and what a connection's full buffers hold. */
+const PAGES = 256;
 /** Longest data of one sum, whose lanes then do not overflow. */
 const SUM_BYTES_MAX = 65_536;
 /** Cut at cache lines. */
@@ -23,22 +23,34 @@ const SPARE_BYTES = 64;
 const aligned = (at: number): number => Math.ceil(at / ALIGNMENT) * ALIGNMENT;
 
 type Sum = (start: number, end: number) => number;
+type CopySum = (start: number, end: number, to: number) => number;
+interface Functions {
+  readonly crc32: Sum;
+  readonly sum: Sum;
+  readonly copySum: CopySum;
+}
 
 export class FrameMemory {
   private readonly memory: ArrayBuffer;
   private readonly crc: Sum;
   private readonly add: Sum;
+  private readonly move: CopySum;
   private used = aligned(SUMS_BYTES);
   // Who asks, asks again: most questions are about the batch of the last one.
   private lastBytes: Uint8Array | undefined;
   private lastBytesAt = -1;
   private lastView: DataView | undefined;
   private lastViewAt = -1;
+  private lastSource: DataView | undefined;
+  private lastSourceAt = -1;
+  private lastTarget: DataView | undefined;
+  private lastTargetAt = -1;
 
-  constructor(memory: ArrayBuffer, { crc32, sum }: { readonly crc32: Sum; readonly sum: Sum }) {
+  constructor(memory: ArrayBuffer, { crc32, sum, copySum }: Functions) {
     this.memory = memory;
     this.crc = crc32;
     this.add = sum;
+    this.move = copySum;
   }
 
   /** `size` octets that nobody has, or undefined when there are none left. They are never taken back. */
@@ -77,12 +89,33 @@ export class FrameMemory {
     }
     const at = this.lastViewAt;
     if (at < 0 || end - start > SUM_BYTES_MAX || end < start) return -1;
-    let sum = this.add(at + start, at + end) >>> 0;
-    sum = (sum & 0xffff) + (sum >>> 16);
-    sum = (sum & 0xffff) + (sum >>> 16);
-    // Summed lowest octet first.
-    return ((sum & 255) << 8) | (sum >>> 8);
+    return folded(this.add(at + start, at + end));
   }
+
+  /** Copy source[from, from + length) to target[at]; answers its sum, or -1 when it is not for us to do. */
+  copySum(source: DataView, from: number, length: number, target: DataView, at: number): number {
+    if (source !== this.lastSource) {
+      this.lastSource = source;
+      this.lastSourceAt = source.buffer === this.memory ? source.byteOffset : -1;
+    }
+    if (target !== this.lastTarget) {
+      this.lastTarget = target;
+      this.lastTargetAt = target.buffer === this.memory ? target.byteOffset : -1;
+    }
+    const start = this.lastSourceAt;
+    const to = this.lastTargetAt;
+    if (start < 0 || to < 0 || length > SUM_BYTES_MAX || length < 0) return -1;
+    // A view's own bounds, which the code over the whole memory does not know.
+    if (from < 0 || at < 0 || from + length > source.byteLength || at + length > target.byteLength) return -1;
+    return folded(this.move(start + from, start + from + length, to + at));
+  }
+}
+
+/** Of a sum that was made lowest octet first: the other way round, in 16 bits. */
+function folded(sum: number): number {
+  sum = (sum & 0xffff) + (sum >>> 16);
+  sum = (sum & 0xffff) + (sum >>> 16);
+  return ((sum & 255) << 8) | (sum >>> 8);
 }
 
 /** What is needed of the global `WebAssembly`; where it has no SIMD, validate() says so of a module that uses it. */
@@ -107,8 +140,7 @@ export function openFrameMemory(machine: Machine): FrameMemory | undefined {
     const memory = new machine.Memory({ initial: PAGES, maximum: PAGES });
     layOut(new Uint8Array(memory.buffer, 0, SUMS_BYTES));
     const { exports } = new machine.Instance(new machine.Module(binary), { env: { memory } });
-    const { crc32, sum } = exports as { readonly crc32: Sum; readonly sum: Sum };
-    return new FrameMemory(memory.buffer, { crc32, sum });
+    return new FrameMemory(memory.buffer, exports as Functions);
   } catch {
     // A machine that will not give the address space (ulimit -v) works without.
     return undefined;

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import * as zlib from 'node:zlib';
-import { sumView } from '../header/checksum.ts';
+import { copySumView, copyView, sumView } from '../header/checksum.ts';
 import { crc32 as plainCrc32 } from '../header/fcs.ts';
 import type { Platform } from '../platform.ts';
 import { frameMemoryInUse } from './frame-memory.ts';
@@ -24,6 +24,9 @@ export function nodePlatform(options: PlatformOptions = {}): Platform {
   return {
     crc32,
     sum,
+    copy,
+    copySum,
+    packetMemory: (size) => frameMemoryInUse()?.take(size),
     hash: (key, ...words) => halfSipHash(key[0], key[1], words),
     readFile: (path) => (folder === undefined ? undefined : readInside(folder, path)),
     readDirectory: (path) => (folder === undefined ? undefined : listInside(folder, path)),
@@ -44,6 +47,21 @@ function crc32(bytes: Uint8Array, start: number, end: number): number {
 function sum(view: DataView, start: number, end: number): number {
   const known = frameMemoryInUse()?.sum(view, start, end) ?? -1;
   return known >= 0 ? known : sumView(view, start, end);
+}
+
+function copy(source: DataView, from: number, length: number, target: DataView, at: number): void {
+  const memory = frameMemoryInUse();
+  if (memory !== undefined && memory.copySum(source, from, length, target, at) >= 0) return;
+  copyView(source, from, length, target, at);
+}
+
+function copySum(source: DataView, from: number, length: number, target: DataView, at: number): number {
+  const memory = frameMemoryInUse();
+  if (memory === undefined) return copySumView(source, from, length, target, at);
+  const known = memory.copySum(source, from, length, target, at);
+  if (known >= 0) return known;
+  copyView(source, from, length, target, at);
+  return sum(target, at, at + length);
 }
 
 /** Where `path` really is, when that is inside the folder: symbolic links that lead out of it do not count. */

@@ -50,6 +50,8 @@ export const i32 = {
   const: (n: number): Code => [0x41, ...signedLeb(n | 0)],
   load: load(0x28),
   load8: load(0x2d),
+  store: (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x36, ...at(offset)],
+  store8: (address: Code, value: Code, offset = 0): Code => [...address, ...value, 0x3a, ...at(offset)],
   lessThan: binary(0x49),
   add: binary(0x6a),
   sub: binary(0x6b),

@@ -1,5 +1,5 @@
 /**
- * The two sums of every frame in WebAssembly with SIMD: CRC-32 (header/fcs.ts) and the Internet checksum's
+ * The two sums of every frame, and the copy of it that a card makes, in WebAssembly with SIMD: CRC-32 (header/fcs.ts) and the Internet checksum's
  * (header/checksum.ts), with the same answers. They read bytes of their own memory only; frame-memory.ts lays it out.
  *
  * CRC-32 without a table lookup per octet. A CRC is the remainder of the message, a polynomial over GF(2), by the
@@ -48,8 +48,8 @@ const TAKEN_SHORT_AT = LEFT_LONG_AT + ZEROS + ZEROS;
 const LEFT_SHORT_AT = TAKEN_SHORT_AT + ZEROS + ZEROS;
 export const SUMS_BYTES = LEFT_SHORT_AT + ZEROS;
 
-export function makeSums(): Record<'crc32' | 'sum', WasmFunction> {
-  return { crc32: crc32Function(), sum: sumFunction() };
+export function makeSums(): Record<'crc32' | 'sum' | 'copySum', WasmFunction> {
+  return { crc32: crc32Function(), sum: sumFunction(), copySum: copySumFunction() };
 }
 
 /** What must stand in the memory before the first call. */
@@ -208,12 +208,57 @@ function sumFunction(): WasmFunction {
       add(v128.and(v128.load(get(AT)), v128.load(get(WORD)))),
       set(AT, i32.add(get(AT), i32.const(BLOCK))),
     ),
-    i32.add(
-      i32.add(halves(v128.lane(get(SUM), 0)), halves(v128.lane(get(SUM), 1))),
-      i32.add(halves(v128.lane(get(SUM), 2)), halves(v128.lane(get(SUM), 3))),
-    ),
+    allLanes(SUM),
   );
   return wasmFunction({ params: 2, locals: 4, vectors: 1, body });
+}
+
+/** copySum(at, end, to): the octets [at, end) to `to`, and no others; answers sum(at, end). At most 64 kB of them. */
+function copySumFunction(): WasmFunction {
+  const [TO, LAST, MASK, SUM, BLOCK_1, BLOCK_2] = [2, 3, 4, 5, 6, 7];
+  const add = (block: Code): Code => set(SUM, v128.addI32(get(SUM), v128.addPairsU16(block)));
+  const advance = (octets: number): Code =>
+    code(set(AT, i32.add(get(AT), i32.const(octets))), set(TO, i32.add(get(TO), i32.const(octets))));
+  const before = (octets: number): Code => i32.lessThan(i32.add(get(AT), i32.const(octets - 1)), get(END));
+  const rest = i32.sub(get(END), get(AT));
+  const body = code(
+    set(LAST, i32.sub(get(END), i32.const(SUM_TURN - 1))),
+    whileDo(
+      i32.lessThan(get(AT), get(LAST)),
+      set(BLOCK_1, v128.load(get(AT))),
+      set(BLOCK_2, v128.load(get(AT), BLOCK)),
+      v128.store(get(TO), get(BLOCK_1)),
+      v128.store(get(TO), get(BLOCK_2), BLOCK),
+      add(get(BLOCK_1)),
+      add(get(BLOCK_2)),
+      advance(SUM_TURN),
+    ),
+    ifThen(
+      before(BLOCK),
+      set(BLOCK_1, v128.load(get(AT))),
+      v128.store(get(TO), get(BLOCK_1)),
+      add(get(BLOCK_1)),
+      advance(BLOCK),
+    ),
+    // Fewer than a block: summed with what stands behind them masked away, and copied one by one.
+    ifThen(
+      before(1),
+      set(MASK, i32.sub(i32.const(MASKS_AT + BLOCK), rest)),
+      add(v128.and(v128.load(get(AT)), v128.load(get(MASK)))),
+    ),
+    whileDo(before(4), i32.store(get(TO), i32.load(get(AT))), advance(4)),
+    whileDo(before(1), i32.store8(get(TO), i32.load8(get(AT))), advance(1)),
+    allLanes(SUM),
+  );
+  return wasmFunction({ params: 3, locals: 2, vectors: 3, body });
+}
+
+/** The four words of a vector, each as two halves, added up. */
+function allLanes(vector: number): Code {
+  return i32.add(
+    i32.add(halves(v128.lane(get(vector), 0)), halves(v128.lane(get(vector), 1))),
+    i32.add(halves(v128.lane(get(vector), 2)), halves(v128.lane(get(vector), 3))),
+  );
 }
 
 /** The two halves of a word, added: four words are added without overflow afterwards. */

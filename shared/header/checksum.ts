@@ -4,6 +4,9 @@
  * start at an even offset of the data it belongs to.
  */
 
+/** Up to here a plain loop beats views and a bulk copy (measured on Node 20). */
+const LOOP_BYTES_MAX = 48;
+
 /** Sum of bytes[start, end) as big-endian 16-bit words, an odd last byte padded with zero, added to `sum`; not folded. */
 export function sumBytes(bytes: Uint8Array, start: number, end: number, sum = 0): number {
   let at = start;
@@ -49,6 +52,27 @@ export function sumView(view: DataView, start: number, end: number): number {
   if (at < end) sum += view.getUint8(at);
   const folded = fold(sum);
   return ((folded & 255) << 8) | (folded >>> 8);
+}
+
+/** Copy octets of a view into another (Platform.copy). */
+export function copyView(source: DataView, from: number, length: number, target: DataView, at: number): void {
+  if (length > LOOP_BYTES_MAX) {
+    const there = new Uint8Array(target.buffer, target.byteOffset + at, length);
+    there.set(new Uint8Array(source.buffer, source.byteOffset + from, length));
+    return;
+  }
+  for (let i = 0; i < length; i++) target.setUint8(at + i, source.getUint8(from + i));
+}
+
+/** Copy octets of a view into another, and their sum as sumView() has it (Platform.copySum). */
+export function copySumView(source: DataView, from: number, length: number, target: DataView, at: number): number {
+  copyView(source, from, length, target, at);
+  return sumView(target, at, at + length);
+}
+
+/** The sum of data that begins at an odd offset of what it belongs to (RFC 1071 §2 B). */
+export function oddSum(sum: number): number {
+  return ((sum & 255) << 8) | (sum >>> 8);
 }
 
 /** Fold a sum to 16 bits. */

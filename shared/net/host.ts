@@ -127,7 +127,7 @@ export class Host {
     this.random = options.random;
     this.platform = options.platform;
     this.trace = new Trace({ device: options.name, deviceIndex: options.index, now: () => options.clock.now() });
-    this.skbs = new SkBuffs(this.trace);
+    this.skbs = new SkBuffs(this.trace, options.platform);
     this.bootedAt = options.clock.now();
     this.log = new KernelLog(this);
     this.filesystem = new Filesystem(options.platform, this.procfs);

@@ -19,6 +19,8 @@ export class Pages {
   refs = 0;
   /** Set where the bytes are a program's own (MSG_ZEROCOPY). */
   readonly user: UserBuffer | undefined;
+  /** In the platform's memory for packets. */
+  fast = false;
 
   constructor(memory: number | Uint8Array, user?: UserBuffer) {
     this.bytes = typeof memory === 'number' ? new Uint8Array(memory) : memory;

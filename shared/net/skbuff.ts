@@ -15,7 +15,7 @@
  * - consume(skb) ends one that went well; drop(skb, reason) one that did not. Each must happen once for every sk_buff.
  * - Positions (networkHeader, transportHeader, macHeader) are absolute offsets into `bytes`, not relative to `data`.
  */
-import { assert } from '../platform.ts';
+import { assert, type Platform } from '../platform.ts';
 import type { DropReason } from './drop.ts';
 import { countDropAt, DROP_PLACES } from './drop-place.ts';
 import { type Frag, markCopied, Pages } from './pages.ts';
@@ -192,19 +192,31 @@ export class SkBuff {
 export class SkBuffs {
   readonly counters = new SkbCounters();
   private readonly trace: Trace;
+  private readonly platform: Pick<Platform, 'packetMemory'>;
   private readonly freePages: Pages[] = [];
   private readonly freeFragPages: Pages[] = [];
   private readonly freeSkbs: SkBuff[] = [];
 
-  constructor(trace: Trace) {
+  constructor(trace: Trace, platform: Pick<Platform, 'packetMemory'>) {
     this.trace = trace;
+    this.platform = platform;
   }
 
   /** Pages of at least `size` octets, not yet referenced. */
   pages(size: number): Pages {
-    if (size <= PAGE_BYTES) return this.freePages.pop() ?? new Pages(PAGE_BYTES);
-    if (size <= FRAG_PAGE_BYTES) return this.freeFragPages.pop() ?? new Pages(FRAG_PAGE_BYTES);
+    if (size <= PAGE_BYTES) return this.best(this.freePages.pop(), PAGE_BYTES);
+    if (size <= FRAG_PAGE_BYTES) return this.best(this.freeFragPages.pop(), FRAG_PAGE_BYTES);
     return new Pages(size);
+  }
+
+  /** Pages that were kept, or others in the platform's memory for packets, when it has come to have some. */
+  private best(kept: Pages | undefined, size: number): Pages {
+    if (kept?.fast === true) return kept;
+    const memory = this.platform.packetMemory(size);
+    if (memory === undefined) return kept ?? new Pages(size);
+    const pages = new Pages(memory);
+    pages.fast = true;
+    return pages;
   }
 
   /** An empty sk_buff over new pages of at least `size` octets (alloc_skb); reserve head-room next. */
@@ -339,8 +351,10 @@ export class SkBuffs {
     if (--pages.refs > 0) return;
     if (pages.user !== undefined) return pages.user.release();
     const size = pages.bytes.length;
-    if (size === PAGE_BYTES && this.freePages.length < FREE_PAGES_MAX) this.freePages.push(pages);
-    else if (size === FRAG_PAGE_BYTES && this.freeFragPages.length < FREE_FRAG_PAGES_MAX)
+    // What the platform gave it does not take back.
+    const { fast } = pages;
+    if (size === PAGE_BYTES && (fast || this.freePages.length < FREE_PAGES_MAX)) this.freePages.push(pages);
+    else if (size === FRAG_PAGE_BYTES && (fast || this.freeFragPages.length < FREE_FRAG_PAGES_MAX))
       this.freeFragPages.push(pages);
   }
 

@@ -8,13 +8,13 @@
 import { isMulticastMac, MAC_BROADCAST, type Mac, readMac } from '../header/address.ts';
 import type { DropReason } from '../net/drop.ts';
 import type { Host } from '../net/host.ts';
+import type { Pages } from '../net/pages.ts';
 import type { Micros } from '../platform.ts';
 import type { FrameBatch } from '../wire/frame-batch.ts';
 import { Coalescer } from './coalesce.ts';
-import { copyBytes } from './dma.ts';
 import type { Irq } from './interrupt.ts';
 import { type Cpu, NAPI_WEIGHT } from './napi.ts';
-import { transmitFrame, transmitSegments, verifyChecksum } from './offload.ts';
+import { copyVerified, transmitFrame, transmitSegments } from './offload.ts';
 import { Phy, type PhyListener, type PhyOptions } from './phy.ts';
 import { RING_DESCRIPTORS, RxRing, type TxRing } from './ring.ts';
 
@@ -114,13 +114,12 @@ export class Nic implements PhyListener {
     }
     const slot = rx.claim();
     const pages = this.host.skbs.pages(RX_PAD + size);
-    copyBytes(batch.bytes, at, size, pages.bytes, RX_PAD);
     rx.pages[slot] = pages;
     rx.lengths[slot] = size;
     rx.traceDevices[slot] = batch.traceDevices[i]!;
     rx.traceNumbers[slot] = batch.traceNumbers[i]!;
     rx.causes[slot] = batch.causes[i]!;
-    rx.checksums[slot] = this.checksum(batch, at, size) ? 1 : 0;
+    rx.checksums[slot] = this.copy(batch, at, size, pages) ? 1 : 0;
     if (this.burstTime < 0) this.burstTime = this.host.clock.now();
     rx.timestamps[slot] = this.burstTime;
     this.countDma(size);
@@ -187,10 +186,14 @@ export class Nic implements PhyListener {
     else if (isMulticastMac(target)) this.counters.txMulticast++;
   }
 
-  /** True when the stack need not look at the transport checksum again. */
-  private checksum(batch: FrameBatch, at: number, size: number): boolean {
-    if (!this.options.settings.features.rxChecksum) return false;
-    const verdict = verifyChecksum(batch.bytes, batch.view, at, size, this.host.platform);
+  /** Into host memory. True when the stack need not look at the transport checksum again. */
+  private copy(batch: FrameBatch, at: number, size: number, pages: Pages): boolean {
+    const { platform } = this.host;
+    if (!this.options.settings.features.rxChecksum) {
+      platform.copy(batch.view, at, size, pages.view, RX_PAD);
+      return false;
+    }
+    const verdict = copyVerified(batch, at, size, pages, RX_PAD, platform);
     if (verdict === 'good') this.counters.rxChecksumGood++;
     else if (verdict === 'bad') this.counters.rxChecksumErrors++;
     return verdict === 'good';

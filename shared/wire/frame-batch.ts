@@ -70,7 +70,8 @@ export class FrameBatch {
 
   /** Point at another message's bytes (receiving side). */
   wrap(bytes: Uint8Array): void {
-    this.bytes = bytes;
+    // A Buffer is one, too, but code that sees both is slower for it.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.count = 0;
   }

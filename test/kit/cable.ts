@@ -4,7 +4,7 @@
  */
 import type { Ipv4, Mac } from '../../shared/header/address.ts';
 import { parseCidr, parseIpv4 } from '../../shared/header/address.ts';
-import { sumView } from '../../shared/header/checksum.ts';
+import { copySumView, copyView, sumView } from '../../shared/header/checksum.ts';
 import type { Errno } from '../../shared/net/errno.ts';
 import { Host } from '../../shared/net/host.ts';
 import { type DeviceOps, type Features, type NetDevice, netifCarrier, netifReceive } from '../../shared/net/netdev.ts';
@@ -115,6 +115,9 @@ export function attach(
 export const testPlatform: Platform = {
   crc32: () => 0,
   sum: sumView,
+  copy: copyView,
+  copySum: copySumView,
+  packetMemory: () => undefined,
   hash: (key, ...words) => {
     let h = (key[0] ^ key[1]) >>> 0;
     for (const word of words) {

@@ -1,5 +1,5 @@
 /** One host without a network, and programs run on it: for tests of what programs and the system calls do. */
-import { sumView } from '../../shared/header/checksum.ts';
+import { copySumView, copyView, sumView } from '../../shared/header/checksum.ts';
 import { Host } from '../../shared/net/host.ts';
 import type { Program } from '../../shared/net/syscalls.ts';
 import type { Platform } from '../../shared/platform.ts';
@@ -22,6 +22,9 @@ export function folderPlatform(files: Readonly<Record<string, string | Uint8Arra
   return {
     crc32: () => 0,
     sum: sumView,
+    copy: copyView,
+    copySum: copySumView,
+    packetMemory: () => undefined,
     hash: (_key, ...words) => words.reduce((sum, word) => (sum * 31 + word) >>> 0, 7),
     readFile: (path) => (files[path] === undefined ? undefined : bytes(files[path])),
     readDirectory: (path) => {

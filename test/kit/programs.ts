@@ -1,7 +1,7 @@
 /** A host that runs programs while a test plays its kernel: netlink questions answered by hand, lab time on a manual clock. */
 import type { Mac } from '../../shared/header/address.ts';
 import { parseIpv4, parseMac } from '../../shared/header/address.ts';
-import { sumView } from '../../shared/header/checksum.ts';
+import { copySumView, copyView, sumView } from '../../shared/header/checksum.ts';
 import { Host } from '../../shared/net/host.ts';
 import { newLinkCounters } from '../../shared/net/netdev-registry.ts';
 import type { LinkRecord, NetlinkName, NetlinkTable } from '../../shared/net/netlink.ts';
@@ -17,6 +17,9 @@ const RUN_MICROS_MAX = 600_000_000;
 export const noPlatform: Platform = {
   crc32: () => 0,
   sum: sumView,
+  copy: copyView,
+  copySum: copySumView,
+  packetMemory: () => undefined,
   hash: () => 0,
   readFile: () => undefined,
   readDirectory: () => undefined,

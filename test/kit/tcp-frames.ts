@@ -6,6 +6,8 @@ import { TCP } from '../../shared/header/tcp.ts';
 import { completeChecksum } from '../../shared/net/gso.ts';
 import type { Host } from '../../shared/net/host.ts';
 import { HEADROOM, type SkBuff } from '../../shared/net/skbuff.ts';
+import { type ChecksumVerdict, copyVerified } from '../../shared/nic/offload.ts';
+import { assert } from '../../shared/platform.ts';
 
 export interface TcpFrame {
   readonly source?: Ipv4;
@@ -85,4 +87,19 @@ export function frameBytes(host: Host, skb: SkBuff): Uint8Array {
   skb.copyBits(0, skb.length, bytes, 0);
   host.skbs.consume(skb);
   return bytes;
+}
+
+/** What a card says of the checksum in a frame that it copies, whole and nothing beside it. */
+export function cardVerdict(host: Host, frame: Uint8Array): ChecksumVerdict {
+  const [from, to] = [frame, new Uint8Array(frame.length + 8)].map((bytes) => ({
+    bytes,
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+  }));
+  const verdict = copyVerified(from!, 0, frame.length, to!, 4, host.platform);
+  const around = [...to!.bytes.subarray(0, 4), ...to!.bytes.subarray(frame.length + 4)];
+  assert(
+    Buffer.compare(to!.bytes.subarray(4, -4), frame) === 0 && around.every((octet) => octet === 0),
+    'copied whole',
+  );
+  return verdict;
 }

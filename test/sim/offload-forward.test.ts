@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
-import { verifyChecksum } from '../../shared/nic/offload.ts';
 import { memoryWire } from '../../shared/wire/memory-wire.ts';
 import { addRoute, ip } from '../kit/cable.ts';
 import { addCard, cardHost } from '../kit/cards.ts';
 import { ManualClock } from '../kit/clock.ts';
 import { listenEcho, sendEcho } from '../kit/echo.ts';
-import { tcpSkb } from '../kit/tcp-frames.ts';
+import { cardVerdict, tcpSkb } from '../kit/tcp-frames.ts';
 
 test('a burst that a router merged on the way in leaves it as the segments that came, one hop older', () => {
   const clock = new ManualClock();
@@ -49,7 +48,7 @@ test('a burst that a router merged on the way in leaves it as the segments that 
   let octet = 0;
   frames.forEach((frame, i) => {
     const view = new DataView(frame.buffer);
-    expect(verifyChecksum(frame, view, 0, frame.length)).toBe('good');
+    expect(cardVerdict(alice, frame)).toBe('good');
     expect([view.getUint16(18), frame[22]]).toEqual([77 + i, 63]);
     expect(view.getUint32(38)).toBe((0xffff_f000 + i * 1_448) >>> 0);
     expect(frame[47]).toBe(i === 27 ? 0x18 : 0x10);

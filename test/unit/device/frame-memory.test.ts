@@ -107,3 +107,34 @@ test.each([FOLD_LONG, FOLD_SHORT])('octets moved by $distances leave the remaind
   // A turn of the loop reads only what earlier ones have written.
   expect(fold.unrolled * 16).toBeLessThanOrEqual(Math.min(...fold.distances));
 });
+
+test(`a copy in WebAssembly is one, writes nothing beside it, and has the sum of plain code (seed ${TEST_SEED})`, () => {
+  const memory = opened();
+  const random = testRandom('copy');
+  const [source, target] = [room(memory, 70_000), room(memory, 70_000)];
+  const [from, to] = [source, target].map((bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+  source.set(randomBytes(random, source.length));
+  for (let i = 0; i < 500; i++) {
+    const length = i < 200 ? i : random.below(65_537);
+    const [start, at] = [random.below(70_000 - length), 1 + random.below(69_998 - length)];
+    target[at - 1] = target[at + length] = 0xee;
+    expect(memory.copySum(from!, start, length, to!, at)).toBe(sumView(from!, start, start + length));
+    expect(Buffer.compare(target.subarray(at, at + length), source.subarray(start, start + length))).toBe(0);
+    expect([target[at - 1], target[at + length]]).toEqual([0xee, 0xee]);
+  }
+});
+
+test('a copy from or to other memory, or beyond its own bounds, is left to others', () => {
+  const memory = opened();
+  const own = room(memory, 70_000);
+  const view = new DataView(own.buffer, own.byteOffset, 2_000);
+  const elsewhere = new DataView(new ArrayBuffer(2_000));
+  expect(memory.copySum(elsewhere, 0, 100, view, 0)).toBe(-1);
+  expect(memory.copySum(view, 0, 100, elsewhere, 0)).toBe(-1);
+  expect(memory.copySum(view, 1_901, 100, view, 0)).toBe(-1);
+  expect(memory.copySum(view, 0, 100, view, 1_901)).toBe(-1);
+  expect(memory.copySum(view, -1, 100, view, 1_000)).toBe(-1);
+  const whole = new DataView(own.buffer, own.byteOffset, own.length);
+  expect(memory.copySum(whole, 0, 65_537, whole, 0)).toBe(-1);
+  expect(memory.copySum(view, 0, 1_000, view, 1_000)).toBeGreaterThanOrEqual(0);
+});

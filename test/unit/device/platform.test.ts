@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { frameMemory } from '../../../shared/device/frame-memory.ts';
 import { nodePlatform } from '../../../shared/device/platform.ts';
 import { halfSipHash } from '../../../shared/device/siphash.ts';
+import { sumView } from '../../../shared/header/checksum.ts';
 import { crc32 } from '../../../shared/header/fcs.ts';
 import { randomBytes, testRandom } from '../../kit/random.ts';
 
@@ -46,4 +48,29 @@ test('the keyed hash answers the published vectors of HalfSipHash-2-4', () => {
   expect(hash()).toBe(0x5b9f_35a9);
   expect(hash(0x0302_0100)).toBe(0x8946_6e2a);
   expect(hash(0x0302_0100, 0x0706_0504)).toBe(0x8f84_b8d0);
+});
+
+test('octets are copied and summed alike in the memory for packets, outside of it, and between the two', () => {
+  expect(frameMemory()).toBeDefined();
+  const random = testRandom('copy');
+  const platform = nodePlatform();
+  // Other tests may have left nothing of the memory for packets; frame-memory.test.ts has one of its own.
+  const fast = (): Uint8Array => platform.packetMemory(3_000) ?? new Uint8Array(3_000);
+  const rooms = [fast(), fast(), new Uint8Array(3_000), new Uint8Array(3_000)];
+  for (const from of rooms) {
+    for (const to of rooms) {
+      if (from === to) continue;
+      const [source, target] = [from, to].map((bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+      for (const length of [0, 1, 47, 48, 49, 1_448, 1_449]) {
+        from.set(randomBytes(random, 3_000));
+        to.fill(0);
+        expect(platform.copySum(source!, 7, length, target!, 5)).toBe(sumView(source!, 7, 7 + length));
+        platform.copy(source!, 7, length, target!, 1_500);
+        const wanted = new Uint8Array(3_000);
+        wanted.set(from.subarray(7, 7 + length), 5);
+        wanted.set(from.subarray(7, 7 + length), 1_500);
+        expect(Buffer.compare(to, wanted), `${length} octets`).toBe(0);
+      }
+    }
+  }
 });

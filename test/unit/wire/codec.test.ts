@@ -67,7 +67,8 @@ test('what was encoded is decoded, without a copy', () => {
     const batch = new FrameBatch(new Uint8Array(0));
     expect(isBatchMessage(message)).toBe(true);
     expect(decodeBatch(message, batch)).toBeUndefined();
-    expect(batch.bytes).toBe(message);
+    expect(batch.bytes.byteOffset).toBe(message.byteOffset);
+    expect(batch.bytes.buffer).toBe(message.buffer);
     const frames = given.frames.map((_, i) => ({
       bytes: message.slice(batch.offset(i), batch.offset(i) + batch.size(i)),
       device: batch.traceDevices[i],
