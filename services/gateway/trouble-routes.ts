@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { EmuError } from '../../shared/device/errors.ts';
 import type { ImpairmentChange } from '../../shared/lab/plan-types.ts';
-import type { Verdict } from '../../shared/wire/verdict.ts';
+import type { VerdictsSince } from '../../shared/wire/verdict.ts';
 import { type FaultRequest, readFault } from './fault-request.ts';
 import type { Faults } from './faults.ts';
 import type { Lab } from './lab.ts';
@@ -21,13 +21,8 @@ const impairBody = {
 } as const;
 
 /** Verdicts of one wire end. */
-export interface PortVerdicts {
+export interface PortVerdicts extends VerdictsSince {
   readonly port: string;
-  readonly verdicts: readonly Verdict[];
-  /** Forgotten: the log keeps the latest. */
-  readonly missed: number;
-  /** Where to go on. */
-  readonly next: number;
 }
 
 export function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults): void {
@@ -38,7 +33,7 @@ export function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults): v
     {
       schema: {
         summary:
-          'What wires did to which frames: of a port, a wire, or all. since: PORT=N,… as `next` of the last answer.',
+          'What wires did to which frames: of a port, a wire, or all. since: PORT=NEXT@LIFE,… of the last answer.',
         querystring: {
           type: 'object',
           properties: { target: targetSchema, since: { type: 'string', maxLength: 65_536 } },
@@ -53,8 +48,8 @@ export function troubleRoutes(app: FastifyInstance, lab: Lab, faults: Faults): v
       const answers = await Promise.all(
         wanted.map(async ({ device, port }) => {
           const name = nameOf({ device, port });
-          const from = Number(since.get(name) ?? 0);
-          const path = `/ports/${port}/verdicts?since=${Number.isSafeInteger(from) && from >= 0 ? from : 0}`;
+          const [, from = '0', life] = /^(\d{1,15})(?:@(\d{1,15}))?$/.exec(since.get(name) ?? '') ?? [];
+          const path = `/ports/${port}/verdicts?since=${from}${life === undefined ? '' : `&life=${life}`}`;
           // A device that is down has forgotten what it did.
           const said = await lab
             .link(device)

@@ -122,6 +122,7 @@ export const TEXT = {
   verdict: (time: number, port: string, frame: number, words: string) =>
     `${(time / 1_000_000).toFixed(6).padStart(12)} s  ${port}  frame ${frame}  ${words}`,
   verdictsMissed: (port: string, missed: number) => `... ${missed} earlier verdicts of ${port} are forgotten`,
+  verdictsAnew: (port: string) => `... ${port} was switched on again, and counts its frames anew`,
   ledger: (rows: number, unaccounted: number) =>
     unaccounted === 0
       ? `every frame of ${rows} directions is accounted for`

@@ -118,13 +118,18 @@ export async function showVerdicts(
   process.once('SIGINT', () => {
     going = false;
   });
-  const next = new Map<string, number>();
+  const seen = new Map<string, Pick<PortVerdicts, 'next' | 'life'>>();
   do {
-    const since = [...next].map(([port, from]) => `${port}=${from}`).join(',');
+    const since = [...seen]
+      .flatMap(([port, { next, life }]) => (next === 0 ? [] : [`${port}=${next}@${life}`]))
+      .join(',');
     const query = new URLSearchParams({ ...(target === undefined ? {} : { target }), since });
     const ports = await client.get<PortVerdicts[]>(`/api/verdicts?${query}`);
-    for (const { port, next: from, missed } of ports) {
-      next.set(port, from);
+    for (const { port, next, life, missed } of ports) {
+      const before = seen.get(port);
+      seen.set(port, { next, life });
+      if (before !== undefined && before.life !== life)
+        say(options.json ? JSON.stringify({ port, life }) : TEXT.verdictsAnew(port));
       if (missed > 0) say(options.json ? JSON.stringify({ port, missed }) : TEXT.verdictsMissed(port, missed));
     }
     const all = ports.flatMap(({ port, verdicts }) => verdicts.map((verdict) => ({ port, ...verdict })));

@@ -214,20 +214,24 @@ function cableRoutes(app: FastifyInstance, device: Device, cables: Cables, log: 
       return answer(port, wire);
     },
   );
-  app.get<Params & { Querystring: { since?: number } }>(
+  app.get<Params & { Querystring: { since?: number; life?: number } }>(
     '/ports/:port/verdicts',
     {
       schema: {
-        summary: 'What this end did to which frame, by which rule, from verdict `since` on.',
+        summary: 'What this end did to which frame, by which rule, from verdict `since` of its life `life` on.',
         params: portParams,
-        querystring: { type: 'object', properties: { since: { type: 'integer', minimum: 0 } } },
+        querystring: {
+          type: 'object',
+          properties: { since: { type: 'integer', minimum: 0 }, life: { type: 'integer', minimum: 0 } },
+        },
         response: { 200: anyObject },
       },
     },
     async (request) => {
       wireOf(device, cables, request.params.port);
+      const { since = 0, life } = request.query;
       const log = cables.verdictsOf(request.params.port);
-      return log?.since(request.query.since ?? 0) ?? { verdicts: [], missed: 0, next: 0 };
+      return log?.since(wholeOf(since) ?? 0, wholeOf(life)) ?? {};
     },
   );
   app.post<Params & { Body: Impairment }>(
@@ -248,6 +252,12 @@ function cableRoutes(app: FastifyInstance, device: Device, cables: Cables, log: 
       return { port: request.params.port, egress: request.body };
     },
   );
+}
+
+/** A word of a query as a number; undefined when it is none, or none was said. */
+function wholeOf(word: unknown): number | undefined {
+  const number = word === undefined ? Number.NaN : Number(word);
+  return Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 }
 
 interface Trouble {

@@ -21,6 +21,8 @@ interface Held {
   order: number;
   store: Store;
   index: number;
+  /** Its number on the wire. */
+  frame: number;
 }
 
 function before(a: Held, b: Held): boolean {
@@ -57,21 +59,25 @@ export class DelayQueue {
     return first.store.batch.size(first.index);
   }
 
-  /** Keep a copy of frame `i` until `due`; `left`: when the line lets it go; `apart`: it has a place of its own. */
-  push(batch: FrameBatch, i: number, due: Micros, left = due, apart = false): void {
+  /**
+   * Keep a copy of the `i`th, which is `frame` of the wire, until `due`; `left`: when the line lets it go; `apart`: it has
+   * a place of its own.
+   */
+  push(batch: FrameBatch, i: number, frame: number, due: Micros, left = due, apart = false): void {
     const size = batch.size(i);
     if (this.last === undefined || !this.last.batch.hasRoom(size)) this.last = { batch: takeBatch(), waiting: 0 };
     const store = this.last;
     store.batch.appendFrom(batch, i);
     store.waiting++;
     this.bytes += size;
-    const held = this.spare.pop() ?? { due: 0, left: 0, apart: false, order: 0, store, index: 0 };
+    const held = this.spare.pop() ?? { due: 0, left: 0, apart: false, order: 0, store, index: 0, frame };
     held.due = due;
     held.left = left;
     held.apart = apart;
     held.order = this.order++;
     held.store = store;
     held.index = store.batch.count - 1;
+    held.frame = frame;
     this.siftUp(held, this.heap.length);
   }
 
@@ -108,6 +114,11 @@ export class DelayQueue {
     if (last !== first) this.siftDown(last);
     this.spare.push(first);
     this.release(store);
+  }
+
+  /** The numbers of those that wait, in the order in which they came. */
+  get frames(): number[] {
+    return [...this.heap].sort((one, other) => one.order - other.order).map((held) => held.frame);
   }
 
   clear(): void {

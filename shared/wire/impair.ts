@@ -50,7 +50,7 @@ export interface ImpairOptions {
 
 export class ImpairedWire implements Wire {
   readonly verdicts: Verdicts = noVerdicts();
-  readonly log = new VerdictLog();
+  readonly log: VerdictLog;
   private readonly inner: Wire;
   private readonly clock: Clock;
   private readonly platform: Pick<Platform, 'hash' | 'crc32'>;
@@ -72,6 +72,7 @@ export class ImpairedWire implements Wire {
   private lastDue: Micros = 0;
   constructor(inner: Wire, options: ImpairOptions) {
     this.inner = inner;
+    this.log = new VerdictLog(() => inner.numbers.epoch);
     this.clock = options.clock;
     this.platform = options.platform;
     this.seed = options.seed;
@@ -204,6 +205,7 @@ export class ImpairedWire implements Wire {
     this.frame = 0;
     this.takenBefore = this.inner.taken;
     Object.assign(this.verdicts, noVerdicts());
+    this.log.forget();
   }
 
   close(): void {
@@ -322,12 +324,12 @@ export class ImpairedWire implements Wire {
       return this.note(n, 'over_limit', 'limit');
     }
     verdicts.passed++;
-    if (late > 0) return this.send(batch, i, due, due + this.delayOf(n, jitter) + late, true);
+    if (late > 0) return this.send(batch, i, n, due, due + this.delayOf(n, jitter) + late, true);
     if (this.fate.goesAhead(knobs.reorder, knobs.gap ?? 1, n)) {
       // netem: a reordered frame is sent at once, ahead of those that wait.
       verdicts.reordered++;
       this.note(n, 'reordered', 'reorder');
-      return this.send(batch, i, due, due, true);
+      return this.send(batch, i, n, due, due, true);
     }
     const left = due;
     const delay = this.delayOf(n, jitter);
@@ -336,13 +338,13 @@ export class ImpairedWire implements Wire {
     if (knobs.jitter === undefined || knobs.jitter === 0 || knobs.order === 'kept') due = Math.max(due, this.lastDue);
     else if (this.log.listener !== undefined) this.log.tell(now, n, 'delayed', `delay ${formatDelay(delay)}`);
     this.lastDue = Math.max(this.lastDue, due);
-    this.send(batch, i, left, due);
+    this.send(batch, i, n, left, due);
   }
 
-  private send(batch: FrameBatch, i: number, left: Micros, due: Micros, apart = false): void {
+  private send(batch: FrameBatch, i: number, n: number, left: Micros, due: Micros, apart = false): void {
     const rounded = Math.ceil(due);
     if (rounded > this.clock.now() || (this.queue.length > 0 && this.queue.nextDue <= rounded)) {
-      this.queue.push(batch, i, rounded, left, apart);
+      this.queue.push(batch, i, n, rounded, left, apart);
       return;
     }
     this.inner.reserve(batch.size(i)).appendFrom(batch, i);
@@ -377,17 +379,22 @@ export class ImpairedWire implements Wire {
 
   /** The light went out: what is under way on this cable is lost. */
   private loseAll(): void {
-    this.verdicts.darkened += this.queue.length + (this.filling?.count ?? 0);
+    for (const n of this.queue.frames) this.darken(n);
     this.queue.clear();
     this.line.clear();
     this.lastDue = 0;
     this.timer.stop();
     if (this.filling !== undefined) {
-      this.frame += this.filling.count;
+      for (let i = 0; i < this.filling.count; i++) this.darken(this.frame++);
       giveBatch(this.filling);
       this.filling = undefined;
     }
     this.setActive(hasKnob(this.knobs));
+  }
+
+  private darken(n: number): void {
+    this.verdicts.darkened++;
+    this.log.add(this.clock.now(), n, 'darkened', 'loss of carrier');
   }
 }
 

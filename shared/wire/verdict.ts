@@ -9,7 +9,15 @@ import type { Micros } from '../platform.ts';
 /** Verdicts that an end remembers; the oldest go, and are counted. */
 export const VERDICTS_MAX = 4_096;
 
-export type VerdictKind = 'lost' | 'duplicated' | 'corrupted' | 'reordered' | 'delayed' | 'too_long' | 'over_limit';
+export type VerdictKind =
+  | 'lost'
+  | 'duplicated'
+  | 'corrupted'
+  | 'reordered'
+  | 'delayed'
+  | 'too_long'
+  | 'over_limit'
+  | 'darkened';
 
 export interface Verdict {
   /** Counts the end's verdicts from 0. */
@@ -29,6 +37,7 @@ const WORDS: Readonly<Record<VerdictKind, string>> = {
   delayed: 'delayed',
   too_long: 'lost, too long',
   over_limit: 'lost, the queue is full',
+  darkened: 'lost as it waited',
 };
 
 /** `lost by loss 5%`: for packet comments and people. */
@@ -66,11 +75,26 @@ export function noVerdicts(): Verdicts {
   };
 }
 
+export interface VerdictsSince {
+  readonly verdicts: readonly Verdict[];
+  /** Forgotten: the log keeps the latest. */
+  readonly missed: number;
+  /** Where to go on, in this life of the end. */
+  readonly next: number;
+  readonly life: number;
+}
+
 export class VerdictLog {
   /** Set while somebody watches. */
   listener: ((verdict: Verdict) => void) | undefined;
   private readonly ring: Verdict[] = [];
   private next = 0;
+  private readonly lifeOf: () => number;
+
+  /** `lifeOf`: which life of its end this is; one that is switched on again counts its verdicts, as its frames, from 0. */
+  constructor(lifeOf: () => number = () => 0) {
+    this.lifeOf = lifeOf;
+  }
 
   add(time: Micros, frame: number, verdict: VerdictKind, rule: string): void {
     const entry = { sequence: this.next++, time, frame, verdict, rule };
@@ -83,13 +107,28 @@ export class VerdictLog {
     this.listener?.({ sequence: this.next, time, frame, verdict, rule });
   }
 
-  /** Verdicts from `sequence` on, and how many of those are forgotten. */
-  since(sequence: number): { readonly verdicts: readonly Verdict[]; readonly missed: number; readonly next: number } {
+  /** The end's life is over. */
+  forget(): void {
+    this.ring.length = 0;
+    this.next = 0;
+  }
+
+  /**
+   * Verdicts from `sequence` on, and how many of those are forgotten. `life`: the one in which the asker was told that
+   * number; of another one everything is new.
+   */
+  since(asked: number, life?: number): VerdictsSince {
+    const sequence = life === undefined || life === this.lifeOf() ? asked : 0;
     const oldest = Math.max(0, this.next - VERDICTS_MAX);
     const from = Math.min(Math.max(sequence, oldest), this.next);
     const verdicts: Verdict[] = [];
     for (let n = from; n < this.next; n++) verdicts.push(this.ring[n % VERDICTS_MAX]!);
-    return { verdicts, missed: Math.max(0, Math.min(oldest, this.next) - sequence), next: this.next };
+    return {
+      verdicts,
+      missed: Math.max(0, Math.min(oldest, this.next) - sequence),
+      next: this.next,
+      life: this.lifeOf(),
+    };
   }
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Impairment } from '../../shared/lab/plan-types.ts';
 import type { ImpairedWire } from '../../shared/wire/impair.ts';
+import { verdictText } from '../../shared/wire/verdict.ts';
 import { ascending, cable, order } from '../kit/bad-cable.ts';
 
 test('without a knob the inner wire is used as it is', () => {
@@ -175,6 +176,11 @@ test('frames that wait on a wire that is unplugged are lost', () => {
   clock.advance(20_000);
   expect(arrived).toHaveLength(0);
   expect(wire.verdicts.darkened).toBe(7);
+  const { verdicts } = (wire as ImpairedWire).log.since(0);
+  expect(verdicts.map(({ frame, time, verdict }) => [frame, time, verdict])).toEqual(
+    Array.from({ length: 7 }, (_, n) => [n, 5_000, 'darkened']),
+  );
+  expect(verdictText(verdicts[0]!)).toBe('lost as it waited by loss of carrier');
   send(1, 80);
   clock.advance(10_000);
   expect(arrived).toHaveLength(1);
