@@ -1,6 +1,7 @@
 /**
  * `/api/session`: faults on lease. Text messages {"id", "fault": …} (fault-request.ts) put one in force, {"id", "heal": N}
- * ends it; each is answered with {"id", "done"} or {"id", "error"}. When the socket closes, however, every fault that it
+ * ends it; each is answered with {"id", "done"} or {"id", "error"}. What has no id cannot be answered and ends the
+ * session. When the socket closes, however, every fault that it
  * made is healed.
  */
 import type { RawData, WebSocket } from 'ws';
@@ -29,6 +30,10 @@ export function serveSession(faults: Faults, socket: WebSocket, garbage: () => v
     const request = binary ? ['expected text'] : parse(String(data));
     if (Array.isArray(request)) {
       garbage();
+      const known = binary ? undefined : idOf(String(data));
+      const problem = new EmuError('EMU_BAD_REQUEST', request.join('; '));
+      // A slip in one fault is no reason to end those that are in force.
+      if (known !== undefined) return answer({ id: known, error: bodyOf(problem) });
       return socket.close(1003, `expected a fault; ${request[0] ?? ''}`.slice(0, 120));
     }
     if (workedOn >= WORKED_ON_MAX) {
@@ -62,6 +67,16 @@ export function serveSession(faults: Faults, socket: WebSocket, garbage: () => v
   const answer = (message: object): void => {
     if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
   };
+}
+
+/** Who is to be told of a request that cannot be read. */
+function idOf(raw: string): number | undefined {
+  try {
+    const value = JSON.parse(raw) as { id?: unknown } | null;
+    return problemsOf(id, value?.id).length === 0 ? (value?.id as number) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The request, or what is wrong with it. */

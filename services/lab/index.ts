@@ -5,32 +5,28 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EmuError } from '../../shared/device/errors.ts';
 import { logFolder, type RunningLab } from '../../shared/device/running-lab.ts';
-import { closest } from '../../shared/lab/closest.ts';
 import type { LabPlan } from '../../shared/lab/plan-types.ts';
-import { SCENARIO_CLOCKS, SCENARIO_ENGINES } from '../../shared/lab/scenario.ts';
 import { GatewayClient } from './client.ts';
 import { containerLifecycle } from './containers.ts';
 import { composeDown, composeUp } from './engine-docker.ts';
 import { ProcessEngine } from './engine-processes.ts';
 import { Keeper } from './keeper.ts';
 import { planOf } from './labs.ts';
+import { checkLab } from './net/checks.ts';
 import type { Driver } from './net/driver.ts';
 import { realTime, virtualTime } from './net/lab-time.ts';
-import { knownWords, LabNet } from './net/net.ts';
+import { LabNet } from './net/net.ts';
 import { PackedDriver } from './net/packed.ts';
 import { RemoteDriver } from './net/remote.ts';
 import type { LabOptions, Net } from './net/types.ts';
 import { findPorts } from './ports.ts';
 import { projectRoot } from './root.ts';
-import { TEXT } from './text.ts';
 
 export { type EmuCode, EmuError } from '../../shared/device/errors.ts';
 export type * from './net/types.ts';
 
 const MICROS_PER_MS = 1_000;
-const OPTIONS: readonly string[] = ['engine', 'clock', 'seed', 'programs', 'output'];
 /** Lab time for every wire of a packed lab to have carrier. */
 const CARRIER_LIMIT = '5s';
 
@@ -39,20 +35,12 @@ const CARRIER_LIMIT = '5s';
  * ready and every wire has carrier. Rejects with every problem of a bad file.
  */
 export async function lab(nameOrPath: string, options: LabOptions = {}): Promise<Net> {
-  knownWords('option of a lab', options, OPTIONS);
-  const { engine = 'processes', clock = 'real' } = options;
-  if (!SCENARIO_ENGINES.includes(engine)) throw unknown('engine', engine, SCENARIO_ENGINES);
-  if (!SCENARIO_CLOCKS.includes(clock)) throw unknown('clock', clock, SCENARIO_CLOCKS);
-  if (clock === 'virtual' && engine !== 'packed') throw new EmuError('EMU_BAD_REQUEST', TEXT.virtualNeedsPacked);
+  checkLab(nameOrPath, options);
   const plan = planOf(nameOrPath, options.seed);
   const driver = await driverOf(plan, options);
   const net = new LabNet(driver);
   if (options.engine === 'packed') await allCarriers(driver, net);
   return net;
-}
-
-function unknown(what: string, word: string, known: readonly string[]): EmuError {
-  return new EmuError('EMU_BAD_REQUEST', TEXT.unknownWord(what, word, closest(word, known)));
 }
 
 async function driverOf(plan: LabPlan, options: LabOptions): Promise<Driver> {

@@ -75,44 +75,51 @@ export interface KnobOptions extends Readonly<Partial<Record<keyof typeof KNOB_W
   readonly count?: string;
 }
 
-/** The change that the options ask for. Throws what is wrong, with what was expected. */
-export function changeOf(options: KnobOptions): ImpairmentChange {
+/**
+ * The change that the options ask for. Throws what is wrong, with what was expected; `dash` stands before the names of
+ * options there, as it does where they are typed.
+ */
+export function changeOf(options: KnobOptions, dash: '--' | '' = '--'): ImpairmentChange {
   const values: Record<string, unknown> = {};
   const known = [...Object.keys(KNOB_WORDS), 'match', ...WHICH];
   // Options of the command stand beside the knobs; in a test a word that is none is a slip.
   const stranger = Object.keys(options).find((word) => !known.includes(word) && !COMMAND_OPTIONS.includes(word));
   if (stranger !== undefined) throw badUse(TEXT.unknownKnob(stranger, closest(stranger, known)));
   for (const [knob, { expected, parse, hint }] of Object.entries(KNOB_WORDS)) {
-    const given = options[knob as keyof typeof KNOB_WORDS];
-    if (given === undefined) continue;
-    // A test in JavaScript may say 5.
-    const text = String(given);
+    const text = options[knob as keyof typeof KNOB_WORDS];
+    if (text === undefined) continue;
     const value = text === OFF ? null : parse(text);
-    if (value === undefined) throw badUse(TEXT.badKnob(knob, text, expected, offHint(text) ?? hint?.(text)));
+    if (value === undefined) throw badUse(TEXT.badValue(dash + knob, expected, text, offHint(text) ?? hint?.(text)));
     values[knob] = value;
   }
   if (options.match === undefined) {
     for (const word of WHICH) {
-      if (options[word] !== undefined) throw badUse(TEXT.needsMatch(word));
+      if (options[word] !== undefined) throw badUse(TEXT.needsMatch(word, dash));
     }
     return values;
   }
-  return options.match === OFF ? { ...values, match: null } : { match: [ruleOf(options.match, options, values)] };
+  return options.match === OFF ? { ...values, match: null } : { match: [ruleOf(options.match, options, values, dash)] };
 }
 
-function ruleOf(frames: string, options: KnobOptions, values: Readonly<Record<string, unknown>>): MatchRule {
+function ruleOf(
+  frames: string,
+  options: KnobOptions,
+  values: Readonly<Record<string, unknown>>,
+  dash: string,
+): MatchRule {
   const problem = filterProblem(frames);
-  if (problem !== undefined) throw badUse(`--match: ${problem}`);
+  if (problem !== undefined) throw badUse(`${dash}match: ${problem}`);
   const stray = Object.keys(values).find((knob) => !RULE_KNOBS.includes(knob) || values[knob] === null);
-  if (stray !== undefined) throw badUse(TEXT.noRuleKnob(stray, RULE_KNOBS));
-  if (typeof values['loss'] === 'object') throw badUse(TEXT.badKnob('loss', options.loss ?? '', RATIO_EXPECTED));
-  if (Object.keys(values).length === 0) throw badUse(TEXT.ruleDoesNothing(RULE_KNOBS));
+  if (stray !== undefined) throw badUse(TEXT.noRuleKnob(stray, RULE_KNOBS, dash));
+  if (typeof values['loss'] === 'object')
+    throw badUse(TEXT.badValue(`${dash}loss`, RATIO_EXPECTED, options.loss ?? ''));
+  if (Object.keys(values).length === 0) throw badUse(TEXT.ruleDoesNothing(RULE_KNOBS, dash));
   const numbers: Record<string, number> = {};
   for (const word of WHICH) {
     const text = options[word];
     if (text === undefined) continue;
     const number = parseWhole(text, 1, 1_000_000_000);
-    if (number === undefined) throw badUse(TEXT.badKnob(word, text, 'a whole number from 1'));
+    if (number === undefined) throw badUse(TEXT.badValue(dash + word, 'a whole number from 1', text));
     numbers[word] = number;
   }
   return { frames, ...numbers, ...values };

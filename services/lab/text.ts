@@ -103,20 +103,19 @@ export const TEXT = {
     milliseconds === undefined ? 'held until Ctrl-C' : `held for ${milliseconds / 1_000} s`,
   letGo: 'healed',
   holderLost: 'the gateway went away, and the fault ends with it',
-  badKnob: (knob: string, found: string, expected: string, hint?: string) =>
-    `--${knob}: expected ${expected}, found "${found}"${hint === undefined ? '' : `; ${hint}`}`,
   badValue: (what: string, expected: string, found: string, hint?: string) =>
     `${what}: expected ${expected}, found "${found}"${hint === undefined ? '' : `; ${hint}`}`,
   unknownWord: (what: string, word: string, near: string | undefined) =>
     `no ${what} is called ${word}${didYouMean(near)}`,
   notTrue: (what: string, limit: string) => `${what} did not come true within ${limit}`,
-  needsMatch: (word: string) => `--${word} counts the frames of a --match FILTER`,
-  noRuleKnob: (knob: string, known: readonly string[]) =>
-    `--${knob} cannot be had for single frames; with --match: ${known.map((one) => `--${one}`).join(', ')}`,
-  ruleDoesNothing: (known: readonly string[]) =>
-    `--match says which frames, not what happens to them: add ${known.map((one) => `--${one}`).join(', ')}`,
+  needsMatch: (word: string, dash: string) => `${dash}${word} counts the frames of a ${dash}match FILTER`,
+  noRuleKnob: (knob: string, known: readonly string[], dash: string) =>
+    `${dash}${knob} cannot be had for single frames; with ${dash}match: ${known.map((one) => dash + one).join(', ')}`,
+  ruleDoesNothing: (known: readonly string[], dash: string) =>
+    `${dash}match says which frames, not what happens to them: add ${known.map((one) => dash + one).join(', ')}`,
   unknownKnob: (word: string, near: string | undefined) => `no knob is called ${word}${didYouMean(near)}`,
   noKnob: (known: readonly string[]) => `say which knob: ${known.join(', ')} or match; or clear: true`,
+  labDown: 'the lab has been taken down',
   labClosed: (lab: string) => `the lab ${lab} is closed`,
   nothingToImpair: 'say which knob: --delay, --loss, --rate, … (see --help), or --clear',
   verdict: (time: number, port: string, frame: number, words: string) =>

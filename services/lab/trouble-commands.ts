@@ -115,7 +115,7 @@ function wireCommands(program: Command): void {
 }
 
 function bad(option: string, found: string, expected: string, hint: string | undefined): CommandError {
-  return new CommandError(TEXT.badKnob(option, found, expected, hint), EXIT.BAD_USE);
+  return new CommandError(TEXT.badValue(`--${option}`, expected, found, hint), EXIT.BAD_USE);
 }
 
 function deviceCommands(program: Command): void {

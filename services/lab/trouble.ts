@@ -34,7 +34,7 @@ export async function makeTrouble(
   const time = hold.for === undefined ? undefined : parseDelay(hold.for);
   if (hold.for !== undefined && time === undefined) {
     throw new CommandError(
-      TEXT.badKnob('for', hold.for, 'a time such as 500ms or 30s', delayHint(hold.for)),
+      TEXT.badValue('--for', 'a time such as 500ms or 30s', hold.for, delayHint(hold.for)),
       EXIT.BAD_USE,
     );
   }

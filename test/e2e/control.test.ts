@@ -245,8 +245,20 @@ describe('the gateway', () => {
     const [data] = (await once(session, 'message')) as [Buffer];
     expect(JSON.parse(String(data))).toMatchObject({ id: 1, done: { wires: ['alice:eth0--bob:eth0'] } });
     expect(packed.end('bob:eth0').carrier).toBe(false);
+    // A slip is answered, and ends nothing.
+    session.send(JSON.stringify({ id: 2, fault: 'flap', target: 'alice:eth0', period: 1, duty: 0.5 }));
+    const [slip] = (await once(session, 'message')) as [Buffer];
+    expect(JSON.parse(String(slip))).toMatchObject({ id: 2, error: { code: 'EMU_BAD_REQUEST' } });
+    expect(packed.end('bob:eth0').carrier).toBe(false);
     session.close();
     await expect.poll(() => packed.end('bob:eth0').carrier).toBe(true);
+  });
+
+  test('what nobody can be told of ends a session', async () => {
+    const session = await open(gateway.port, '/api/session');
+    session.send('{"fault": "unplug"');
+    const [code] = (await once(session, 'close')) as [number];
+    expect(code).toBe(1003);
   });
 
   test('captures from every device on one clock, each frame at both ends', async () => {

@@ -7,8 +7,8 @@ import { dissect } from '../../../shared/header/dissect.ts';
 import type { Dissection } from '../../../shared/header/dissection.ts';
 import { filterProblem } from '../../../shared/lab/filter-problem.ts';
 import { TEXT } from '../text.ts';
+import { micros } from './checks.ts';
 import type { CaptureStream, Driver } from './driver.ts';
-import { micros } from './net.ts';
 import type { NetCapture, NetFrame } from './types.ts';
 
 /** A test that records more than this wants a file and tshark. */

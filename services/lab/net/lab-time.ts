@@ -7,6 +7,7 @@ import { SystemClock } from '../../../shared/device/clock.ts';
 import { EmuError } from '../../../shared/device/errors.ts';
 import { ManualClock, settlePromises } from '../../../shared/device/manual-clock.ts';
 import type { Clock, Micros } from '../../../shared/platform.ts';
+import { TEXT } from '../text.ts';
 
 export interface LabTime {
   readonly clock: Clock;
@@ -18,11 +19,24 @@ export interface LabTime {
 
 export function realTime(): LabTime {
   const clock = new SystemClock();
+  /** A clock that has stopped wakes nobody. */
+  const sleepers = new Set<(error: Error) => void>();
   return {
     clock,
-    sleep: (micros) => new Promise((resolve) => void clock.after(micros, resolve)),
+    sleep: (micros) =>
+      new Promise((resolve, reject) => {
+        sleepers.add(reject);
+        clock.after(micros, () => {
+          sleepers.delete(reject);
+          resolve();
+        });
+      }),
     during: (work) => work,
-    stop: () => clock.stop(),
+    stop: () => {
+      clock.stop();
+      for (const fail of sleepers) fail(new EmuError('EMU_LAB_DOWN', TEXT.labDown));
+      sleepers.clear();
+    },
   };
 }
 
@@ -76,7 +90,7 @@ export function virtualTime(): LabTime {
     during,
     sleep: (micros) => during(new Promise((resolve) => void clock.after(micros, resolve))),
     stop: () => {
-      for (const fail of works) fail(new EmuError('EMU_LAB_DOWN', 'the lab is down'));
+      for (const fail of works) fail(new EmuError('EMU_LAB_DOWN', TEXT.labDown));
       works.clear();
     },
   };

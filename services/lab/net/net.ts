@@ -1,16 +1,15 @@
 /** A lab in a test (types.ts), on whatever driver it rests. */
 import { EmuError } from '../../../shared/device/errors.ts';
-import { closest } from '../../../shared/lab/closest.ts';
-import { delayHint, ratioHint } from '../../../shared/lab/knob-hint.ts';
+import { ratioHint } from '../../../shared/lab/knob-hint.ts';
 import { FLAP_PERIOD_MIN } from '../../../shared/lab/scenario-check.ts';
-import { DELAY_EXPECTED, formatDelay, parseDelay, parseRatio, RATIO_EXPECTED } from '../../../shared/lab/units.ts';
+import { formatDelay, parseRatio, RATIO_EXPECTED } from '../../../shared/lab/units.ts';
 import { downError } from '../../gateway/exec.ts';
 import type { FaultRequest } from '../../gateway/fault-request.ts';
 import { balances } from '../../gateway/ledger.ts';
 import { nameOf } from '../../gateway/names.ts';
-import { changeOf, KNOB_WORDS, type KnobOptions } from '../knobs.ts';
 import { TEXT } from '../text.ts';
 import { FrameCapture } from './capture.ts';
+import { argvOf, badRequest, checkGroups, impairmentOf, knownWords, micros } from './checks.ts';
 import type { Driver } from './driver.ts';
 import { curl } from './fetch.ts';
 import type {
@@ -31,23 +30,6 @@ const LIMIT = '5s';
 /** How often a condition is asked for: lab time between two looks, microseconds. */
 const POLL = 20_000;
 
-/** A time in words, as microseconds; a test that says it wrong is told. */
-export function micros(time: string, what = 'a time to wait'): number {
-  const value = parseDelay(time);
-  if (value === undefined) throw badRequest(TEXT.badValue(what, DELAY_EXPECTED, time, delayHint(time)));
-  return value;
-}
-
-/** Options in a test are words, too: one that is none of these is a slip. */
-export function knownWords(what: string, options: object, known: readonly string[]): void {
-  const stranger = Object.keys(options).find((word) => !known.includes(word));
-  if (stranger !== undefined) throw badRequest(TEXT.unknownWord(what, stranger, closest(stranger, known)));
-}
-
-function badRequest(message: string): EmuError {
-  return new EmuError('EMU_BAD_REQUEST', message);
-}
-
 export class LabNet implements Net {
   readonly wait: Wait;
   readonly driver: Driver;
@@ -56,7 +38,7 @@ export class LabNet implements Net {
   constructor(driver: Driver) {
     this.driver = driver;
     this.wait = {
-      time: (time) => driver.sleep(micros(time)),
+      time: async (time) => await this.open().sleep(micros(time)),
       until: (holds, limit = LIMIT, what = 'the condition') => this.until(holds, limit, what),
       carrier: (target, up = true, limit = LIMIT) =>
         this.until(
@@ -98,7 +80,7 @@ export class LabNet implements Net {
       exec: async (...argv) => await start(...argv).done,
       fetch: async (url): Promise<FetchResult> => await curl(this.open(), name, url),
       state: async () => {
-        const { detail } = await driver.device(name);
+        const { detail } = await this.open().device(name);
         if (detail == null) throw downError(name);
         return detail;
       },
@@ -112,11 +94,7 @@ export class LabNet implements Net {
     this.driver.names.wire(target);
     return {
       name: target,
-      impair: async ({ clear = false, ...knobs }: KnobOptions & { clear?: boolean }) => {
-        const impairment = changeOf(knobs);
-        if (!clear && Object.keys(impairment).length === 0) throw badRequest(TEXT.noKnob(Object.keys(KNOB_WORDS)));
-        return await this.fault({ fault: 'impair', target, impairment, clear });
-      },
+      impair: async (knobs) => await this.fault({ fault: 'impair', target, ...impairmentOf(knobs) }),
       unplug: () => this.unplug(target),
       cut: () => this.cut(target),
       carrier: () => this.carriers(target),
@@ -146,8 +124,9 @@ export class LabNet implements Net {
     return await this.fault({ fault: 'flap', target, period: time, duty: share });
   }
 
-  partition(...groups: (readonly string[])[]): Promise<NetFault> {
-    return this.fault({ fault: 'partition', groups });
+  async partition(...groups: (readonly string[])[]): Promise<NetFault> {
+    checkGroups(groups);
+    return await this.fault({ fault: 'partition', groups });
   }
 
   kill(target: string): Promise<NetFault> {
@@ -167,13 +146,13 @@ export class LabNet implements Net {
   }
 
   async verdicts(target?: string): Promise<readonly NetVerdict[]> {
-    const ports = await this.driver.verdicts(target);
+    const ports = await this.open().verdicts(target);
     const all = ports.flatMap(({ port, verdicts }) => verdicts.map((verdict) => ({ port, ...verdict })));
     return all.sort((one, other) => one.time - other.time);
   }
 
   async ledger(): Promise<NetLedger> {
-    const rows = await this.driver.ledger();
+    const rows = await this.open().ledger();
     return { rows, balances: balances(rows) };
   }
 
@@ -208,7 +187,7 @@ export class LabNet implements Net {
     const found: Record<string, boolean> = {};
     await Promise.all(
       this.driver.names.ends(target).map(async ({ device, port }) => {
-        const { detail } = await this.driver.device(device);
+        const { detail } = await this.open().device(device);
         found[nameOf({ device, port })] = detail?.ports.find(({ name }) => name === port)?.carrier ?? false;
       }),
     );
@@ -216,16 +195,16 @@ export class LabNet implements Net {
   }
 
   private async until(holds: () => boolean | Promise<boolean>, limit: string, what: string): Promise<void> {
-    const end = this.driver.now() + micros(limit);
+    const end = this.open().now() + micros(limit);
     while (!(await holds())) {
       if (this.driver.now() >= end) throw new EmuError('EMU_TIMEOUT', TEXT.notTrue(what, limit));
-      await this.driver.sleep(POLL);
+      await this.open().sleep(POLL);
     }
   }
 }
 
 function startProgram(driver: Driver, device: string, words: readonly string[]): NetProgram {
-  const argv = words.length === 1 ? (words[0] ?? '').trim().split(/\s+/) : words;
+  const argv = argvOf(words);
   const texts = { stdout: '', stderr: '' };
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   const add = (stream: 'stdout' | 'stderr') => (bytes: Uint8Array) => {

@@ -2,6 +2,7 @@
 import type { WebSocket } from 'ws';
 import type { Cables } from '../../../shared/device/cables.ts';
 import { Captures } from '../../../shared/device/capture.ts';
+import type { CaptureHello } from '../../../shared/device/capture-format.ts';
 import { unknownProgram } from '../../../shared/device/console.ts';
 import type { Device } from '../../../shared/device/device.ts';
 import { EmuError } from '../../../shared/device/errors.ts';
@@ -10,7 +11,7 @@ import { stateOf } from '../../../shared/device/state.ts';
 import type { Impairment, LabPlan } from '../../../shared/lab/plan-types.ts';
 import type { DeviceDoor } from '../../gateway/device-link.ts';
 import { downError, frozenError } from '../../gateway/exec.ts';
-import type { FaultRequest } from '../../gateway/fault-request.ts';
+import { type FaultRequest, readFault } from '../../gateway/fault-request.ts';
 import { type FaultAnswer, Faults } from '../../gateway/faults.ts';
 import { type DeviceView, Lab, type LabView } from '../../gateway/lab.ts';
 import { ledgerOf } from '../../gateway/ledger.ts';
@@ -25,6 +26,14 @@ import type { LabOptions } from './types.ts';
 
 const NO_GARBAGE: ReadonlyMap<string, number> = new Map();
 
+/** A capture: it outlives the devices it looks at. */
+interface Watch {
+  readonly ports: ReadonlyMap<string, readonly string[]>;
+  readonly send: (message: Uint8Array) => void;
+  /** By device. */
+  readonly stops: Map<string, () => void>;
+}
+
 export class PackedDriver implements Driver {
   readonly engine = 'packed';
   readonly dashboard = undefined;
@@ -34,6 +43,7 @@ export class PackedDriver implements Driver {
   private readonly lab: Lab;
   private readonly faults: Faults;
   private readonly captures = new WeakMap<Device, Captures>();
+  private readonly watches = new Set<Watch>();
   /** What ends with a device: the programs that run there. */
   private readonly runs = new Map<string, Set<(error: Error) => void>>();
 
@@ -138,8 +148,11 @@ export class PackedDriver implements Driver {
     return ledgerOf(await this.state());
   }
 
-  fault(request: FaultRequest): Promise<FaultAnswer> {
-    return this.faults.add(request, 1);
+  async fault(request: FaultRequest): Promise<FaultAnswer> {
+    // Values go through the same door as on the other engines.
+    const read = readFault(request);
+    if (Array.isArray(read)) throw new EmuError('EMU_BAD_REQUEST', read.join('; '));
+    return await this.faults.add(read, 1);
   }
 
   endFault(fault: number): Promise<void> {
@@ -170,6 +183,7 @@ export class PackedDriver implements Driver {
     }
     if (verb !== 'start' && verb !== 'restart') return;
     packed.start(device);
+    for (const watch of this.watches) this.attach(watch, device);
     // Not awaited: it may be a fault's turn that asked.
     void this.faults.reapply(device);
   }
@@ -198,18 +212,32 @@ export class PackedDriver implements Driver {
   }
 
   async capture(asked: readonly string[], onMessage: (message: Uint8Array) => void): Promise<CaptureStream> {
-    const watched = [...this.lab.ports(asked)].map(([name, ports]) => {
-      const captures = this.capturesOf(name);
-      const stop = captures.watch(ports, { send: onMessage, backlog: 0 }, true);
-      return { stop, ports: captures.hello(ports).ports };
-    });
+    const watch: Watch = { ports: this.lab.ports(asked), send: onMessage, stops: new Map() };
+    this.watches.add(watch);
+    for (const device of this.packed.devices.keys()) this.attach(watch, device);
     return {
-      hello: { clockOrigin: this.time.clock.epoch, ports: watched.flatMap(({ ports }) => ports) },
+      hello: { clockOrigin: this.time.clock.epoch, ports: [...watch.ports].flatMap((each) => this.helloOf(...each)) },
       drained: async () => {},
       stop: () => {
-        for (const { stop } of watched) stop();
+        this.watches.delete(watch);
+        for (const stop of watch.stops.values()) stop();
       },
     };
+  }
+
+  /** A device that is switched on again is watched on. */
+  private attach({ ports, send, stops }: Watch, device: string): void {
+    const meant = ports.get(device);
+    if (meant === undefined) return;
+    stops.get(device)?.();
+    stops.set(device, this.capturesOf(device).watch(meant, { send, backlog: 0 }, true));
+  }
+
+  /** The ports of a device by the numbers that its frames carry; it may be down. */
+  private helloOf(device: string, ports: readonly string[]): CaptureHello['ports'] {
+    const plan = this.plan.devices.find(({ name }) => name === device);
+    const names = plan?.ports.map(({ name }) => name) ?? [];
+    return ports.map((port) => ({ device: plan?.index ?? 0, port: names.indexOf(port), name: `${device}:${port}` }));
   }
 
   async close(): Promise<void> {

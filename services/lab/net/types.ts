@@ -7,7 +7,6 @@ import type { Dissection } from '../../../shared/header/dissection.ts';
 import type { Program } from '../../../shared/net/syscalls.ts';
 import type { Verdict } from '../../../shared/wire/verdict.ts';
 import type { LedgerRow } from '../../gateway/ledger-row.ts';
-import type { KnobOptions } from '../knobs.ts';
 
 export type Engine = 'processes' | 'docker' | 'packed';
 
@@ -15,7 +14,7 @@ export interface LabOptions {
   /** processes when left out. */
   readonly engine?: Engine;
   /**
-   * Packed only. virtual: lab time stands still but for the times when the test waits for the lab, and then jumps from
+   * virtual, packed only: lab time stands still but for the times when the test waits for the lab, and then jumps from
    * event to event, so that an hour passes in seconds. real when left out.
    */
   readonly clock?: 'real' | 'virtual';
@@ -43,7 +42,7 @@ export interface Net extends AsyncDisposable {
   plug(target: string): Promise<void>;
   cut(port: string): Promise<NetFault>;
   flap(target: string, how?: { readonly period?: string; readonly duty?: string }): Promise<NetFault>;
-  /** Unplugs the fewest wires that part the groups; one group: from all the rest. */
+  /** Unplugs the fewest wires that part the groups, partition(['alice', 'bob'], ['www']); one group: from all the rest. */
   partition(...groups: (readonly string[])[]): Promise<NetFault>;
   kill(device: string): Promise<NetFault>;
   freeze(device: string): Promise<NetFault>;
@@ -72,7 +71,11 @@ export interface NetFault extends AsyncDisposable {
 
 export interface NetDevice {
   readonly name: string;
-  /** Run an emulated program to its end: exec('ping', '-c', '3', '10.0.0.2'), or one line of words. */
+  /**
+   * Run an emulated program to its end: exec('ping', '-c', '3', '10.0.0.2'), or one line, whose words are parted as a
+   * shell would, quotes and all. What the program says of itself is in `status`; throws when there is no such program, or
+   * the device is down or goes down.
+   */
   exec(...argv: readonly string[]): Promise<ExecResult>;
   /** Start one and leave it running. */
   start(...argv: readonly string[]): NetProgram;
@@ -105,13 +108,51 @@ export interface FetchResult {
   text(): string;
 }
 
+/** In the words of a lab file (labs/README.md has the table), or `off`; a count may be a number. */
+export interface Knobs {
+  /** `20ms`: how long every frame takes. */
+  readonly delay?: string;
+  /** `5ms`: how far the delay varies, up and down. */
+  readonly jitter?: string;
+  /** How the jitter is spread: uniform, normal, pareto, paretonormal. */
+  readonly distribution?: string;
+  /** Whether frames keep their order while the delay varies: kept, free. */
+  readonly order?: string;
+  /** `5%`, or in bursts after Gilbert and Elliott `gemodel 1% 20%`. */
+  readonly loss?: string;
+  /** `1%`: share of frames that arrive twice. */
+  readonly duplicate?: string;
+  /** `25%`: share of frames that skip the delay and overtake others. */
+  readonly reorder?: string;
+  /** Only every gap-th frame may be reordered. */
+  readonly gap?: string | number;
+  /** `0.1%`: share of frames with a bit turned over; the FCS finds it, with `0.1% ip` or `0.1% tcp` that header's checksum. */
+  readonly corrupt?: string;
+  /** `10mbit`: how fast the wire takes bits. */
+  readonly rate?: string;
+  /** How many frames may wait for the rate or the delay. */
+  readonly limit?: string | number;
+  /** Frames whose packet is longer, in octets, are lost. */
+  readonly mtu?: string | number;
+  /** Only to the frames that this display filter names, in Wireshark's words; goes with delay, loss, duplicate, corrupt. */
+  readonly match?: string;
+  /** With match: from the nth such frame on, */
+  readonly nth?: string | number;
+  /** then each so-manieth, */
+  readonly every?: string | number;
+  /** so many of them; with nth alone 1. */
+  readonly count?: string | number;
+  /** End every knob first, those of the lab file too. */
+  readonly clear?: boolean;
+}
+
 export interface NetWire {
   readonly name: string;
-  /** Knobs in the words of a lab file: impair({ loss: '5%', delay: '20ms' }); those not named stay; `clear` ends all first. */
-  impair(knobs: KnobOptions & { readonly clear?: boolean }): Promise<NetFault>;
+  /** impair({ loss: '5%', delay: '20ms' }), from the next frame on; knobs not named stay. */
+  impair(knobs: Knobs): Promise<NetFault>;
   unplug(): Promise<NetFault>;
   cut(): Promise<NetFault>;
-  /** By end: `{ 'alice:eth0': true, 'sw:p1': true }`. */
+  /** By end: of a wire `{ 'alice:eth0': true, 'sw:p1': true }`, of a port its own alone. */
   carrier(): Promise<Readonly<Record<string, boolean>>>;
 }
 
