@@ -167,6 +167,8 @@ export function newLinkCounters(): LinkCounters {
     txCarrier: 0,
     txFifo: 0,
     collisions: 0,
+    carrierUps: 0,
+    carrierDowns: 0,
   };
 }
 

@@ -48,6 +48,9 @@ export interface LinkCounters {
   txCarrier: number;
   txFifo: number;
   collisions: number;
+  /** How often the carrier came, and went (carrier_up_count, carrier_down_count). */
+  carrierUps: number;
+  carrierDowns: number;
 }
 
 export interface Features {
@@ -246,6 +249,8 @@ export function qdiscReset(host: Host, dev: NetDevice, reason: 'dev_down' | 'no_
 export function netifCarrier(host: Host, dev: NetDevice, up: boolean): void {
   if (dev.carrier === up) return;
   dev.carrier = up;
+  if (up) dev.counters.carrierUps++;
+  else dev.counters.carrierDowns++;
   if (!up) qdiscReset(host, dev, 'no_carrier');
   dev.stopped = false;
   if (host.trace.on) host.trace.point(up ? 'netif_carrier_on' : 'netif_carrier_off', undefined, { dev: dev.name });

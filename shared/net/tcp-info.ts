@@ -1,4 +1,4 @@
-/** What ss, TCP_INFO and /proc/net/tcp show of connections (Linux: tcp_get_info, inet_diag_msg_common_fill). */
+/** What ss and TCP_INFO show of connections (Linux: tcp_get_info, inet_diag_msg_common_fill). */
 import { formatIpv4 } from '../header/address.ts';
 import type { SocketRecord } from './netlink.ts';
 import { CE, ECN, ECT_0, ECT_1 } from './tcp-accecn-state.ts';
@@ -226,35 +226,19 @@ function smallRecord(entry: TimeWaitSock | RequestSock): SocketRecord {
   };
 }
 
-/** Every TCP socket of a host, listeners first, as ss lists them. */
-export function listTcp(tcp: Tcp): SocketRecord[] {
+/** Every TCP socket of a host, listeners first, as ss lists them; of handshakes and TIME-WAITs there is no whole one. */
+export function recordsOf(tcp: Tcp): { readonly sk?: TcpSock; readonly record: SocketRecord }[] {
   const socks = [...tcp.socks].filter((sk) => sk.state !== 'CLOSE' || sk.localPort !== 0);
   const listeners = socks.filter((sk) => sk.state === 'LISTEN');
   const others = socks.filter((sk) => sk.state !== 'LISTEN');
-  const small = [...tcp.requests, ...tcp.timeWaits];
-  return [...listeners.map(sockRecord), ...others.map(sockRecord), ...small.map(smallRecord)];
+  return [
+    ...[...listeners, ...others].map((sk) => ({ sk, record: sockRecord(sk) })),
+    ...[...tcp.requests, ...tcp.timeWaits].map((entry) => ({ record: smallRecord(entry) })),
+  ];
 }
 
-/** /proc/net/tcp (tcp4_seq_show). */
-export function procNetTcp(tcp: Tcp): string {
-  const hex = (n: number, width: number): string => (n >>> 0).toString(16).toUpperCase().padStart(width, '0');
-  // Addresses stand as the little-endian machine's 32-bit word.
-  const address = (a: number): string =>
-    hex(((a & 255) << 24) | ((a & 0xff00) << 8) | ((a >>> 8) & 0xff00) | (a >>> 24), 8);
-  const lines = listTcp(tcp).map((r, i) => {
-    const local = `${address(r.localAddress)}:${hex(r.localPort, 4)}`;
-    const remote = `${address(r.remoteAddress)}:${hex(r.remotePort, 4)}`;
-    const state = hex(TCP_STATE_NUMBER[r.state as TcpState] ?? 7, 2);
-    const active = r.timer === undefined ? 0 : ({ on: 1, keepalive: 2, timewait: 3, persist: 4 }[r.timer.name] ?? 0);
-    const jiffies = hex(Math.ceil((r.timer?.expires ?? 0) / 10_000), 8);
-    const retransmits = hex(r.timer?.retransmits ?? 0, 8);
-    // Of a listener, what waits for accept; how many may is said elsewhere (ss).
-    const queues = `${hex(r.state === 'LISTEN' ? 0 : r.sendQueue, 8)}:${hex(r.receiveQueue, 8)}`;
-    const line = `${String(i).padStart(4)}: ${local} ${remote} ${state} ${queues} ${hex(active, 2)}:${jiffies} ${retransmits}`;
-    return `${line} ${'0'.padStart(5)} ${'0'.padStart(8)} ${r.inode} 1 0000000000000000`.padEnd(149);
-  });
-  const head = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
-  return `${[head.padEnd(149), ...lines].join('\n')}\n`;
+export function listTcp(tcp: Tcp): SocketRecord[] {
+  return recordsOf(tcp).map(({ record }) => record);
 }
 
 /** For messages: `10.0.0.1:80`. */

@@ -21,9 +21,12 @@ function tableOf(c: LinkCounters): Table {
     // The last column is there once it has something to say, as iproute2's.
     rxErrors: [c.rxLength, c.rxCrc, c.rxFrame, c.rxFifo, 0, ...(c.rxOtherhost > 0 ? [c.rxOtherhost] : [])],
     tx: [c.txBytes, c.txPackets, c.txErrors, c.txDropped, c.txCarrier, c.collisions],
-    txErrors: [0, c.txFifo, 0, 0, 0],
+    txErrors: [0, c.txFifo, 0, 0, carrierChanges(c)],
   };
 }
+
+/** `transns`: how often the carrier came or went (IFLA_CARRIER_CHANGES). */
+const carrierChanges = (c: LinkCounters): number => c.carrierUps + c.carrierDowns;
 
 /** Four lines, or eight with -s -s. */
 export function linkStatistics(counters: LinkCounters, errors: boolean): string[] {
@@ -86,7 +89,7 @@ export function statisticsJson(c: LinkCounters, errors: boolean): { readonly sta
     fifo_errors: c.txFifo,
     window_errors: 0,
     heartbeat_errors: 0,
-    carrier_changes: 0,
+    carrier_changes: carrierChanges(c),
   };
   return {
     stats64: {

@@ -151,6 +151,29 @@ test('/sys/class/net says of a device what scripts ask there', async () => {
   lab.stop();
 });
 
+test('how often the carrier came and went is counted, in /sys/class/net and under transns', async () => {
+  const { run, lab } = testLab(LAN);
+  const counts = async (device: string, port: string) =>
+    (
+      await run(
+        device,
+        `cat ${['changes', 'up_count', 'down_count'].map((of) => `/sys/class/net/${port}/carrier_${of}`).join(' ')}`,
+      )
+    ).out;
+  expect(await counts('alice', 'eth0')).toBe('1\n1\n0\n');
+  lab.unplug('alice:eth0');
+  expect(await counts('alice', 'eth0')).toBe('2\n1\n1\n');
+  lab.plug('alice:eth0');
+  lab.unplug('bob:eth0');
+  expect(await counts('alice', 'eth0')).toBe('3\n2\n1\n');
+  expect(await counts('sw', 'p1')).toBe('3\n2\n1\n');
+  expect(await counts('alice', 'lo')).toBe('0\n0\n0\n');
+  const [link] = JSON.parse((await run('alice', 'ip -j -s -s link show eth0')).out);
+  expect(link.stats64.tx.carrier_changes).toBe(3);
+  expect((await run('alice', 'ip -s -s link show eth0')).out).toMatch(/heartbt transns\n(?: +0){4} +3 \n/);
+  lab.stop();
+});
+
 test('a router counts what passes its filter from the start, a host from the first look', async () => {
   const { run, lab } = testLab(HOME);
   await run('alice', 'ip route add default via 192.168.1.1');
