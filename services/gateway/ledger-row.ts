@@ -7,6 +7,9 @@ export interface LedgerRow {
   /** Whether that end is there to be asked. */
   readonly fromUp: boolean;
   readonly toUp: boolean;
+  /** It runs and does not answer: it stands still. What it has heard is not known, and waits for it at the worst. */
+  readonly fromSilent: boolean;
+  readonly toSilent: boolean;
   readonly given: number;
   readonly duplicated: number;
   /** What the wire's knobs and its light took away at the sender's end, by reason. */
@@ -19,7 +22,7 @@ export interface LedgerRow {
   readonly received: number;
   /** Sent and never received, by reason. */
   readonly lost: Readonly<Record<string, number>>;
-  /** Sent, not there yet: 0 once the lab is quiet and a link pulse has passed. */
+  /** Sent, not there yet, or nobody can say just now: 0 once the lab is quiet and a link pulse has passed. */
   readonly underWay: number;
   /** Received, and refused by the physical layer, by reason. */
   readonly refused: Readonly<Record<string, number>>;

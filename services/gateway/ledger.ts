@@ -8,7 +8,8 @@
  *   received = taken in + refused by reason                     (at the receiver's phy)
  *
  * An end's counts die with its process. Of a sender that is down, only what was heard of it is known; what was sent to a
- * receiver that is no more (`toEarlier`) was received by it or lost with it, and nobody can say which.
+ * receiver that is no more (`toEarlier`) was received by it or lost with it, and nobody can say which. A receiver that
+ * stands still has lost nothing: until it can be asked, what was sent is under way.
  */
 import type { EndLedger, PortState } from '../../shared/device/state-types.ts';
 import { refusals } from '../../shared/nic/phy.ts';
@@ -16,6 +17,11 @@ import type { WireCounters } from '../../shared/wire/wire.ts';
 import type { LabView } from './lab.ts';
 import type { LedgerRow } from './ledger-row.ts';
 import { nameOf, type PortRef } from './names.ts';
+
+type AskedRow = Omit<LedgerRow, 'fromSilent' | 'toSilent'>;
+
+/** States of a device whose process is there and says nothing. */
+const SILENT: ReadonlySet<string> = new Set(['frozen', 'silent']);
 
 interface End {
   readonly counters: Readonly<WireCounters>;
@@ -31,10 +37,19 @@ export function ledgerOf(view: LabView): LedgerRow[] {
       if (end !== undefined) ends.set(nameOf({ device, port: port.name } satisfies PortRef), end);
     }
   }
-  return view.wires.flatMap(({ name, a, b }) => [
-    rowOf(name, a, b, ends.get(a), ends.get(b)),
-    rowOf(name, b, a, ends.get(b), ends.get(a)),
-  ]);
+  const silent = new Set(view.devices.filter(({ state }) => SILENT.has(state)).map(({ name }) => name));
+  const isSilent = (port: string): boolean => silent.has(port.split(':')[0] ?? '');
+  return view.wires.flatMap(({ name, a, b }) =>
+    [
+      [a, b],
+      [b, a],
+    ].map(([from = '', to = '']) => ({
+      ...rowOf(name, from, to, ends.get(from), ends.get(to)),
+      ...(isSilent(to) ? { toEarlier: 0, underWay: ends.get(from)?.ledger.numbers.next ?? 0 } : {}),
+      fromSilent: isSilent(from),
+      toSilent: isSilent(to),
+    })),
+  );
 }
 
 /** Every frame is accounted for, and none is on its way. */
@@ -46,7 +61,7 @@ function endOf({ counters, ledger }: PortState): End | undefined {
   return counters === null || ledger === null ? undefined : { counters, ledger };
 }
 
-function rowOf(wire: string, from: string, to: string, sender: End | undefined, receiver: End | undefined): LedgerRow {
+function rowOf(wire: string, from: string, to: string, sender: End | undefined, receiver: End | undefined): AskedRow {
   const atSender = sender === undefined ? undefined : sending(sender);
   const atReceiver = receiver === undefined ? undefined : receiving(receiver);
   const heard = receiver?.ledger.numbers;

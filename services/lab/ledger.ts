@@ -21,8 +21,8 @@ const HEADER = [
 /** Columns for people; after them, what a reader may ask about. */
 export function formatLedger(rows: readonly LedgerRow[]): string {
   const lines = rows.map((row) => [
-    row.fromUp ? row.from : `${row.from}(down)`,
-    row.toUp ? row.to : `${row.to}(down)`,
+    named(row.from, row.fromUp, row.fromSilent),
+    named(row.to, row.toUp, row.toSilent),
     String(row.given),
     String(row.duplicated),
     byReason(row.takenAway),
@@ -36,6 +36,11 @@ export function formatLedger(rows: readonly LedgerRow[]): string {
   ]);
   const unaccounted = rows.reduce((total, row) => total + Math.abs(row.unaccounted), 0);
   return `${columns([[...HEADER], ...lines])}${TEXT.ledger(rows.length, unaccounted)}\n`;
+}
+
+function named(port: string, up: boolean, silent: boolean): string {
+  if (up) return port;
+  return `${port}(${silent ? 'silent' : 'down'})`;
 }
 
 function byReason(counts: Readonly<Record<string, number>>): string {

@@ -63,8 +63,18 @@ export class MemoryWireEnd extends WireEnd {
     this.life++;
   }
 
+  /** As with a hello: both ends know of each other's life, and of its next number, before a frame is sent. */
   powerOn(): void {
     this.powered = true;
+    const { peer } = this;
+    if (!peer.powered) return;
+    this.meet(peer);
+    peer.meet(this);
+  }
+
+  private meet(peer: MemoryWireEnd): void {
+    this.listenTo(peer.epoch);
+    this.comesNext(peer.sequence);
   }
 
   close(): void {

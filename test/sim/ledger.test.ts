@@ -78,6 +78,25 @@ test('frames into a cut, into the dark, and to a device that was killed are told
   expect(rowOf(after, 'bob:eth0').toEarlier).toBe(0);
 });
 
+test('what is sent to a device that stands still is under way, not lost, also by one that was started meanwhile', async () => {
+  await using net = await virtualLab('two-hosts');
+  const alice = net.host('alice');
+  await alice.exec('ping', '-c', '3', '-i', '0.1', '10.0.0.2');
+  const before = rowOf(await settled(net), 'sw:p2');
+  {
+    await using _ = await net.freeze('bob');
+    await alice.exec('ping', '-c', '2', '-i', '0.1', '-W', '1', '10.0.0.2');
+    const still = await net.ledger();
+    expect(rowOf(still, 'sw:p2')).toMatchObject({ toUp: false, toSilent: true, toEarlier: 0, sent: before.sent + 2 });
+    expect([still.balances, formatLedger(still.rows)]).toEqual([false, expect.stringContaining('bob:eth0(silent)')]);
+    await net.host('sw').restart();
+    await alice.exec('ping', '-c', '1', '-W', '1', '10.0.0.2');
+    expect((await net.ledger()).balances).toBe(false);
+  }
+  expect(rowOf(await net.ledger(), 'sw:p2')).toMatchObject({ toSilent: false, toEarlier: 0 });
+  expect(rowOf(await settled(net), 'sw:p2').received).toBeGreaterThan(0);
+});
+
 test('a frame that a wire forgets, or a count that is wrong, is told', async () => {
   await using net = await virtualLab('two-hosts');
   await net.host('alice').exec('ping', '-c', '3', '-i', '0.1', '10.0.0.2');
