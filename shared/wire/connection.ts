@@ -3,6 +3,7 @@
  * and link state. A connection that has not proven itself yet has no say over the wire; the wire (websocket.ts) decides
  * which of the proven ones is in use.
  */
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { decodeBatch, isBatchMessage } from './codec.ts';
 import { FrameBatch, giveBatch, settle } from './frame-batch.ts';
@@ -16,14 +17,22 @@ import {
   type Link,
   REFUSAL_OF,
   type Refusal,
+  SMALL_MESSAGE_BYTES_MAX,
 } from './hello.ts';
 
 const HELLO_MS_MAX = 2_000;
+/** Before its hello has been read nobody has more to say than hello and link state; ws would keep a message of 1 MiB for each. */
+const UNPROVEN_BYTES_MAX = 2 * SMALL_MESSAGE_BYTES_MAX;
 /** After a close was sent, how long the far end may take to answer it. */
 const CLOSE_MS_MAX = 500;
 
-/** What ws says of a message of more than 1 MiB, and of one of more than 2^53. */
-const TOO_LONG = new Set(['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH']);
+/** ws's errors that are more than bytes that make no sense. */
+const REFUSAL_OF_ERROR: ReadonlyMap<string | undefined, Refusal> = new Map([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'too_long'],
+  // More than 2^53.
+  ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 'too_long'],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'flood'],
+]);
 
 export interface ConnectionOwner {
   /** Our own Hello, and what the far end's must say. */
@@ -53,13 +62,13 @@ export class Connection {
   private closed = false;
   private code = 0;
 
-  /** Over a socket that is open. */
-  constructor(socket: WebSocket, owner: ConnectionOwner) {
+  /** Over a socket that is open; `cable`: what carries it, when whoever came may be anybody. */
+  constructor(socket: WebSocket, owner: ConnectionOwner, cable?: Duplex) {
     this.socket = socket;
     this.owner = owner;
     socket.on('message', (data, isBinary) => this.onMessage(data, isBinary));
     socket.on('error', (error: NodeJS.ErrnoException) =>
-      this.refuse(TOO_LONG.has(error.code ?? '') ? 'too_long' : 'malformed', CLOSE.MALFORMED),
+      this.refuse(REFUSAL_OF_ERROR.get(error.code) ?? 'malformed', CLOSE.MALFORMED),
     );
     // ws ends whoever asks for many pongs and reads none; it is for us to count.
     socket.on('ping', () => {
@@ -67,6 +76,7 @@ export class Connection {
     });
     socket.on('close', (code) => this.onClose(code));
     this.helloTimer = setTimeout(() => this.refuse('no_hello', CLOSE.NO_HELLO), HELLO_MS_MAX);
+    if (cable !== undefined) this.boundUnproven(cable);
     this.sendSmall(encodeHello(owner.hello));
   }
 
@@ -117,6 +127,20 @@ export class Connection {
       this.close(CLOSE.MALFORMED);
     }
     this.socket.terminate();
+  }
+
+  private boundUnproven(cable: Duplex): void {
+    let octets = 0;
+    const count = (chunk: Uint8Array): void => {
+      octets += chunk.length;
+      if (!this.proven && !this.closed && octets <= UNPROVEN_BYTES_MAX) return;
+      cable.off('data', count);
+      if (this.proven || this.closed) return;
+      this.refuse('too_long', CLOSE.TOO_LONG);
+      // What it still says is not even kept until it has gone.
+      this.socket.pause();
+    };
+    cable.on('data', count);
   }
 
   private sendSmall(message: Uint8Array): void {

@@ -12,6 +12,8 @@ export const CLOSE = {
   GOING_AWAY: 1001,
   /** Bytes that are no message of this protocol (RFC 6455 §7.4.1: protocol error). */
   MALFORMED: 1002,
+  /** More than a wire takes (RFC 6455 §7.4.1: message too big). */
+  TOO_LONG: 1009,
   TOKEN: 4401,
   /** Another lab, wire or end than this one. */
   WRONG_WIRE: 4404,

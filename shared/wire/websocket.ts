@@ -10,6 +10,7 @@
  *   full. Not per turn: a turn may read some MB of one connection, and ACKs would wait for the end of it.
  */
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Clock, Micros, Random } from '../platform.ts';
 import { encodeBatch, MESSAGE_BYTES_MAX } from './codec.ts';
@@ -94,14 +95,14 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
   }
 
   /** Take a connection that came in for this wire; it has yet to say hello. False when the wire is closed. */
-  accept(socket: WebSocket): boolean {
+  accept(socket: WebSocket, cable?: Duplex): boolean {
     if (this.closed) return false;
     const [oldest] = this.unproven;
     if (oldest !== undefined && this.unproven.size >= UNPROVEN_MAX) {
       this.unproven.delete(oldest);
       oldest.abandon('crowded');
     }
-    this.unproven.add(new Connection(socket, this));
+    this.unproven.add(new Connection(socket, this, cable));
     return true;
   }
 

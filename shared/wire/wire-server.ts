@@ -39,7 +39,7 @@ export class WireServer {
     else if (!offers(request, SUBPROTOCOL)) this.refuse(socket, '400 Bad Request');
     else {
       this.server.handleUpgrade(request, socket, head, (accepted) => {
-        if (wire.accept(accepted)) return;
+        if (wire.accept(accepted, socket)) return;
         this.refused++;
         accepted.on('error', () => {});
         accepted.terminate();
