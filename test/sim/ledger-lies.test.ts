@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import type { LedgerRow } from '../../services/gateway/ledger.ts';
+import type { LedgerRow } from '../../services/gateway/ledger-row.ts';
 import type { Net } from '../../services/lab/index.ts';
 import type { LabNet } from '../../services/lab/net/net.ts';
 import type { PackedDriver } from '../../services/lab/net/packed.ts';
