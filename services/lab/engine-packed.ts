@@ -3,12 +3,12 @@
  * handed in. What simulations run on: on a manual clock a run repeats exactly, and a lab second takes no time.
  */
 import type { Device, DeviceParts } from '../../shared/device/device.ts';
-import { DeviceClock } from '../../shared/device/device-clock.ts';
+import { DeviceClock, type SharedClock } from '../../shared/device/device-clock.ts';
 import { nodePlatform } from '../../shared/device/platform.ts';
 import { seededRandom } from '../../shared/device/random.ts';
 import type { DeviceKind, DevicePlan, Impairment, LabPlan } from '../../shared/lab/plan-types.ts';
 import type { Program } from '../../shared/net/syscalls.ts';
-import { assert, type Clock } from '../../shared/platform.ts';
+import { assert } from '../../shared/platform.ts';
 import { type ImpairedWire, impaired } from '../../shared/wire/impair.ts';
 import { type MemoryWireEnd, memoryWire } from '../../shared/wire/memory-wire.ts';
 import type { Wire } from '../../shared/wire/wire.ts';
@@ -26,7 +26,7 @@ const BUILDERS: Readonly<Record<DeviceKind, (plan: DevicePlan, parts: DevicePart
 };
 
 export interface PackedOptions {
-  readonly clock: Clock;
+  readonly clock: SharedClock;
   /** What resident programs print. */
   readonly output?: (device: string, program: string, text: string) => void;
   /** Programs beside the built-in ones. */

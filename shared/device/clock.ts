@@ -5,7 +5,8 @@
  * Node's timers count whole milliseconds; what is due sooner is waited for by setImmediate, which lets I/O go first.
  * Left out: a clock that is slewed between machines; one lab runs on one machine.
  */
-import type { Clock, Micros, Timer } from '../platform.ts';
+import type { Micros, Timer } from '../platform.ts';
+import type { SharedClock } from './device-clock.ts';
 import { TimerHeap } from './timer-heap.ts';
 
 /** Deadlines closer than this are awaited turn by turn; later ones by setTimeout, which wakes 1 ms late at worst. */
@@ -18,7 +19,7 @@ export interface SystemClockOptions {
   readonly originUnixMicros?: number;
 }
 
-export class SystemClock implements Clock {
+export class SystemClock implements SharedClock {
   readonly epoch: Micros;
   private readonly heap = new TimerHeap(
     () => this.now(),
@@ -46,6 +47,14 @@ export class SystemClock implements Clock {
 
   timer(fire: () => void): Timer {
     return this.heap.timer(fire);
+  }
+
+  timerOf(owner: object, fire: () => void): Timer {
+    return this.heap.timer(fire, owner);
+  }
+
+  forget(owner: object): void {
+    this.heap.forget(owner);
   }
 
   after(delay: Micros, fire: () => void): Timer {

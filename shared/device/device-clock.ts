@@ -4,13 +4,20 @@
  */
 import type { Clock, Micros, Timer } from '../platform.ts';
 
+/** A clock on which timers have owners. */
+export interface SharedClock extends Clock {
+  timerOf(owner: object, fire: () => void): Timer;
+  /** None of its timers fires any more, and none is kept. */
+  forget(owner: object): void;
+}
+
 export class DeviceClock implements Clock {
-  private readonly inner: Clock;
+  private readonly inner: SharedClock;
   private state: 'running' | 'frozen' | 'off' = 'running';
   /** What became due while it stood still. */
   private late: (() => void)[] = [];
 
-  constructor(inner: Clock) {
+  constructor(inner: SharedClock) {
     this.inner = inner;
   }
 
@@ -23,11 +30,13 @@ export class DeviceClock implements Clock {
   }
 
   timer(fire: () => void): Timer {
-    return this.inner.timer(() => this.fire(fire));
+    return this.inner.timerOf(this, () => this.fire(fire));
   }
 
   after(delay: Micros, fire: () => void): Timer {
-    return this.inner.after(delay, () => this.fire(fire));
+    const timer = this.timer(fire);
+    timer.arm(delay);
+    return timer;
   }
 
   get frozen(): boolean {
@@ -50,6 +59,7 @@ export class DeviceClock implements Clock {
   off(): void {
     this.state = 'off';
     this.late = [];
+    this.inner.forget(this);
   }
 
   private fire(fire: () => void): void {

@@ -3,13 +3,14 @@
  * lab on virtual time runs on, and every simulation.
  */
 
-import { assert, type Clock, type Micros, type Timer } from '../platform.ts';
+import { assert, type Micros, type Timer } from '../platform.ts';
+import type { SharedClock } from './device-clock.ts';
 import { TimerHeap } from './timer-heap.ts';
 
 /** A loop of timers that never comes to rest is a bug in what is tested, not a long test. */
 const FIRED_MAX = 50_000_000;
 
-export class ManualClock implements Clock {
+export class ManualClock implements SharedClock {
   readonly epoch: Micros = 0;
   private time: Micros;
   private readonly heap = new TimerHeap(() => this.time);
@@ -24,6 +25,14 @@ export class ManualClock implements Clock {
 
   timer(fire: () => void): Timer {
     return this.heap.timer(fire);
+  }
+
+  timerOf(owner: object, fire: () => void): Timer {
+    return this.heap.timer(fire, owner);
+  }
+
+  forget(owner: object): void {
+    this.heap.forget(owner);
   }
 
   after(delay: Micros, fire: () => void): Timer {

@@ -7,6 +7,7 @@
  * Interface:
  * - timer(fire) makes one, unarmed; the clock is told through `onEarlier` when the next deadline moved to earlier.
  * - fireOne(now, generation) fires one that is due and was armed no later than `generation`, in order.
+ * - forget(owner) lets go of all timers that were made for it, for good: what they would have fired is held by nobody.
  */
 import { assert, type Micros, type Timer } from '../platform.ts';
 
@@ -27,11 +28,13 @@ class HeapTimer implements Timer {
   /** Place in the heap, or -1. */
   place = -1;
   readonly fire: () => void;
+  readonly owner: object | undefined;
   private readonly heap: TimerHeap;
 
-  constructor(heap: TimerHeap, fire: () => void) {
+  constructor(heap: TimerHeap, fire: () => void, owner: object | undefined) {
     this.heap = heap;
     this.fire = fire;
+    this.owner = owner;
   }
 
   arm(delay: Micros): void {
@@ -47,6 +50,8 @@ export class TimerHeap {
   private entries: HeapTimer[] = [];
   private armings = 0;
   private idle = 0;
+  /** Owners whose timers are no more; most heaps never have one. */
+  private forgotten: WeakSet<object> | undefined;
   private readonly now: () => Micros;
   private readonly onEarlier: (deadline: Micros) => void;
 
@@ -55,8 +60,8 @@ export class TimerHeap {
     this.onEarlier = onEarlier;
   }
 
-  timer(fire: () => void): Timer {
-    return new HeapTimer(this, fire);
+  timer(fire: () => void, owner?: object): Timer {
+    return new HeapTimer(this, fire, owner);
   }
 
   /** Armings so far; hand it to fireOne to leave timers that are armed meanwhile for later. */
@@ -71,6 +76,7 @@ export class TimerHeap {
 
   arm(timer: HeapTimer, delay: Micros): void {
     assert(delay >= 0, 'a timer is armed for now or later');
+    if (this.forgotten !== undefined && timer.owner !== undefined && this.forgotten.has(timer.owner)) return;
     const deadline = Math.min(this.now() + Math.ceil(delay), DEADLINE_MAX);
     if (!timer.armed) {
       timer.armed = true;
@@ -109,6 +115,13 @@ export class TimerHeap {
     top.armed = false;
     top.fire();
     return true;
+  }
+
+  forget(owner: object): void {
+    this.forgotten ??= new WeakSet();
+    this.forgotten.add(owner);
+    for (const timer of this.entries) if (timer.owner === owner) timer.armed = false;
+    this.compact();
   }
 
   clear(): void {

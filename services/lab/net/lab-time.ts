@@ -4,13 +4,14 @@
  * event loop has come round.
  */
 import { SystemClock } from '../../../shared/device/clock.ts';
+import type { SharedClock } from '../../../shared/device/device-clock.ts';
 import { EmuError } from '../../../shared/device/errors.ts';
 import { ManualClock, settlePromises } from '../../../shared/device/manual-clock.ts';
-import type { Clock, Micros } from '../../../shared/platform.ts';
+import type { Micros } from '../../../shared/platform.ts';
 import { TEXT } from '../text.ts';
 
 export interface LabTime {
-  readonly clock: Clock;
+  readonly clock: SharedClock;
   sleep(micros: Micros): Promise<void>;
   /** Lab time passes until the work is done. */
   during<T>(work: Promise<T>): Promise<T>;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { SystemClock } from '../../../shared/device/clock.ts';
+import { DeviceClock } from '../../../shared/device/device-clock.ts';
 import { ManualClock } from '../../kit/clock.ts';
 import { testRandom } from '../../kit/random.ts';
 
@@ -44,6 +45,23 @@ test('a stopped timer does not fire, and can be armed again from its own callbac
   expect(count).toBe(3);
   expect(clock.now()).toBe(30);
   expect(clock.pending).toBe(0);
+});
+
+test("a device's timers go with its power, those that it arms later, too; the others keep their order", () => {
+  const clock = new ManualClock();
+  const fired: string[] = [];
+  const devices = ['a', 'b'].map((name) => ({ name, own: new DeviceClock(clock) }));
+  const timers = [30, 10, 20].flatMap((at) =>
+    devices.map(({ name, own }) => own.after(at, () => void fired.push(`${name}${at}`))),
+  );
+  const unarmed = devices[0]?.own.timer(() => void fired.push('unarmed'));
+  clock.run(10);
+  devices[0]?.own.off();
+  unarmed?.arm(5);
+  timers[0]?.arm(1);
+  expect(clock.pending).toBe(2);
+  clock.run(100);
+  expect(fired).toEqual(['a10', 'b10', 'b20', 'b30']);
 });
 
 test('the heap agrees with a sorted list over 20,000 random armings and stops', () => {
