@@ -10,7 +10,16 @@ export function scenarioReference(): string {
     const listed = names.map((name) => (needs.includes(name) ? `**${name}**` : name));
     return `| \`${verb}\` | ${about} | ${value.expected.replaceAll('|', '\\|')} | ${[...knobs, ...listed].join(', ')} |`;
   });
-  return `${[HEAD, '| Step | | Value | Options (those it needs in bold) |\n|---|---|---|---|', ...rows].join('\n')}\n${TAIL}`;
+  const table = ['| Step | | Value | Options (those it needs in bold) |\n|---|---|---|---|', ...rows];
+  return `${[HEAD, ...table].join('\n')}\n${TAIL}\n${knobTable()}\n${SWEEP}`;
+}
+
+/** Whoever copied the folder has no lab reference beside it. */
+function knobTable(): string {
+  const rows = Object.entries(KNOBS)
+    .filter(([knob]) => knob !== 'match')
+    .map(([knob, { about, type }]) => `| \`${knob}\` | ${about} | ${type.expected.replaceAll('|', '\\|')} |`);
+  return ['| Knob | | Value, or off |\n|---|---|---|', ...rows].join('\n');
 }
 
 const HEAD = `<!-- Made from shared/lab/scenario-steps.ts by npm run generate. -->
@@ -24,4 +33,24 @@ packed). A step is a mapping whose first key is its verb; times are lab time. [p
 const TAIL = `
 Faults with \`for\` are healed after that time while the next steps go on; others stay until \`heal\` or the end. Checks (\`exec\`, \`finish\`, \`fetch\`, \`carrier\`, \`frames\`) wait up to
 \`within\`. A wave is \`constant\` at \`from\`, a \`ramp\` to \`to\`, \`square\` between the two (\`period\`, \`duty\`: the share at \`to\`), or \`random\` between them, from the seed; it moves \`every\` so often.
+
+\`\`\`yaml
+  - wave: alice:eth0--sw:p1
+    knob: loss
+    shape: ramp
+    from: 0%
+    to: 20%
+    over: 10s
+\`\`\`
+
+With \`match: FILTER\` an \`impair\` does its \`delay\`, \`loss\`, \`duplicate\` or \`corrupt\` only to frames that fit: \`nth: 2\` to the second of them, \`count: 3\` to so many from there on, \`every: 10\` to each tenth.
+
+## The knobs of a wire
+`;
+
+const SWEEP = `
+## Many seeds
+
+\`wirelab chaos sweep --seeds 1..200 FILE\` plays the scenario once from each seed, packed unless the file or \`--engine\` says otherwise. Of a seed that fails it keeps \`run.txt\` (each step and what was found),
+\`verdicts.txt\` (what wires did to which frames) and \`frames.pcapng\` (for Wireshark) in \`chaos-failures/seed-N\`, and ends with status 1 and the command that repeats the first of them.
 `;

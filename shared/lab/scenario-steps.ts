@@ -68,7 +68,7 @@ export const STEPS = {
   wait: { about: 'Let lab time pass.', value: delayType, options: {} },
   exec: {
     about:
-      'Run a program to its end and check its answer: status 0 unless another is given, texts that stdout or stderr contain.',
+      'Run a program to its end and check its answer: status 0 unless another is given, a text that stdout contains, one that stderr does.',
     value: commandType,
     options: { on: deviceType, ...answer, within: delayType },
     needs: ['on'],
