@@ -13,6 +13,8 @@ import { CRC_BYTES_MAX, layOut, makeSums, SUMS_BYTES } from './wasm-sums.ts';
 
 /** Of 64 kB. 16 MB: sixty batches, a few areas to read into, and what a connection's full buffers hold. */
 const PAGES = 256;
+/** Packets leave so much to batches: where many hosts share a process, theirs would take all of it. */
+const BATCHES_BYTES = 5_242_880;
 /** Longest data of one sum, whose lanes then do not overflow. */
 const SUM_BYTES_MAX = 65_536;
 /** Cut at cache lines. */
@@ -59,6 +61,11 @@ export class FrameMemory {
     const at = this.used;
     this.used = aligned(at + size);
     return new Uint8Array(this.memory, at, size);
+  }
+
+  /** The same for packets, which do not get the last of it. */
+  takeForPackets(size: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.left < size + BATCHES_BYTES ? undefined : this.take(size);
   }
 
   /** Octets that can still be taken. */

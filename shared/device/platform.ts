@@ -26,7 +26,7 @@ export function nodePlatform(options: PlatformOptions = {}): Platform {
     sum,
     copy,
     copySum,
-    packetMemory: (size) => frameMemoryInUse()?.take(size),
+    packetMemory: (size) => frameMemoryInUse()?.takeForPackets(size),
     hash: (key, ...words) => halfSipHash(key[0], key[1], words),
     readFile: (path) => (folder === undefined ? undefined : readInside(folder, path)),
     readDirectory: (path) => (folder === undefined ? undefined : listInside(folder, path)),

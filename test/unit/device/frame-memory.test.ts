@@ -80,6 +80,16 @@ test('what is taken is zero, overlaps nothing, and ends with the memory', () => 
   for (const one of taken) expect(memory.crc32(one, 0, 1_514)).toBe(crc32(one, 0, 1_514));
 });
 
+test('packets, however many, leave room for the batches of a switch', () => {
+  const memory = opened();
+  let packets = 0;
+  while (memory.takeForPackets(32_768) !== undefined) packets++;
+  expect(packets).toBeGreaterThan(300);
+  let batches = 0;
+  while (memory.take(67_120) !== undefined) batches++;
+  expect(batches).toBeGreaterThan(70);
+});
+
 test('a machine without SIMD, or that has no room for the memory, gets none', () => {
   expect(openFrameMemory({ ...machineParts(), validate: () => false })).toBeUndefined();
   class NoRoom {
