@@ -33,6 +33,8 @@ export interface EngineOptions {
 export interface EngineListener {
   onReady(device: string, count: number): void;
   onDied(device: string, how: string): void;
+  /** `again`: it is being started anew. */
+  onGatewayDied(how: string, again: boolean): void;
   /** Somebody asked for the lab to go down, through the gateway. */
   onDown(): void;
 }
@@ -109,7 +111,7 @@ export class ProcessEngine {
       const failed = results
         .filter((result) => result.status === 'rejected')
         .map((result) => String(result.reason.message));
-      if (failed.length > 0) throw new Error(failed.join('\n'));
+      if (failed.length > 0) throw new EmuError('EMU_FAILED', failed.join('\n'));
       await this.allCarriers();
     } catch (error) {
       await this.stop();
@@ -156,6 +158,7 @@ export class ProcessEngine {
   /** End every device, then the gateway. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.look();
     await Promise.all([...this.devices.values()].map((child) => child.end('stop')));
     await this.gateway.end('stop');
     for (const child of [this.gateway, ...this.devices.values()]) child.log.close();
@@ -178,15 +181,20 @@ export class ProcessEngine {
   }
 
   private async allCarriers(): Promise<void> {
-    if (await this.carriersOf((dark) => dark.length === 0, CARRIER_MS_MAX)) return;
-    throw new Error(`no carrier within ${CARRIER_MS_MAX / 1_000} s at ${this.darkEnds().join(', ')}`);
+    const fallen = (): Child | undefined => [...this.devices.values()].find(({ state }) => state === 'dead');
+    const lit = await this.carriersOf((dark) => dark.length === 0 || fallen() !== undefined, CARRIER_MS_MAX);
+    const dead = fallen();
+    if (dead !== undefined) throw new EmuError('EMU_FAILED', `${dead.name} did not start: ${dead.ended}`);
+    if (lit) return;
+    throw new EmuError('EMU_FAILED', `no carrier within ${CARRIER_MS_MAX / 1_000} s at ${this.darkEnds().join(', ')}`);
   }
 
-  /** Wait for the ends without carrier to be as wanted: false when that took too long. */
+  /** Wait for the ends without carrier to be as wanted: false when that took too long, or the lab goes down. */
   private carriersOf(wanted: (dark: readonly string[]) => boolean, milliseconds: number): Promise<boolean> {
     return new Promise((resolve) => {
       const look = (): void => {
-        if (wanted(this.darkEnds())) end(true);
+        if (this.stopping) end(false);
+        else if (wanted(this.darkEnds())) end(true);
       };
       const end = (answer: boolean): void => {
         clearTimeout(late);
@@ -203,8 +211,7 @@ export class ProcessEngine {
     switch (message.type) {
       case 'carrier':
         this.carriers.set(`${child.name}:${message.port}`, message.up);
-        for (const look of this.watchers) look();
-        return;
+        return this.look();
       case 'lifecycle':
         void this.lifecycle(message.verb, message.device).then(
           () => child.tell({ type: 'answer', id: message.id }),
@@ -230,12 +237,20 @@ export class ProcessEngine {
       return;
     }
     this.tellStatus();
-    if (child.state === 'dead' && !this.stopping) this.listener.onDied(child.name, child.ended);
+    if (child.state !== 'dead' || this.stopping) return;
+    this.listener.onDied(child.name, child.ended);
+    this.look();
+  }
+
+  /** Whoever waits for carriers looks again. */
+  private look(): void {
+    for (const look of [...this.watchers]) look();
   }
 
   private restartGateway(): void {
-    this.listener.onDied(GATEWAY, this.gateway.ended);
-    if (this.readyCount === 0 || this.gatewayStarts >= GATEWAY_STARTS_MAX) return;
+    const again = this.readyCount > 0 && this.gatewayStarts < GATEWAY_STARTS_MAX;
+    this.listener.onGatewayDied(this.gateway.ended, again);
+    if (!again) return;
     this.gatewayStarts++;
     this.gateway.start().catch(() => {
       // It died again: onState has been told.

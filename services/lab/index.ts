@@ -67,7 +67,7 @@ async function processDriver(plan: LabPlan): Promise<Driver> {
   mkdirSync(logFolder(runtime, plan.name), { recursive: true });
   const clockOrigin = Math.round((performance.timeOrigin + performance.now()) * MICROS_PER_MS);
   const ports = await findPorts(plan.devices.length + 1, undefined);
-  const nobody = { onReady: () => {}, onDied: () => {}, onDown: () => {} };
+  const nobody = { onReady: () => {}, onDied: () => {}, onGatewayDied: () => {}, onDown: () => {} };
   const engine = new ProcessEngine({ plan, ports, runtime, clockOrigin }, nobody);
   const down = async (): Promise<void> => {
     await engine.stop();

@@ -82,6 +82,8 @@ export const TEXT = {
   goingDown: (lab: string) => `${lab} is going down`,
   isDown: (lab: string) => `${lab} is down`,
   died: (device: string, how: string) => `${device} is dead (${how}); \`npx wirelab start ${device}\` brings it back`,
+  gatewayDied: (how: string, again: boolean) =>
+    `the gateway is dead (${how}); ${again ? 'it is started again, and devices go on meanwhile' : '`wirelab down` still takes the lab down'}`,
   alreadyUp: (lab: string) => `${lab} is up already; \`wirelab down --lab ${lab}\` takes it down`,
   stillStarting: (lab: string) => `${lab} is still coming up`,
   nothingUp: 'no lab is up; `wirelab up LAB` brings one up',

@@ -97,6 +97,7 @@ async function supervise(
       {
         onReady: (name, count) => say(TEXT.ready(name, seconds(), `${count}/${total}`)),
         onDied: (name, how) => say(TEXT.died(name, how)),
+        onGatewayDied: (how, again) => say(TEXT.gatewayDied(how, again)),
         onDown: () => goDown('down'),
       },
     );
