@@ -1,5 +1,7 @@
 /** HTTP messages for people (dissect.ts): what stands in one segment; a body that goes on in the next is data. */
+
 import type { Dissector, Field } from './dissection.ts';
+import { HTTP_HEADERS } from './filter-fields.ts';
 
 /** A header longer than this is shown cut. */
 const HEADER_LINES_MAX = 64;
@@ -18,32 +20,47 @@ export function dissectHttp(d: Dissector, at: number, end: number): void {
     const size = Math.min(end, to + 1) - from;
     from += size;
     if (line === '') break;
-    fields.push(lineField(line, fields.length === 0, from - size, size));
+    if (fields.length === 0) fields.push(...firstLine(line, from - size, size));
+    else fields.push(headerField(line, from - size, size));
   }
-  d.info = String(fields[0]?.value ?? '');
-  d.add({
-    protocol: 'http',
-    title: `Hypertext Transfer Protocol, ${d.info}`,
-    place: 'application',
-    at,
-    size: from - at,
-    fields,
-  });
-  d.data(from, end);
+  d.info = fields[0]?.label ?? '';
+  d.add(
+    {
+      protocol: 'http',
+      title: `Hypertext Transfer Protocol, ${d.info}`,
+      place: 'application',
+      at,
+      size: from - at,
+      fields,
+    },
+    end,
+  );
+  d.body(from, end);
 }
 
-function lineField(line: string, isFirst: boolean, at: number, size: number): Field {
-  if (isFirst)
-    return {
-      name: line.startsWith('HTTP/') ? 'http.response.line' : 'http.request.line',
-      label: line,
-      value: line,
-      at,
-      size,
-    };
+/** `GET / HTTP/1.1` and `HTTP/1.1 200 OK`, whole and in parts. */
+function firstLine(line: string, at: number, size: number): Field[] {
+  const isResponse = line.startsWith('HTTP/');
+  const kind = isResponse ? 'response' : 'request';
+  const [first = '', second = '', ...rest] = line.split(' ');
+  const part = (name: string, label: string, value: string | number): Field => {
+    return { name: `http.${kind}.${name}`, label: `${label}: ${value}`, value, at, size };
+  };
+  const parts = isResponse
+    ? [part('version', 'Response Version', first), part('code', 'Status Code', Number(second) || 0)]
+    : [part('method', 'Request Method', first), part('uri', 'Request URI', second)];
+  const last = isResponse
+    ? part('phrase', 'Response Phrase', rest.join(' '))
+    : part('version', 'Request Version', rest.join(' '));
+  return [{ name: `http.${kind}`, label: line, value: 1, at, size }, ...parts, last];
+}
+
+function headerField(line: string, at: number, size: number): Field {
   const colon = line.indexOf(':');
-  const name = colon > 0 ? line.slice(0, colon).toLowerCase().replace(/-/g, '_') : 'unknown';
-  return { name: `http.${name}`, label: line, value: colon > 0 ? line.slice(colon + 1).trim() : line, at, size };
+  const name = `http.${line.slice(0, Math.max(0, colon)).toLowerCase().replace(/-/g, '_')}`;
+  const value = line.slice(colon + 1).trim();
+  if (!HTTP_HEADERS.has(name)) return { name: 'http.unknown_header', label: line, value: line, at, size };
+  return { name, label: line, value: name === 'http.content_length' ? Number(value) || 0 : value, at, size };
 }
 
 function ascii(bytes: Uint8Array, from: number, to: number): string {

@@ -12,6 +12,14 @@ const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
   [PROTOCOL.UDP, 'UDP'],
 ]);
 
+/** ICMP messages that quote the packet they are about. */
+const QUOTING: ReadonlySet<number> = new Set([
+  ICMP_TYPE.UNREACHABLE,
+  ICMP_TYPE.TIME_EXCEEDED,
+  ICMP_TYPE.REDIRECT,
+  ICMP_TYPE.PARAMETER_PROBLEM,
+]);
+
 export function dissectIpv4(d: Dissector, at: number, end: number): void {
   d.protocol = 'IPv4';
   if (end - at < IPV4.SIZE) return d.malformed('IPv4', 'shorter than its header', at, end);
@@ -50,6 +58,20 @@ export function dissectIpv4(d: Dissector, at: number, end: number): void {
       size: 2,
     },
     {
+      name: 'ip.dsfield.dscp',
+      label: `Differentiated Services Codepoint: ${ip.tos >>> 2}`,
+      value: ip.tos >>> 2,
+      at: at + IPV4.TOS,
+      size: 1,
+    },
+    {
+      name: 'ip.dsfield.ecn',
+      label: `Explicit Congestion Notification: ${ip.tos & 3}`,
+      value: ip.tos & 3,
+      at: at + IPV4.TOS,
+      size: 1,
+    },
+    {
       name: 'ip.flags',
       label: `Flags: ${flags || 'none'}`,
       value: d.view.getUint8(at + IPV4.FRAGMENT) >>> 5,
@@ -57,9 +79,24 @@ export function dissectIpv4(d: Dissector, at: number, end: number): void {
       size: 1,
     },
     {
+      name: 'ip.flags.df',
+      label: `Don't fragment: ${ip.dontFragment ? 'Set' : 'Not set'}`,
+      value: ip.dontFragment ? 1 : 0,
+      at: at + IPV4.FRAGMENT,
+      size: 1,
+    },
+    {
+      name: 'ip.flags.mf',
+      label: `More fragments: ${ip.moreFragments ? 'Set' : 'Not set'}`,
+      value: ip.moreFragments ? 1 : 0,
+      at: at + IPV4.FRAGMENT,
+      size: 1,
+    },
+    {
       name: 'ip.frag_offset',
       label: `Fragment Offset: ${ip.fragmentOffset}`,
-      value: ip.fragmentOffset,
+      // As on the wire: in units of eight octets.
+      value: ip.fragmentOffset >>> 3,
       at: at + IPV4.FRAGMENT,
       size: 2,
     },
@@ -82,9 +119,9 @@ export function dissectIpv4(d: Dissector, at: number, end: number): void {
     addressField('ip.dst', 'Destination Address', ip.target, at + IPV4.TARGET),
   ];
   const title = `Internet Protocol Version 4, Src: ${formatIpv4(ip.source)}, Dst: ${formatIpv4(ip.target)}`;
-  d.add({ protocol: 'ip', title, place: 'network', at, size: ip.headerLength, fields });
   const payload = at + ip.headerLength;
   const packetEnd = Math.min(end, Math.max(payload, at + ip.totalLength));
+  d.add({ protocol: 'ip', title, place: 'network', at, size: ip.headerLength, fields }, packetEnd);
   if (ip.fragmentOffset > 0 || ip.moreFragments) {
     d.info = `Fragmented IP protocol (proto=${name} ${ip.protocol}, off=${ip.fragmentOffset}, ID=${ip.id.toString(16).padStart(4, '0')})`;
     // Only the first fragment begins with a header, and its checksum is over what is not here.
@@ -137,15 +174,27 @@ function dissectIcmp(d: Dissector, at: number, end: number, isFragment: boolean)
       addressField('icmp.redir_gw', 'Gateway Address', d.view.getUint32(at + ICMP.GATEWAY) as Ipv4, at + ICMP.GATEWAY),
     );
   }
-  d.add({
-    protocol: 'icmp',
-    title: `Internet Control Message Protocol, ${typeName(type)}`,
-    place: 'network',
-    at,
-    size: ICMP.SIZE,
-    fields,
-  });
-  d.data(at + ICMP.SIZE, end);
+  d.add(
+    {
+      protocol: 'icmp',
+      title: `Internet Control Message Protocol, ${typeName(type)}`,
+      place: 'network',
+      at,
+      size: ICMP.SIZE,
+      fields,
+    },
+    end,
+  );
+  if (QUOTING.has(type) && !d.quoted) dissectQuoted(d, at + ICMP.SIZE, end);
+  else d.data(at + ICMP.SIZE, end);
+}
+
+/** The packet that an error is about: layers of its own, while the columns speak of the error. */
+function dissectQuoted(d: Dissector, at: number, end: number): void {
+  const { protocol, info, source, target } = d;
+  d.quoted = true;
+  dissectIpv4(d, at, end);
+  Object.assign(d, { quoted: false, protocol, info, source, target });
 }
 
 function addressField(name: string, label: string, address: Ipv4, at: number): Field {

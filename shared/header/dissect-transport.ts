@@ -34,6 +34,7 @@ export function flagsText(flags: number): string {
 
 export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header): void {
   d.protocol = 'TCP';
+  if (d.quoted && end - at < TCP.SIZE) return dissectPorts(d, 'tcp', at, end);
   if (end - at < TCP.SIZE) return d.malformed('TCP', 'shorter than its header', at, end);
   const headerLength = tcpHeaderLength(d.view, at);
   if (headerLength < TCP.SIZE || at + headerLength > end) return d.malformed('TCP', 'wrong header length', at, end);
@@ -48,8 +49,8 @@ export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header
     { name: 'tcp.srcport', label: `Source Port: ${source}`, value: source, at, size: 2 },
     { name: 'tcp.dstport', label: `Destination Port: ${target}`, value: target, at: at + 2, size: 2 },
     { name: 'tcp.len', label: `[TCP Segment Len: ${length}]`, value: length, at: at + TCP.OFFSET, size: 0 },
-    { name: 'tcp.seq', label: `Sequence Number: ${seq}`, value: seq, at: at + TCP.SEQUENCE, size: 4 },
-    { name: 'tcp.ack', label: `Acknowledgment Number: ${ack}`, value: ack, at: at + TCP.ACKNOWLEDGEMENT, size: 4 },
+    { name: 'tcp.seq_raw', label: `Sequence Number: ${seq}`, value: seq, at: at + TCP.SEQUENCE, size: 4 },
+    { name: 'tcp.ack_raw', label: `Acknowledgment Number: ${ack}`, value: ack, at: at + TCP.ACKNOWLEDGEMENT, size: 4 },
     {
       name: 'tcp.hdr_len',
       label: `Header Length: ${headerLength} bytes`,
@@ -77,13 +78,15 @@ export function dissectTcp(d: Dissector, at: number, end: number, ip: Ipv4Header
     ...aceField(flags, at),
     { name: 'tcp.window_size_value', label: `Window: ${window}`, value: window, at: at + TCP.WINDOW, size: 2 },
     checksumField(d, 'tcp', at, end, TCP.CHECKSUM, ip),
+    urgentField(d, at),
     ...optionFields(d, at + TCP.SIZE, at + headerLength),
   ];
   d.info = `${source} → ${target} [${flagsText(flags)}] Seq=${seq}${flags & TCP_FLAG.ACK ? ` Ack=${ack}` : ''} Win=${window} Len=${length}${optionsInfo(fields)}`;
   const title = `Transmission Control Protocol, Src Port: ${source}, Dst Port: ${target}, Seq: ${seq}, Ack: ${ack}, Len: ${length}`;
-  d.add({ protocol: 'tcp', title, place: 'transport', at, size: headerLength, fields });
   const payload = at + headerLength;
-  if (payload >= end) return;
+  if (payload < end) fields.push(payloadField('tcp', payload, end));
+  d.add({ protocol: 'tcp', title, place: 'transport', at, size: headerLength, fields }, end);
+  if (payload >= end || d.quoted) return;
   if (source === DNS_PORT || target === DNS_PORT) dissectDns(d, payload, end, true);
   else if (HTTP_PORTS.has(source) || HTTP_PORTS.has(target)) dissectHttp(d, payload, end);
   else d.data(payload, end);
@@ -108,15 +111,19 @@ export function dissectUdp(d: Dissector, at: number, end: number, ip: Ipv4Header
     { name: 'udp.length', label: `Length: ${length}`, value: length, at: at + UDP.LENGTH, size: 2 },
     checksumField(d, 'udp', at, end, UDP.CHECKSUM, ip),
   ];
+  if (at + UDP.SIZE < end) fields.push(payloadField('udp', at + UDP.SIZE, end));
   d.info = `${source} → ${target} Len=${Math.max(0, length - UDP.SIZE)}`;
-  d.add({
-    protocol: 'udp',
-    title: `User Datagram Protocol, Src Port: ${source}, Dst Port: ${target}`,
-    place: 'transport',
-    at,
-    size: UDP.SIZE,
-    fields,
-  });
+  d.add(
+    {
+      protocol: 'udp',
+      title: `User Datagram Protocol, Src Port: ${source}, Dst Port: ${target}`,
+      place: 'transport',
+      at,
+      size: UDP.SIZE,
+      fields,
+    },
+    end,
+  );
   if (source === DNS_PORT || target === DNS_PORT) dissectDns(d, at + UDP.SIZE, end, false);
   else d.data(at + UDP.SIZE, end);
 }
@@ -131,7 +138,7 @@ function checksumField(
 ): Field {
   const carried = d.view.getUint16(at + offset);
   const sum = fold(sumBytes(d.bytes, at, end, pseudoHeaderSum(ip.source, ip.target, ip.protocol, end - at)));
-  const isPartial = ip.moreFragments || (name === 'udp' && carried === 0);
+  const isPartial = d.quoted || ip.moreFragments || (name === 'udp' && carried === 0);
   const verdict = isPartial ? 'unverified' : sum === 0xffff ? 'correct' : 'wrong';
   return {
     name: `${name}.checksum`,
@@ -140,6 +147,34 @@ function checksumField(
     at: at + offset,
     size: 2,
   };
+}
+
+function urgentField(d: Dissector, at: number): Field {
+  const value = d.view.getUint16(at + TCP.URGENT);
+  return { name: 'tcp.urgent_pointer', label: `Urgent Pointer: ${value}`, value, at: at + TCP.URGENT, size: 2 };
+}
+
+function payloadField(name: 'tcp' | 'udp', at: number, end: number): Field {
+  const size = end - at;
+  return { name: `${name}.payload`, label: `Payload: ${size} bytes`, value: size, at, size };
+}
+
+/** What an ICMP error quotes at least of a segment: its first eight octets (RFC 792). */
+function dissectPorts(d: Dissector, protocol: 'tcp', at: number, end: number): void {
+  const ports = ['srcport', 'dstport'].flatMap((name, i): Field[] => {
+    if (at + 2 * i + 2 > end) return [];
+    const value = d.view.getUint16(at + 2 * i);
+    return [{ name: `${protocol}.${name}`, label: `Port: ${value}`, value, at: at + 2 * i, size: 2 }];
+  });
+  const size = end - at;
+  d.add({
+    protocol,
+    title: `Transmission Control Protocol, ${size} bytes of it`,
+    place: 'transport',
+    at,
+    size,
+    fields: ports,
+  });
 }
 
 /** Options up to the end of the header, stopping where one is cut short or has no length. */
@@ -157,10 +192,7 @@ function optionFields(d: Dissector, from: number, end: number): Field[] {
     if (size < 2 || at + size > end) break;
     if (kind === TCP_OPTION.ACCECN0 || kind === TCP_OPTION.ACCECN1)
       fields.push(...accecnFields(d.view, kind, at, size));
-    else {
-      const field = optionField(d.view, kind, at, size);
-      if (field !== undefined) fields.push(field);
-    }
+    else fields.push(...[optionField(d.view, kind, at, size)].flat());
     at += size;
   }
   return fields;
@@ -183,7 +215,7 @@ function accecnFields(view: DataView, kind: number, at: number, size: number): F
   return fields;
 }
 
-function optionField(view: DataView, kind: number, at: number, size: number): Field | undefined {
+function optionField(view: DataView, kind: number, at: number, size: number): Field | Field[] {
   if (kind === TCP_OPTION.MSS && size === 4) {
     const mss = view.getUint16(at + 2);
     return { name: 'tcp.options.mss_val', label: `Maximum segment size: ${mss} bytes`, value: mss, at, size };
@@ -203,8 +235,12 @@ function optionField(view: DataView, kind: number, at: number, size: number): Fi
   }
   if (kind === TCP_OPTION.TIMESTAMPS && size === 10) {
     const value = view.getUint32(at + 2);
-    const label = `Timestamps: TSval ${value}, TSecr ${view.getUint32(at + 6)}`;
-    return { name: 'tcp.options.timestamp.tsval', label, value, at, size };
+    const echo = view.getUint32(at + 6);
+    const label = `Timestamps: TSval ${value}, TSecr ${echo}`;
+    return [
+      { name: 'tcp.options.timestamp.tsval', label, value, at, size },
+      { name: 'tcp.options.timestamp.tsecr', label: `Timestamp echo reply: ${echo}`, value: echo, at: at + 6, size: 4 },
+    ];
   }
   if (kind === TCP_OPTION.SACK && (size - 2) % 8 === 0) {
     const blocks: string[] = [];

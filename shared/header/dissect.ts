@@ -22,7 +22,7 @@ export function dissect(bytes: Uint8Array, options: { readonly fcs: boolean } = 
     dissectEthernet(d, end, options.fcs);
   }
   const { layers, source, target, protocol, info } = d;
-  return { layers, source, target, protocol, info };
+  return { bytes, layers, source, target, protocol, info };
 }
 
 /** What stood around the frame on the cable: not captured, but the same for every frame. */
@@ -93,7 +93,7 @@ function dissectEthernet(d: Dissector, end: number, fcs: boolean): void {
   d.protocol = `0x${hex(type, 4)}`;
   d.info = typeText(type);
   const title = `Ethernet II, Src: ${formatMac(source)}, Dst: ${macText(target)}`;
-  d.add({ protocol: 'eth', title, place: 'link', at: 0, size: ETHERNET.SIZE, fields });
+  d.add({ protocol: 'eth', title, place: 'link', at: 0, size: ETHERNET.SIZE, fields }, d.bytes.length);
   if (type === ETHERTYPE.ARP) dissectArp(d, ETHERNET.SIZE, end);
   else if (type === ETHERTYPE.IPV4) dissectIpv4(d, ETHERNET.SIZE, end);
   else d.data(ETHERNET.SIZE, end);

@@ -271,7 +271,7 @@ export class ImpairedWire implements Wire {
     const length = Math.max(0, batch.size(i) - CABLE.LEAD);
     const frame = dissect(batch.bytes.subarray(at, at + length));
     // Every rule sees every frame, so that one does not disturb another's count.
-    const taken = this.rules.filter((rule) => rule.takes(frame, length));
+    const taken = this.rules.filter((rule) => rule.takes(frame));
     let late = 0;
     for (const { rule, words, fate } of taken) {
       if (fate.happens(rule.loss, DRAW.LOSS, n)) {

@@ -26,8 +26,8 @@ export class ActiveRule {
   }
 
   /** Whether the rule acts on this frame; counts it when it matches. */
-  takes(frame: Dissection, length: number): boolean {
-    if (this.filter === undefined || !this.filter(frame, length)) return false;
+  takes(frame: Dissection): boolean {
+    if (this.filter === undefined || !this.filter(frame)) return false;
     const ordinal = ++this.matched;
     const { nth, every, count } = this.rule;
     const since = ordinal - (nth ?? every ?? 1);

@@ -153,9 +153,9 @@ function close(evidence: Evidence, connection: Connection): Draft[] {
 
 /** The first segment from the other side that acknowledges a FIN. */
 function ackOf(connection: Connection, fin: SeenFrame): SeenFrame | undefined {
-  const end = (numberOf(fin, 'tcp.seq') + numberOf(fin, 'tcp.len') + 1) >>> 0;
+  const end = (numberOf(fin, 'tcp.seq_raw') + numberOf(fin, 'tcp.len') + 1) >>> 0;
   return connection.frames.find(
-    (frame) => frame.direction !== fin.direction && frame.at >= fin.at && numberOf(frame, 'tcp.ack') === end,
+    (frame) => frame.direction !== fin.direction && frame.at >= fin.at && numberOf(frame, 'tcp.ack_raw') === end,
   );
 }
 

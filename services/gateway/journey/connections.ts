@@ -14,7 +14,7 @@ export function connectionsOf(evidence: Evidence): Connection[] {
   const client = evidence.recording.device;
   const connections = new Map<number, Connection & { frames: SeenFrame[] }>();
   for (const frame of evidence.frames) {
-    if (frame.device !== client || !frame.dissection.layers.some((layer) => layer.protocol === 'tcp')) continue;
+    if (frame.device !== client || !isSegment(frame)) continue;
     const isOut = frame.direction === 'out';
     const port = numberOf(frame, isOut ? 'tcp.srcport' : 'tcp.dstport');
     const known = connections.get(port);
@@ -30,6 +30,12 @@ export function connectionsOf(evidence: Evidence): Connection[] {
     }
   }
   return [...connections.values()];
+}
+
+/** An ICMP error quotes one, and is none. */
+function isSegment({ dissection }: SeenFrame): boolean {
+  const names = dissection.layers.map((layer) => layer.protocol);
+  return names.includes('tcp') && !names.includes('icmp');
 }
 
 export function isSyn(frame: SeenFrame): boolean {

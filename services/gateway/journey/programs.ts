@@ -29,7 +29,7 @@ function dnsMessage(name: string, isResponse: boolean): (frame: SeenFrame) => bo
 }
 
 function httpMessage(start: string): (frame: SeenFrame) => boolean {
-  return (frame) => (textOf(frame, 'http.request.line') + textOf(frame, 'http.response.line')).startsWith(start);
+  return ({ dissection }) => dissection.protocol === 'HTTP' && dissection.info.startsWith(start);
 }
 
 const field = (event: TraceEvent, name: string): string => String(event.fields[name] ?? '');

@@ -2,7 +2,7 @@
 import type { PlaceName } from '../../../shared/header/layers.ts';
 import type { TraceEvent } from '../../../shared/net/trace.ts';
 import type { Connection } from './connections.ts';
-import { type Evidence, textOf } from './recording.ts';
+import { type Evidence, fieldOf } from './recording.ts';
 import type { Draft } from './step.ts';
 import { TEXT } from './text.ts';
 
@@ -16,7 +16,7 @@ const LAYERS: readonly (readonly [point: string, place: PlaceName])[] = [
 
 export function serverSteps(evidence: Evidence, connection: Connection): Draft[] {
   const request = connection.frames.find(
-    (frame) => frame.direction === 'out' && textOf(frame, 'http.request.line') !== '',
+    (frame) => frame.direction === 'out' && fieldOf(frame, 'http.request') !== undefined,
   );
   if (request === undefined) return [];
   const arrived = evidence.appearances(request).findLast((frame) => frame.direction === 'in');

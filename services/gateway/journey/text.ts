@@ -179,19 +179,19 @@ const LINKS = {
 const TRANSPORT = {
   syn: (f: SeenFrame): Sentence => ({
     title: 'Handshake 1 of 3: SYN',
-    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq')}: the first number of my bytes. MSS ${numberOf(f, 'tcp.options.mss_val')}, window ${numberOf(f, 'tcp.window_size_value')}.`,
+    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq_raw')}: the first number of my bytes. MSS ${numberOf(f, 'tcp.options.mss_val')}, window ${numberOf(f, 'tcp.window_size_value')}.`,
   }),
   synAgain: (f: SeenFrame, times: number, after: number): Sentence => ({
     title: `SYN again (retransmission ${times})`,
-    text: `No answer for ${(after / 1_000).toFixed(0)} ms: the same SYN, Seq=${numberOf(f, 'tcp.seq')}, once more.`,
+    text: `No answer for ${(after / 1_000).toFixed(0)} ms: the same SYN, Seq=${numberOf(f, 'tcp.seq_raw')}, once more.`,
   }),
   synAck: (f: SeenFrame): Sentence => ({
     title: 'Handshake 2 of 3: SYN, ACK',
-    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq')} Ack=${numberOf(f, 'tcp.ack')}: I heard you, and these are my numbers. MSS ${numberOf(f, 'tcp.options.mss_val')}.`,
+    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq_raw')} Ack=${numberOf(f, 'tcp.ack_raw')}: I heard you, and these are my numbers. MSS ${numberOf(f, 'tcp.options.mss_val')}.`,
   }),
   handshakeAck: (f: SeenFrame): Sentence => ({
     title: 'Handshake 3 of 3: ACK',
-    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq')} Ack=${numberOf(f, 'tcp.ack')}: both ends can send and receive.`,
+    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq_raw')} Ack=${numberOf(f, 'tcp.ack_raw')}: both ends can send and receive.`,
   }),
   state: (f: TraceFields): Sentence => {
     const [from, to] = [rfcState(of(f, 'from')), rfcState(of(f, 'to'))];
@@ -211,11 +211,11 @@ const TRANSPORT = {
   }),
   fin: (f: SeenFrame, which: string): Sentence => ({
     title: `Close ${which} of 4: ${which === '2 and 3' ? 'ACK and FIN in one segment' : 'FIN'}`,
-    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq')}: ${which === '1' ? 'I have nothing more to send.' : 'and neither have I.'}`,
+    text: `${endpoints(f)}, Seq=${numberOf(f, 'tcp.seq_raw')}: ${which === '1' ? 'I have nothing more to send.' : 'and neither have I.'}`,
   }),
   finAck: (f: SeenFrame, which: string): Sentence => ({
     title: `Close ${which} of 4: ACK`,
-    text: `${endpoints(f)}, Ack=${numberOf(f, 'tcp.ack')}: your FIN has come.`,
+    text: `${endpoints(f)}, Ack=${numberOf(f, 'tcp.ack_raw')}: your FIN has come.`,
   }),
   reset: (f: SeenFrame): Sentence => ({ title: 'The connection is reset', text: `${endpoints(f)}, RST.` }),
 };
@@ -243,7 +243,7 @@ const UNWRAPPING: Readonly<Record<string, (frame: SeenFrame, f: TraceFields) => 
   }),
   tcp_v4_rcv: (frame) => ({
     title: 'TCP: for a connection of mine',
-    text: `${endpoints(frame)}: the four numbers name one socket; Seq=${numberOf(frame, 'tcp.seq')} is the byte it waits for.`,
+    text: `${endpoints(frame)}: the four numbers name one socket; Seq=${numberOf(frame, 'tcp.seq_raw')} is the byte it waits for.`,
   }),
   sock_def_readable: () => ({
     title: 'The process wakes',

@@ -72,7 +72,7 @@ export class FrameCapture implements NetCapture {
     const fits = parseFilter(filter);
     if ('problem' in fits)
       throw new EmuError('EMU_BAD_REQUEST', `cannot read the filter "${filter}": ${filterProblem(filter)}`);
-    return this.list.filter((frame) => fits(frame.dissection, frame.bytes.length));
+    return this.list.filter((frame) => fits(frame.dissection));
   }
 
   async until(filter: string, count = 1, limit = '5s'): Promise<readonly Frame[]> {
