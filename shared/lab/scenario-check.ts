@@ -6,6 +6,7 @@ import { closest } from './closest.ts';
 import type { LabPlan } from './plan-types.ts';
 import { didYouMean, oneOf, type Problem, Problems, type Span } from './problem.ts';
 import type { Scenario, Step } from './scenario.ts';
+import { WAVE_PERIOD_MIN } from './scenario-steps.ts';
 import { formatDelay } from './units.ts';
 
 /** Knobs that a match rule may turn instead of the wire. */
@@ -70,10 +71,17 @@ function checkImpair({ options, at, optionsAt }: Step, problems: Problems): void
 }
 
 /** A wave that moves needs somewhere to go. */
-function checkWave({ options, at }: Step, problems: Problems): void {
+function checkWave({ options, at, optionsAt }: Step, problems: Problems): void {
   const shape = String(options['shape'] ?? 'constant');
   if (shape !== 'constant' && options['from'] !== undefined && options['to'] === undefined)
     problems.add(at, `a wave of shape ${shape} has no to`, 'to: the value at its other end');
+  if (Number(options['period'] ?? WAVE_PERIOD_MIN) < WAVE_PERIOD_MIN) {
+    problems.add(
+      optionsAt['period'] ?? at,
+      'a wave is not as fast as that',
+      `a period from ${formatDelay(WAVE_PERIOD_MIN)}`,
+    );
+  }
 }
 
 /** Every name that a scenario says and its lab does not have. */

@@ -51,7 +51,12 @@ export const WAVE_KNOBS: Readonly<Record<string, ValueType<number>>> = {
   reorder: ratioType,
   corrupt: ratioType,
   rate: rateType,
+  gap: KNOBS.gap.type,
+  limit: KNOBS.limit.type,
+  mtu: KNOBS.mtu.type,
 };
+/** A wave moves in steps of 10 ms at least. */
+export const WAVE_PERIOD_MIN = 20_000;
 
 export interface StepSpec {
   /** One sentence for people. */

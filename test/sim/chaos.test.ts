@@ -177,12 +177,16 @@ test.each([
     '6:13: no program was spawned as "pnger"; a step before it: spawn: …, on: …, as: pnger; did you mean "pinger"?',
   ],
   [
-    'lab: x\nsteps:\n  - wave: a:eth0\n    knob: mtu\n    shape: ramp\n    from: 1\n    over: 1s',
-    '4:11: unknown knob "mtu" of step wave',
+    'lab: x\nsteps:\n  - wave: a:eth0\n    knob: order\n    shape: ramp\n    from: 1\n    over: 1s',
+    '4:11: unknown knob "order" of step wave',
   ],
   [
     'lab: x\nsteps:\n  - wave: a:eth0\n    knob: loss\n    shape: ramp\n    from: 1ms\n    over: 1s',
     '6:11: impossible value "1ms" for from of step wave; a percentage',
+  ],
+  [
+    'lab: x\nsteps:\n  - wave: a:eth0\n    knob: loss\n    shape: square\n    from: 1%\n    to: 2%\n    over: 1s\n    period: 5ms',
+    '9:13: a wave is not as fast as that; a period from 20ms',
   ],
   ['lab: x\nsteps:\n  - flap: a:eth0\n    duty: half', '4:11: impossible value "half" for duty of step flap'],
   [
