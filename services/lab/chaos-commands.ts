@@ -1,6 +1,6 @@
 /** `wirelab chaos run FILE` and `wirelab chaos sweep --seeds 1..200 FILE`: status 0 passed, 1 a check failed, 2 bad file. */
 import { type Command, Option } from 'commander';
-import { SCENARIO_CLOCKS, SCENARIO_ENGINES } from '../../shared/lab/scenario.ts';
+import { SCENARIO_CLOCKS, SCENARIO_ENGINES } from '../../shared/lab/engines.ts';
 import { say } from './common.ts';
 import { CommandError, EXIT } from './exit.ts';
 import type { Engine } from './net/types.ts';

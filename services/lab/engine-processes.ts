@@ -11,6 +11,7 @@ import { logFolder } from '../../shared/device/running-lab.ts';
 import { slices } from '../../shared/lab/plan.ts';
 import type { LabPlan } from '../../shared/lab/plan-types.ts';
 import { Child, type ChildEvents } from './child.ts';
+import { startOrder } from './start-order.ts';
 
 /** The gateway is started again when it dies by itself, but not for ever. */
 const GATEWAY_STARTS_MAX = 5;
@@ -105,7 +106,8 @@ export class ProcessEngine {
   /** Resolves when every device serves and every wire has carrier; on failure everything is ended again. */
   async start(): Promise<void> {
     try {
-      const children = [this.gateway, ...this.inOrderOfDialling()];
+      const inOrder = startOrder(this.plan).flatMap((name) => this.devices.get(name) ?? []);
+      const children = [this.gateway, ...inOrder];
       this.gatewayStarts++;
       const results = await Promise.allSettled(children.map((child) => this.startOne(child)));
       const failed = results
@@ -162,16 +164,6 @@ export class ProcessEngine {
     await Promise.all([...this.devices.values()].map((child) => child.end('stop')));
     await this.gateway.end('stop');
     for (const child of [this.gateway, ...this.devices.values()]) child.log.close();
-  }
-
-  /** Whoever is dialled comes before those who dial, so that few find nobody there and have to try again later. */
-  private inOrderOfDialling(): Child[] {
-    const dials = new Map<string, number>();
-    for (const { a, b } of this.plan.wires) {
-      dials.set(a.device, (dials.get(a.device) ?? 0) - 1);
-      dials.set(b.device, (dials.get(b.device) ?? 0) + 1);
-    }
-    return [...this.devices.values()].sort((one, other) => (dials.get(one.name) ?? 0) - (dials.get(other.name) ?? 0));
   }
 
   private async startOne(child: Child): Promise<void> {

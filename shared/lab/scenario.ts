@@ -15,6 +15,8 @@
  *       is: down
  *       within: 100ms
  */
+
+import { SCENARIO_CLOCKS, SCENARIO_ENGINES } from './engines.ts';
 import { type LabNode, type MappingNode, parseLab, type ScalarNode } from './parse.ts';
 import { type Problem, Problems, type Span } from './problem.ts';
 import { checkSteps } from './scenario-check.ts';
@@ -23,9 +25,6 @@ import { choice, cut, describe, doubleKey, type ValueType, whole } from './value
 
 const STEPS_MAX = 1_000;
 const SEED_MAX = 0xffff_ffff;
-
-export const SCENARIO_ENGINES = ['processes', 'docker', 'packed'] as const;
-export const SCENARIO_CLOCKS = ['real', 'virtual'] as const;
 
 export interface Step {
   readonly verb: Verb;

@@ -4,8 +4,8 @@
  */
 import { EmuError } from '../../../shared/device/errors.ts';
 import { closest } from '../../../shared/lab/closest.ts';
+import { SCENARIO_CLOCKS, SCENARIO_ENGINES } from '../../../shared/lab/engines.ts';
 import { delayHint } from '../../../shared/lab/knob-hint.ts';
-import { SCENARIO_CLOCKS, SCENARIO_ENGINES } from '../../../shared/lab/scenario.ts';
 import { DELAY_EXPECTED, parseDelay } from '../../../shared/lab/units.ts';
 import { splitWords } from '../../../shared/lab/words.ts';
 import { changeOf, KNOB_WORDS } from '../knobs.ts';
