@@ -25,10 +25,21 @@ export interface Clock {
   now(): Micros;
   /** What the calendar said at lab time 0, in microseconds since 1970; 0 where no calendar is meant (a manual clock). */
   readonly epoch: Micros;
-  /** Make a timer, not armed. Timers that are due at the same microsecond fire in the order in which they were armed. */
-  timer(fire: () => void): Timer;
+  /**
+   * Make a timer, not armed. Timers that are due at the same microsecond fire in the order in which they were armed. `mark`
+   * says what it is to those who look at what is armed.
+   */
+  timer(fire: () => void, mark?: TimerMark): Timer;
   /** Make a timer and arm it: `after(0, f)` runs f in this instant of lab time, after the work under way. */
   after(delay: Micros, fire: () => void): Timer;
+  /** The timers with a mark that are armed now, in no order. */
+  armed(): { readonly mark: TimerMark; readonly deadline: Micros }[];
+}
+
+/** What a timer is for: its owner, and the function that it runs. */
+export interface TimerMark {
+  readonly owner: object;
+  readonly name: string;
 }
 
 /** A seeded source of chance: the same seed gives the same sequence on every machine. */

@@ -5,7 +5,7 @@
  * Node's timers count whole milliseconds; what is due sooner is waited for by setImmediate, which lets I/O go first.
  * Left out: a clock that is slewed between machines; one lab runs on one machine.
  */
-import type { Micros, Timer } from '../platform.ts';
+import type { Micros, Timer, TimerMark } from '../platform.ts';
 import type { SharedClock } from './device-clock.ts';
 import { TimerHeap } from './timer-heap.ts';
 
@@ -45,12 +45,16 @@ export class SystemClock implements SharedClock {
     return Math.floor(this.labBase + (performance.now() - this.realBase) * 1_000 * this.rate);
   }
 
-  timer(fire: () => void): Timer {
-    return this.heap.timer(fire);
+  timer(fire: () => void, mark?: TimerMark): Timer {
+    return this.heap.timer(fire, mark);
   }
 
-  timerOf(owner: object, fire: () => void): Timer {
-    return this.heap.timer(fire, owner);
+  armed(): { mark: TimerMark; deadline: Micros }[] {
+    return this.heap.armed();
+  }
+
+  timerOf(owner: object, fire: () => void, mark?: TimerMark): Timer {
+    return this.heap.timer(fire, mark, owner);
   }
 
   forget(owner: object): void {

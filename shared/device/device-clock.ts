@@ -2,11 +2,11 @@
  * One device's share of a clock that a whole lab runs on: its timers can be held while the device stands still, and are
  * forgotten when its power goes, without touching anybody else's.
  */
-import type { Clock, Micros, Timer } from '../platform.ts';
+import type { Clock, Micros, Timer, TimerMark } from '../platform.ts';
 
 /** A clock on which timers have owners. */
 export interface SharedClock extends Clock {
-  timerOf(owner: object, fire: () => void): Timer;
+  timerOf(owner: object, fire: () => void, mark?: TimerMark): Timer;
   /** None of its timers fires any more, and none is kept. */
   forget(owner: object): void;
 }
@@ -29,8 +29,13 @@ export class DeviceClock implements Clock {
     return this.inner.now();
   }
 
-  timer(fire: () => void): Timer {
-    return this.inner.timerOf(this, () => this.fire(fire));
+  timer(fire: () => void, mark?: TimerMark): Timer {
+    return this.inner.timerOf(this, () => this.fire(fire), mark);
+  }
+
+  /** The whole lab's: their marks say whose they are. */
+  armed(): { mark: TimerMark; deadline: Micros }[] {
+    return this.inner.armed();
   }
 
   after(delay: Micros, fire: () => void): Timer {

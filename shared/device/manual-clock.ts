@@ -3,7 +3,7 @@
  * lab on virtual time runs on, and every simulation.
  */
 
-import { assert, type Micros, type Timer } from '../platform.ts';
+import { assert, type Micros, type Timer, type TimerMark } from '../platform.ts';
 import type { SharedClock } from './device-clock.ts';
 import { TimerHeap } from './timer-heap.ts';
 
@@ -23,12 +23,16 @@ export class ManualClock implements SharedClock {
     return this.time;
   }
 
-  timer(fire: () => void): Timer {
-    return this.heap.timer(fire);
+  timer(fire: () => void, mark?: TimerMark): Timer {
+    return this.heap.timer(fire, mark);
   }
 
-  timerOf(owner: object, fire: () => void): Timer {
-    return this.heap.timer(fire, owner);
+  armed(): { mark: TimerMark; deadline: Micros }[] {
+    return this.heap.armed();
+  }
+
+  timerOf(owner: object, fire: () => void, mark?: TimerMark): Timer {
+    return this.heap.timer(fire, mark, owner);
   }
 
   forget(owner: object): void {

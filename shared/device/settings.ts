@@ -10,7 +10,7 @@ import { nodePlatform } from './platform.ts';
 import { seededRandom } from './random.ts';
 
 const NEVER: Timer = { arm: () => {}, stop: () => {}, armed: false, deadline: 0 };
-const STOPPED: Clock = { epoch: 0, now: () => 0, timer: () => NEVER, after: () => NEVER };
+const STOPPED: Clock = { epoch: 0, now: () => 0, timer: () => NEVER, after: () => NEVER, armed: () => [] };
 
 export function kernelSettings(): Sysctl {
   const parts = { clock: STOPPED, random: seededRandom(0), platform: nodePlatform() };

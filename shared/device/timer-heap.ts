@@ -9,7 +9,7 @@
  * - fireOne(now, generation) fires one that is due and was armed no later than `generation`, in order.
  * - forget(owner) lets go of all timers that were made for it, for good: what they would have fired is held by nobody.
  */
-import { assert, type Micros, type Timer } from '../platform.ts';
+import { assert, type Micros, type Timer, type TimerMark } from '../platform.ts';
 
 /** Below this many entries, stopped timers are left for their time to come up. */
 const COMPACT_ENTRIES_MIN = 1_024;
@@ -28,12 +28,14 @@ class HeapTimer implements Timer {
   /** Place in the heap, or -1. */
   place = -1;
   readonly fire: () => void;
+  readonly mark: TimerMark | undefined;
   readonly owner: object | undefined;
   private readonly heap: TimerHeap;
 
-  constructor(heap: TimerHeap, fire: () => void, owner: object | undefined) {
+  constructor(heap: TimerHeap, fire: () => void, mark: TimerMark | undefined, owner: object | undefined) {
     this.heap = heap;
     this.fire = fire;
+    this.mark = mark;
     this.owner = owner;
   }
 
@@ -60,8 +62,15 @@ export class TimerHeap {
     this.onEarlier = onEarlier;
   }
 
-  timer(fire: () => void, owner?: object): Timer {
-    return new HeapTimer(this, fire, owner);
+  timer(fire: () => void, mark?: TimerMark, owner?: object): Timer {
+    return new HeapTimer(this, fire, mark, owner);
+  }
+
+  /** Those with a mark that are armed. */
+  armed(): { mark: TimerMark; deadline: Micros }[] {
+    return this.entries.flatMap(({ armed, mark, deadline }) =>
+      armed && mark !== undefined ? [{ mark, deadline }] : [],
+    );
   }
 
   /** Armings so far; hand it to fireOne to leave timers that are armed meanwhile for later. */

@@ -33,7 +33,7 @@ export class ArpProxies {
 
   constructor(host: Host) {
     this.host = host;
-    this.timer = host.softTimer(() => this.answerDue());
+    this.timer = host.softTimer('neigh_proxy_process', () => this.answerDue());
   }
 
   /** ip neigh add proxy. (Linux: pneigh_lookup with creat) */

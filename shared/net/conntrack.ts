@@ -129,7 +129,7 @@ export class ConntrackTable {
   constructor(host: Host) {
     this.host = host;
     this.seed = host.random.fork('conntrack').u32();
-    this.timer = host.softTimer(() => this.sweep());
+    this.timer = host.softTimer('gc_worker', () => this.sweep());
   }
 
   list(): Conntrack[] {

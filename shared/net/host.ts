@@ -3,7 +3,7 @@
  * a host that runs a server program. Parts find each other here, so that no part makes another.
  */
 import { PROTOCOL } from '../header/ipv4.ts';
-import type { Clock, Micros, Platform, Random, Timer } from '../platform.ts';
+import type { Clock, Micros, Platform, Random, Timer, TimerMark } from '../platform.ts';
 import { ConntrackTable } from './conntrack.ts';
 import { CoreSysctl } from './core-sysctl.ts';
 import { etcInit } from './etc-files.ts';
@@ -119,6 +119,7 @@ export class Host {
   /** Ping sockets (ICMP datagram): an echo reply, skb.data at its ICMP header. Owns the skb when it answers true. */
   pingReceive: ((skb: SkBuff) => boolean) | undefined = undefined;
   pingError: ((skb: SkBuff, info: IcmpInfo) => void) | undefined = undefined;
+  private readonly timerMarks = new Map<string, TimerMark>();
   private inodes = 10_000;
 
   constructor(options: HostOptions) {
@@ -164,16 +165,21 @@ export class Host {
     this.procfs.registerFolder('/proc/sys', this.sysctl.folder);
   }
 
-  /** A timer whose work is the kernel's own: it runs as a softirq, and is counted in /proc/softirqs as one. */
-  softTimer(fire: () => void, softirq: Softirq = 'TIMER'): Timer {
-    const { trace, softirqs } = this;
+  /**
+   * A timer whose work is the kernel's own: it runs as a softirq, and is counted in /proc/softirqs as one. `name` is that of
+   * Linux's function: /proc/timer_list shows it.
+   */
+  softTimer(name: string, fire: () => void, softirq: Softirq = 'TIMER'): Timer {
+    const { trace, softirqs, timerMarks } = this;
+    let mark = timerMarks.get(name);
+    if (mark === undefined) timerMarks.set(name, (mark = { owner: this, name }));
     return this.clock.timer(() => {
       const { context } = trace;
       softirqs[softirq]++;
       trace.context = 'softirq';
       fire();
       trace.context = context;
-    });
+    }, mark);
   }
 
   /** Sockets are numbered as in /proc/net/tcp's inode column. */

@@ -110,7 +110,7 @@ export function ipDefrag(host: Host, skb: SkBuff, user: DefragUser): SkBuff | un
   const key = `${view.getUint32(ip + IPV4.SOURCE)} ${view.getUint32(ip + IPV4.TARGET)} ${view.getUint16(ip + IPV4.ID)} ${view.getUint8(ip + IPV4.PROTOCOL)} ${user} ${skb.ifindex}`;
   let queue = fragments.queues.get(key);
   if (queue === undefined) {
-    const timer = host.softTimer(() => expire(host, key));
+    const timer = host.softTimer('ip_expire', () => expire(host, key));
     timer.arm(fragments.seconds.value * SECOND);
     queue = { key, user, pieces: [], runs: [], ecn: 0, sourceCount: 0, meat: 0, length: -1, bytes: 0, timer };
     fragments.queues.set(key, queue);

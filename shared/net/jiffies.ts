@@ -44,9 +44,9 @@ export class JiffyTimer implements Timer {
   private readonly host: Host;
   private readonly timer: Timer;
 
-  constructor(host: Host, fire: () => void) {
+  constructor(host: Host, name: string, fire: () => void) {
     this.host = host;
-    this.timer = host.softTimer(fire);
+    this.timer = host.softTimer(name, fire);
   }
 
   arm(delay: Micros): void {

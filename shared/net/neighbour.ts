@@ -104,7 +104,7 @@ export class Neighbours {
     this.thresholds = registerThresholds(host);
     this.fallback = new NeighbourParms(host, 'default', undefined, () => this.followDefault());
     this.proxies = new ArpProxies(host);
-    this.collector = host.softTimer(() => this.periodicWork());
+    this.collector = host.softTimer('neigh_periodic_work', () => this.periodicWork());
     host.devices.watch((event, dev) => {
       if (event === 'register') this.parms[dev.ifindex] = new NeighbourParms(host, dev.name, this.fallback);
       else if (event === 'down') this.flushDevice(dev, true);
@@ -154,7 +154,9 @@ export class Neighbours {
     const { host } = this;
     const { clock } = host;
     const parms = this.parmsOf(dev);
-    const made = new Neighbour(dev, parms, address, clock.now(), (self) => host.softTimer(() => this.onTimer(self)));
+    const made = new Neighbour(dev, parms, address, clock.now(), (self) =>
+      host.softTimer('neigh_timer_handler', () => this.onTimer(self)),
+    );
     // Not confirmed lately: a first answer counts as news (neigh->confirmed = jiffies - 2 * base_reachable).
     made.confirmed -= 2 * parms.baseReachable;
     arpConstructor(made);

@@ -59,7 +59,7 @@ export class NetDevices {
     this.budgetMicros = host.sysctl.number('net.core.netdev_budget_usecs', BUDGET_MICROS, { min: 0 });
     this.weight = host.sysctl.number('net.core.dev_weight', BACKLOG_WEIGHT, { min: 1 });
     this.defaultQdisc = host.sysctl.text('net.core.default_qdisc', 'pfifo_fast', (name) => DEFAULT_QDISCS.has(name));
-    this.softirq = host.softTimer(() => processBacklog(host), 'NET_RX');
+    this.softirq = host.softTimer('process_backlog', () => processBacklog(host), 'NET_RX');
   }
 
   /** Packets in the backlog, for /proc/net/softnet_stat: those of a driver without NAPI add themselves. */

@@ -23,6 +23,7 @@ export function procInit(host: Host): void {
     () => undefined,
   );
   host.procfs.register('/proc/softirqs', () => softirqsText(host));
+  host.procfs.register('/proc/timer_list', () => timerListText(host));
   host.procfs.register('/proc/version', () => 'Linux version 6.12.0-wirelab (wirelab) #1 SMP wirelab\n');
   host.procfs.register('/proc/sys/kernel/hostname', () => `${host.name}\n`);
   host.procfs.registerFolder('/proc', {
@@ -51,6 +52,24 @@ function processFile(host: Host, path: string): ProcFile | undefined {
 function statLine(process: Process): string {
   const ticks = Math.floor(((process.startedAt - process.host.bootedAt) * USER_HZ) / SECOND);
   return `${process.pid} (${process.name}) S ${process.parent}${' 0'.repeat(17)} ${ticks} 0 0\n`;
+}
+
+/**
+ * /proc/timer_list: the kernel's timers that are armed, the next first, as kernel/time/timer_list.c writes them. Linux shows
+ * those of high resolution alone; here those of the timer wheel are among them.
+ */
+function timerListText(host: Host): string {
+  const { clock, bootedAt } = host;
+  const now = clock.now();
+  const nanos = (time: number): number => (time - bootedAt) * 1_000;
+  const armed = clock.armed().filter(({ mark }) => mark.owner === host);
+  armed.sort((one, other) => one.deadline - other.deadline);
+  const rows = armed.map(({ mark, deadline }, i) => {
+    const at = nanos(deadline);
+    const left = (deadline - now) * 1_000;
+    return ` #${i}: <0000000000000000>, ${mark.name}, S:01\n # expires at ${at}-${at} nsecs [in ${left} to ${left} nsecs]\n`;
+  });
+  return `Timer List Version: v0.10\nHRTIMER_MAX_CLOCK_BASES: 8\nnow at ${nanos(now)} nsecs\n\ncpu: 0\n active timers:\n${rows.join('')}`;
 }
 
 /** /proc/softirqs of one CPU (fs/proc/softirqs.c). */

@@ -101,7 +101,7 @@ export class Fq extends Qdisc {
       horizon: 10 * SECOND,
       horizon_drop: 1,
     };
-    this.watchdog = host.softTimer(() => qdiscRun(host, dev), 'NET_TX');
+    this.watchdog = host.softTimer('qdisc_watchdog', () => qdiscRun(host, dev), 'NET_TX');
   }
 
   override destroy(): void {

@@ -26,7 +26,7 @@ export class Tbf extends Qdisc {
   constructor(host: Host, dev: NetDevice) {
     super(host, dev);
     this.countedAt = host.clock.now();
-    this.watchdog = host.softTimer(() => qdiscRun(host, dev), 'NET_TX');
+    this.watchdog = host.softTimer('qdisc_watchdog', () => qdiscRun(host, dev), 'NET_TX');
   }
 
   override destroy(): void {

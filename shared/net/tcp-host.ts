@@ -88,7 +88,7 @@ export class Tcp {
 
   constructor(host: Host, parts: { tsqTasklet: (tcp: Tcp) => void; newSock: (tcp: Tcp) => TcpSock }) {
     this.host = host;
-    this.tsqTimer = host.softTimer(() => parts.tsqTasklet(this), 'TASKLET');
+    this.tsqTimer = host.softTimer('tcp_tasklet_func', () => parts.tsqTasklet(this), 'TASKLET');
     this.makeSock = parts.newSock;
     this.sysctl = tcpSysctlInit(host, () => {
       this.fastopenBlackhole.times = 0;

@@ -95,7 +95,7 @@ export class RequestSock {
     this.localPort = from.localPort;
     this.remoteAddress = from.remoteAddress;
     this.remotePort = from.remotePort;
-    this.timer = new JiffyTimer(listener.host, () => requestTimer(this));
+    this.timer = new JiffyTimer(listener.host, 'reqsk_timer_handler', () => requestTimer(this));
   }
 }
 

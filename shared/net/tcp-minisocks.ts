@@ -70,7 +70,7 @@ export class TimeWaitSock {
     this.enteredAt = sk.host.clock.now();
     this.cause = sk.cause;
     this.md5Key = md5KeyFor(sk, sk.remoteAddress, sk.boundIfindex);
-    this.timer = new JiffyTimer(sk.host, () => killTimeWait(this));
+    this.timer = new JiffyTimer(sk.host, 'tw_timer_handler', () => killTimeWait(this));
   }
 }
 

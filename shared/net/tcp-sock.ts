@@ -346,11 +346,11 @@ export class TcpSock extends Sock {
   constructor(host: Host, proto: Proto, tcp: Tcp, timers: TcpTimerHandlers) {
     super(host, { family: 'inet', type: 'stream', proto, protocol: 6 });
     this.tcp = tcp;
-    this.retransmitTimer = new JiffyTimer(host, () => timers.retransmit(this));
-    this.delackTimer = new JiffyTimer(host, () => timers.delack(this));
-    this.keepaliveTimer = new JiffyTimer(host, () => timers.keepalive(this));
-    this.compressedAckTimer = host.softTimer(() => timers.compressedAck(this));
-    this.pacingTimer = host.softTimer(() => timers.pacing(this));
+    this.retransmitTimer = new JiffyTimer(host, 'tcp_write_timer', () => timers.retransmit(this));
+    this.delackTimer = new JiffyTimer(host, 'tcp_delack_timer', () => timers.delack(this));
+    this.keepaliveTimer = new JiffyTimer(host, 'tcp_keepalive_timer', () => timers.keepalive(this));
+    this.compressedAckTimer = host.softTimer('tcp_compressed_ack_kick', () => timers.compressedAck(this));
+    this.pacingTimer = host.softTimer('tcp_pace_kick', () => timers.pacing(this));
     this.ca = tcp.defaultCongestion();
     this.rcvbuf = tcp.sysctl.rmem.values[1] ?? this.rcvbuf;
     this.sndbuf = tcp.sysctl.wmem.values[1] ?? this.sndbuf;

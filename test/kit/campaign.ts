@@ -1,9 +1,8 @@
 /**
  * A campaign: so many frames made wrong, against one kind of device whose configuration changes meanwhile (turmoil.ts), in
- * rounds with a fresh device and a seed each, so that what goes wrong in the nine-millionth frame is repeated in a second: the failure says the command.
+ * rounds with a fresh device and a seed each, so that what goes wrong in the nine-millionth frame is repeated in a second:
+ * the failure says the command.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Device } from '../../shared/device/device.ts';
 import { DROP_REASONS, type DropReason } from '../../shared/net/drop.ts';
 import { outOfReach } from './campaign-reach.ts';
@@ -11,6 +10,7 @@ import { type CampaignKind, sceneOf } from './campaign-scenes.ts';
 import { DeviceFuzz } from './fuzz-device.ts';
 import { type FedFrame, FuzzFailure } from './fuzz-scene.ts';
 import { type Recording, recordUrlToPage } from './recorded.ts';
+import { collectedMemory } from './soak-checks.ts';
 
 /** Frames that one device is fed; then it must come to rest with nothing left, and the next is built. */
 export const ROUND_FRAMES = 20_000;
@@ -60,10 +60,10 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
     for (const state of fuzz.states) states.add(state);
     replies += fuzz.replies;
     liveSkbs += fuzz.device.host.skbs.counters.live;
-    if (round === 0) heapFirst = heapBytes();
+    if (round === 0) heapFirst = collectedMemory().heapUsed;
   }
   const seconds = (performance.now() - began) / 1_000;
-  const grownBytes = Math.max(0, heapBytes() - heapFirst);
+  const grownBytes = Math.max(0, collectedMemory().heapUsed - heapFirst);
   return { ...options, exceptions: 0, drops, replies, liveSkbs, states, grownBytes, seconds };
 }
 
@@ -106,12 +106,6 @@ async function fails(fuzz: DeviceFuzz, frames: readonly FedFrame[]): Promise<boo
 
 const shown = ({ number, port, bytes }: FedFrame): string =>
   `${number} into ${port}: ${Buffer.from(bytes).toString('hex')}`;
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
-}
 
 /** Reasons that the wire could have set off and did not, and those that it did though it cannot. */
 export function reach({ kind, drops }: Pick<CampaignReport, 'kind' | 'drops'>): {

@@ -1,5 +1,7 @@
 /** What must hold when a soak has been healed: everybody well, everything arrives, every frame known, nothing left. */
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Net } from '../../services/lab/index.ts';
 import type { DeviceState } from '../../shared/device/state-types.ts';
 import { SECOND } from '../../shared/platform.ts';
@@ -9,6 +11,11 @@ import type { Soaking } from './soak.ts';
 const BACK = 60 * SECOND;
 /** TIME-WAIT and FIN-WAIT-2 are 60 s each, and an orphan's last retransmission may be that far, too. */
 const REST = 300 * SECOND;
+/**
+ * Kernel timers that may be armed in a lab at rest, by Linux's functions: neighbours are looked after as long as they are
+ * known, and a connection whose end was killed is tracked for five days.
+ */
+const TIMERS_AT_REST: readonly string[] = ['neigh_periodic_work', 'neigh_timer_handler', 'gc_worker'];
 /** Between two looks. */
 const LOOK = '2s';
 /** What a device's process may hold more than before: buffers, compiled code, a heap that has not been swept. */
@@ -73,6 +80,7 @@ export async function checkEnd(soaking: Soaking, before: Baseline): Promise<void
       .map(({ name, skbsLive }) => `${name} ${skbsLive}`)
       .join(', '),
   );
+  await holds('timers are armed', REST, () => armedTimers(net));
   await holds('programs are left, or gone', 10 * SECOND, async () =>
     (await states())
       .filter((state) => residentsOf(state) !== before.processes.get(state.name))
@@ -102,6 +110,26 @@ async function socketsOf(net: Net, device: string): Promise<string> {
     .slice(1)
     .filter((line) => line.trim() !== '' && !line.startsWith('LISTEN'));
   return rows.length === 0 ? '' : `${device}: ${rows.length}, ${rows[0]?.replace(/\s+/g, ' ')}`;
+}
+
+/** Kernel timers that should have run out, of all devices. */
+export async function armedTimers(net: Pick<Net, 'devices' | 'host'>): Promise<string> {
+  const left = await Promise.all(net.devices().map((name) => timersOf(net, name)));
+  return left.filter((text) => text !== '').join('; ');
+}
+
+async function timersOf(net: Pick<Net, 'host'>, device: string): Promise<string> {
+  const { stdout } = await net.host(device).exec('cat', '/proc/timer_list');
+  const armed = [...stdout.matchAll(/^ #\d+: <\w+>, (\w+),/gm)].map(([, name = '']) => name);
+  const left = armed.filter((name) => !TIMERS_AT_REST.includes(name));
+  return left.length === 0 ? '' : `${device}: ${left.join(', ')}`;
+}
+
+/** What this process holds, once all is collected that can be. */
+export function collectedMemory(): NodeJS.MemoryUsage {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage();
 }
 
 function residentBytes(pid: number): number {

@@ -9,7 +9,7 @@
 import type { Net, NetFault } from '../../services/lab/index.ts';
 import { seededRandom } from '../../shared/device/random.ts';
 import { type Random, SECOND } from '../../shared/platform.ts';
-import { type Baseline, baseline, checkEnd } from './soak-checks.ts';
+import { type Baseline, baseline, checkEnd, collectedMemory } from './soak-checks.ts';
 import type { SoakShape } from './soak-labs.ts';
 
 /** Faults at once; more and nothing gets through. */
@@ -20,18 +20,28 @@ const CONNECTIONS_PER_RUN = 20;
 /** A program whose limits have passed is stuck. */
 const STRAGGLERS = '150s';
 
+/** The notes of a round, code that was compiled, and what Node keeps of HTTP connections whose device was killed. */
+const GROWTH_BYTES_MAX = 30_000_000;
+
 export interface SoakOptions {
   readonly seed: number;
   /** Lab time with faults. */
   readonly micros: number;
   /** Lab time between two runs of a program, microseconds at most. */
   readonly pause?: number;
+  /**
+   * Into so many rounds the time is divided, 1 when left out; after each the lab comes to rest. What a packed lab, which is
+   * in this process, holds more after the last than after the first is kept by somebody.
+   */
+  readonly rounds?: number;
 }
 
 export interface Soak {
   readonly problems: readonly string[];
   readonly log: readonly string[];
   readonly counts: Counts;
+  /** Octets of this process between the first round at rest and the last. */
+  readonly grown: number;
 }
 
 interface Counts {
@@ -58,9 +68,10 @@ export class Soaking {
   };
   /** Out so that the ring is none. */
   gap: NetFault | undefined;
-  private readonly chance: Random;
+  private readonly seed: number;
+  private chance: Random;
   private readonly pause: number;
-  private readonly end: number;
+  private end = 0;
   /** Devices that are down or coming up, or were within the run of a program. */
   private readonly killed = new Set<string>();
   private running = 0;
@@ -68,9 +79,9 @@ export class Soaking {
   constructor(net: Net, shape: SoakShape, options: SoakOptions) {
     this.net = net;
     this.shape = shape;
-    this.chance = seededRandom(options.seed).fork('soak');
+    this.seed = options.seed;
+    this.chance = seededRandom(options.seed).fork('soak/0');
     this.pause = options.pause ?? 2 * SECOND;
-    this.end = net.now() + options.micros;
   }
 
   note(text: string): void {
@@ -82,7 +93,10 @@ export class Soaking {
     this.note(`PROBLEM ${text}`);
   }
 
-  async play(): Promise<void> {
+  /** Faults and work for so long, then everything is healed. */
+  async play(round: number, micros: number): Promise<void> {
+    this.end = this.net.now() + micros;
+    this.chance = seededRandom(this.seed).fork(`soak/${round}`);
     const works = this.shape.clients.flatMap((client) => [
       this.work(client, 'transfers'),
       this.work(client, 'names'),
@@ -272,11 +286,20 @@ export async function soak(net: Net, shape: SoakShape, options: SoakOptions): Pr
   const soaking = new Soaking(net, shape, options);
   await soaking.begin();
   const before: Baseline = await baseline(net);
-  await soaking.play();
-  await checkEnd(soaking, before);
+  const { rounds = 1, micros } = options;
+  const held: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await soaking.play(round, micros / rounds);
+    await checkEnd(soaking, before);
+    const { heapUsed, arrayBuffers } = collectedMemory();
+    held.push(heapUsed + arrayBuffers);
+  }
+  const grown = Math.max(0, held.at(-1)! - held[0]!);
+  if (net.engine === 'packed' && grown > GROWTH_BYTES_MAX)
+    soaking.problem(`at rest ${Math.round(grown / 1e6)} MB more are held than after the first round`);
   const { problems, log, counts } = soaking;
   if (problems.length > 0) {
     process.stderr.write(`soak of ${shape.name} on ${net.engine}, seed ${options.seed}:\n${log.join('\n')}\n`);
   }
-  return { problems, log, counts };
+  return { problems, log, counts, grown };
 }

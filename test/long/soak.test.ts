@@ -15,8 +15,10 @@ const PACKED_MINUTES = 60;
 
 async function played(shape: SoakShape, minutes: number, seed: number, options: LabOptions): Promise<void> {
   await using net = await lab(shape.lab, { ...options, seed });
-  const { problems, counts } = await soak(net, shape, { seed, micros: minutes * 60 * SECOND });
-  console.log(`${shape.name} on ${net.engine}, seed ${seed}: ${JSON.stringify(counts)}`);
+  const rounds = net.engine === 'packed' ? 2 : 1;
+  const { problems, counts, grown } = await soak(net, shape, { seed, micros: minutes * 60 * SECOND, rounds });
+  const memory = rounds > 1 ? `, ${Math.round(grown / 1e5) / 10} MB more after the second half` : '';
+  console.log(`${shape.name} on ${net.engine}, seed ${seed}: ${JSON.stringify(counts)}${memory}`);
   expect(problems).toEqual([]);
 }
 

@@ -146,7 +146,7 @@ test('a trace point says what the sk_buff holds and who runs', () => {
   skb.put(20);
   const { traceNumber } = skb;
   host.trace.point('a', skb);
-  const timer = host.softTimer(() => host.trace.point('b', { traceDevice: 3, traceNumber: 4, cause: 0 }));
+  const timer = host.softTimer('test', () => host.trace.point('b', { traceDevice: 3, traceNumber: 4, cause: 0 }));
   timer.arm(5);
   clock.advance(10);
   host.skbs.consume(skb);

@@ -9,7 +9,7 @@ function firesAt(hz: number, armedAt: number, delay: number): number {
   const host = cardHost('dut', clock);
   expect(host.sysctl.set('wirelab.hz', String(hz))).toBeUndefined();
   let fired = -1;
-  const timer = new JiffyTimer(host, () => {
+  const timer = new JiffyTimer(host, 'test', () => {
     fired = clock.now();
   });
   clock.run(armedAt);
