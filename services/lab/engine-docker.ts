@@ -75,12 +75,19 @@ function fileOfTar(archive: string): string {
 
 export async function composeUp(
   plan: LabPlan,
-  options: { readonly root: string; readonly port: number | undefined; readonly progress: (line: string) => void },
+  options: {
+    readonly root: string;
+    readonly port: number | undefined;
+    readonly progress: (line: string) => void;
+    /** What it is called instead, so that it stands beside others of its name. */
+    readonly name?: string;
+  },
 ): Promise<RunningLab> {
+  const { name = plan.name } = options;
   const yaml = composeYaml(plan, { lab: plan.name, root: options.root, labFolder: plan.folder, file: 'compose.yaml' });
   await run(
     execCompose('up', ['--detach', '--build', '--wait'], {
-      ...projectOptions(plan.name),
+      ...projectOptions(name),
       cwd: resolve(plan.folder),
       configAsString: yaml,
       env: { ...process.env, ...(options.port === undefined ? {} : { WIRELAB_PORT: String(options.port) }) },
@@ -89,7 +96,7 @@ export async function composeUp(
       },
     }),
   );
-  return await openComposeLab(plan.name.toLowerCase());
+  return await openComposeLab(name.toLowerCase());
 }
 
 export async function composeDown(lab: string): Promise<void> {

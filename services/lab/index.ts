@@ -2,6 +2,7 @@
  * wirelab in a test: `await using net = await lab('two-hosts')`. The lab, every fault and every capture end with their
  * scope. See net/types.ts for what a lab can do.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,12 +95,17 @@ async function processDriver(plan: LabPlan): Promise<Driver> {
   return new RemoteDriver({ running, plan, down });
 }
 
-/** Containers do not end with this process by themselves: a keeper takes them down when it is killed. */
+/**
+ * A project and a port of its own: test files run at the same time, and beside the lab a person has up. Containers do not
+ * end with this process by themselves: a keeper takes them down when it is killed.
+ */
 async function dockerDriver(plan: LabPlan): Promise<Driver> {
-  const keeper = new Keeper(['down', plan.name]);
-  const down = (): Promise<void> => composeDown(plan.name).finally(() => keeper.dismiss());
+  const name = `${plan.name}-test-${randomBytes(4).toString('hex')}`;
+  const keeper = new Keeper(['down', name]);
+  const down = (): Promise<void> => composeDown(name).finally(() => keeper.dismiss());
   try {
-    const running = await composeUp(plan, { root: projectRoot(), port: undefined, progress: () => {} });
+    const [port] = await findPorts(1, undefined);
+    const running = await composeUp(plan, { root: projectRoot(), name, port, progress: () => {} });
     const client = new GatewayClient(running);
     return new RemoteDriver({
       running,
