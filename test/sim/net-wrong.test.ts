@@ -103,9 +103,18 @@ test('a lab that is closed says so, whatever it is asked, and what was held is o
 
 test('who waits on real time when the lab is taken down is told', async () => {
   const net = await lab('two-hosts', { engine: 'packed' });
-  const waiting = expect(net.wait.time('3600s')).rejects.toThrow('the lab has been taken down');
+  const capture = await net.capture('all');
+  const waiting = [
+    net.wait.time('3600s'),
+    net.wait.carrier('alice:eth0', false, '3600s'),
+    capture.until('icmp', 1, '3600s'),
+  ];
+  const told = Promise.all(waiting.map((wait) => expect(wait).rejects.toThrow(/has been taken down|is closed/)));
+  const pinging = net.host('alice').exec('ping 10.0.0.2');
   await net.close();
-  await waiting;
+  await told;
+  expect((await pinging).status).toBe(143);
+  await expect(capture.until('icmp')).rejects.toThrow('the lab has been taken down');
 });
 
 test('a capture goes on when its device was killed and comes back, and may begin while it is down', async () => {

@@ -18,25 +18,43 @@ export interface LabTime {
   stop(): void;
 }
 
+/** Who sleeps in a lab: when it is taken down nobody would wake them, now or later, so they are told. */
+export class Sleepers {
+  private readonly fails = new Set<(error: Error) => void>();
+  private down = false;
+
+  sleep(wakeLater: (wake: () => void) => void): Promise<void> {
+    if (this.down) return Promise.reject(labDown());
+    return new Promise((resolve, reject) => {
+      this.fails.add(reject);
+      wakeLater(() => {
+        this.fails.delete(reject);
+        resolve();
+      });
+    });
+  }
+
+  end(): void {
+    this.down = true;
+    for (const fail of this.fails) fail(labDown());
+    this.fails.clear();
+  }
+}
+
+function labDown(): EmuError {
+  return new EmuError('EMU_LAB_DOWN', TEXT.labDown);
+}
+
 export function realTime(): LabTime {
   const clock = new SystemClock();
-  /** A clock that has stopped wakes nobody. */
-  const sleepers = new Set<(error: Error) => void>();
+  const sleepers = new Sleepers();
   return {
     clock,
-    sleep: (micros) =>
-      new Promise((resolve, reject) => {
-        sleepers.add(reject);
-        clock.after(micros, () => {
-          sleepers.delete(reject);
-          resolve();
-        });
-      }),
+    sleep: (micros) => sleepers.sleep((wake) => void clock.after(micros, wake)),
     during: (work) => work,
     stop: () => {
       clock.stop();
-      for (const fail of sleepers) fail(new EmuError('EMU_LAB_DOWN', TEXT.labDown));
-      sleepers.clear();
+      sleepers.end();
     },
   };
 }
@@ -45,6 +63,7 @@ export function virtualTime(): LabTime {
   const clock = new ManualClock();
   /** What the test waits for; time passes while there is any. */
   const works = new Set<(error: Error) => void>();
+  const sleepers = new Sleepers();
   let running = false;
 
   async function run(): Promise<void> {
@@ -89,9 +108,10 @@ export function virtualTime(): LabTime {
   return {
     clock,
     during,
-    sleep: (micros) => during(new Promise((resolve) => void clock.after(micros, resolve))),
+    sleep: (micros) => during(sleepers.sleep((wake) => void clock.after(micros, wake))),
     stop: () => {
-      for (const fail of works) fail(new EmuError('EMU_LAB_DOWN', TEXT.labDown));
+      sleepers.end();
+      for (const fail of works) fail(labDown());
       works.clear();
     },
   };

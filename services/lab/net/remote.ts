@@ -20,10 +20,17 @@ import { fromGateway, GatewayClient } from '../client.ts';
 import { type DeviceFault, UNDO } from '../containers.ts';
 import { TEXT } from '../text.ts';
 import type { CaptureStream, Driver, ProgramOutput, RunningProgramHandle } from './driver.ts';
+import { Sleepers } from './lab-time.ts';
 
 const MICROS_PER_MS = 1_000;
 /** Batches of a capture come every 10 ms, real time, through two processes. */
 const DRAIN_MS = 60;
+
+/** Also of a lab that is down by then. */
+const drained = (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, DRAIN_MS);
+  });
 
 export interface RemoteLab {
   readonly running: RunningLab;
@@ -45,6 +52,7 @@ export class RemoteDriver implements Driver {
   private readonly own = new Map<number, { readonly verb: DeviceFault; readonly device: string }>();
   private readonly opened: Promise<unknown>;
   private readonly known: Names;
+  private readonly sleepers = new Sleepers();
   private next = 1;
 
   constructor(lab: RemoteLab) {
@@ -89,8 +97,8 @@ export class RemoteDriver implements Driver {
   }
 
   sleep(micros: number): Promise<void> {
-    return new Promise((resolve) => {
-      setTimeout(resolve, micros / MICROS_PER_MS);
+    return this.sleepers.sleep((wake) => {
+      setTimeout(wake, micros / MICROS_PER_MS);
     });
   }
 
@@ -202,10 +210,11 @@ export class RemoteDriver implements Driver {
       socket.on('close', () => reject(this.client.unreachable('the capture ended')));
     });
     if (hello === undefined) throw this.client.unreachable('an odd answer');
-    return { hello, drained: () => this.sleep(DRAIN_MS * MICROS_PER_MS), stop: () => socket.terminate() };
+    return { hello, drained, stop: () => socket.terminate() };
   }
 
   async close(): Promise<void> {
+    this.sleepers.end();
     this.session.terminate();
     await this.lab.down();
   }
