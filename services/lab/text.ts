@@ -23,7 +23,8 @@ export const HELP = {
   journey: 'fetch a page from a device and tell the story of how it got there',
   unplug: 'pull the plug of a wire, named by either port (alice:eth0) or by itself (alice:eth0--sw:p1)',
   plug: 'put the plug of a wire back',
-  impair: 'what a port does to the frames it sends, or a wire both ways, from the next frame on; knobs not named stay',
+  impair:
+    'what a port does to the frames it sends, or a wire both ways, from the next frame on; knobs not named stay; without one: what is so now',
   impairClear: 'end every knob first, also those of the lab file',
   impairMatch:
     'delay, lose, duplicate or corrupt only the frames that this display filter names; off: no such rule any more',
@@ -119,6 +120,10 @@ export const TEXT = {
   noKnob: (known: readonly string[]) => `say which knob: ${known.join(', ')} or match; or clear: true`,
   labDown: 'the lab has been taken down',
   labClosed: (lab: string) => `the lab ${lab} is closed`,
+  impaired: (port: string, words: string) => `${port}  ${words === '' ? 'does nothing to frames' : words}`,
+  deviceDown: (port: string) => `${port}  is down`,
+  noTarget: (target: string, near: string | undefined) =>
+    `no wire or wired port is called ${target}${near === undefined ? '' : `; did you mean ${near}?`}`,
   nothingToImpair: 'say which knob: --delay, --loss, --rate, … (see --help), or --clear',
   verdict: (time: number, port: string, frame: number, words: string) =>
     `${(time / 1_000_000).toFixed(6).padStart(12)} s  ${port}  frame ${frame}  ${words}`,

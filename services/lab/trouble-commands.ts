@@ -65,7 +65,12 @@ function impairCommand(program: Command): void {
     const { changeOf } = await import('./knobs.ts');
     const impairment = changeOf(options);
     const clear = options.clear === true;
-    if (!clear && Object.keys(impairment).length === 0) throw new CommandError(TEXT.nothingToImpair, EXIT.BAD_USE);
+    if (!clear && Object.keys(impairment).length === 0) {
+      if (options.hold === true || options.for !== undefined)
+        throw new CommandError(TEXT.nothingToImpair, EXIT.BAD_USE);
+      const [client, { showImpairment }] = await Promise.all([gateway(options), import('./trouble.ts')]);
+      return say(await showImpairment(client, target));
+    }
     await make({ fault: 'impair', target, impairment, clear }, options);
   });
 }

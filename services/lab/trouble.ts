@@ -5,11 +5,13 @@
 import { once } from 'node:events';
 import type { RawData } from 'ws';
 import type { EmuError, EmuErrorBody } from '../../shared/device/errors.ts';
+import { closest } from '../../shared/lab/closest.ts';
 import { delayHint } from '../../shared/lab/knob-hint.ts';
 import { parseDelay } from '../../shared/lab/units.ts';
-import { verdictText } from '../../shared/wire/verdict.ts';
+import { impairmentWords, verdictText } from '../../shared/wire/verdict.ts';
 import type { FaultRequest } from '../gateway/fault-request.ts';
 import type { FaultAnswer, FaultView } from '../gateway/faults.ts';
+import type { LabView } from '../gateway/lab.ts';
 import type { PortVerdicts } from '../gateway/trouble-routes.ts';
 import { fromGateway, type GatewayClient } from './client.ts';
 import { CommandError, EXIT } from './exit.ts';
@@ -97,6 +99,28 @@ export async function heal(client: GatewayClient, target: string | undefined): P
   const answer = await client.post<{ healed: string[] }>('/api/heal', target === undefined ? {} : { target });
   const healed = [...woken, ...answer.healed];
   return healed.length === 0 ? TEXT.nothingToHeal : healed.map(TEXT.healed).join('\n');
+}
+
+/** What a port does to the frames it sends, or both ends of a wire: by the lab file and all faults in force. */
+export async function showImpairment(client: Pick<GatewayClient, 'get'>, target: string): Promise<string> {
+  const { devices, wires } = await client.get<LabView>('/api/lab');
+  const wanted = target.replace(/\s+/g, '');
+  const swapped = wanted.split('--').reverse().join('--');
+  const wire = wires.find(({ name }) => name === wanted || name === swapped);
+  const ports = wires.flatMap(({ a, b }) => [a, b]);
+  const ends = wire === undefined ? ports.filter((port) => port === wanted) : [wire.a, wire.b];
+  if (ends.length === 0) {
+    const names = [...ports, ...wires.map(({ name }) => name)];
+    throw new CommandError(TEXT.noTarget(target, closest(wanted, names)), EXIT.BAD_USE);
+  }
+  const lines = ends.map((end) => {
+    const [device, port] = end.split(':');
+    const { detail } = devices.find(({ name }) => name === device) ?? {};
+    if (detail == null) return TEXT.deviceDown(end);
+    const egress = detail.ports.find(({ name }) => name === port)?.egress ?? {};
+    return TEXT.impaired(end, impairmentWords(egress).join(' '));
+  });
+  return lines.join('\n');
 }
 
 export async function listFaults(client: GatewayClient, json: boolean): Promise<string> {

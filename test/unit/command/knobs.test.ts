@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { changeOf, KNOB_WORDS } from '../../../services/lab/knobs.ts';
+import { showImpairment } from '../../../services/lab/trouble.ts';
 import { KNOB_FLAGS } from '../../../services/lab/trouble-commands.ts';
 import { KNOBS } from '../../../shared/lab/schema.ts';
 import { impairmentWords } from '../../../shared/wire/verdict.ts';
@@ -85,4 +86,24 @@ test.each([
   [{ match: 'tcp', loss: '1%', count: '0' }, '--count: expected a whole number from 1, found "0"'],
 ] as const)('%j is refused: %s', (options, says) => {
   expect(() => changeOf(options)).toThrow(says);
+});
+
+test('without a knob it says what is so now, of a port or of both ends of a wire', async () => {
+  const port = (name: string, egress: object) => ({ name, egress });
+  const devices = [
+    { name: 'alice', detail: { ports: [port('eth0', { delay: 20_000, jitter: 5_000, loss: 0.001 })] } },
+    { name: 'bob', detail: { ports: [port('eth0', {})] } },
+    { name: 'carol', detail: null },
+  ];
+  const wires = [
+    { name: 'alice:eth0--bob:eth0', a: 'alice:eth0', b: 'bob:eth0' },
+    { name: 'bob:eth1--carol:eth0', a: 'bob:eth1', b: 'carol:eth0' },
+  ];
+  const client = { get: async <T>(): Promise<T> => ({ devices, wires }) as T };
+  expect(await showImpairment(client, 'alice:eth0')).toBe('alice:eth0  delay 20ms jitter 5ms loss 0.1%');
+  expect(await showImpairment(client, 'bob:eth0 -- alice:eth0')).toBe(
+    'alice:eth0  delay 20ms jitter 5ms loss 0.1%\nbob:eth0  does nothing to frames',
+  );
+  expect(await showImpairment(client, 'carol:eth0')).toBe('carol:eth0  is down');
+  await expect(showImpairment(client, 'alise:eth0')).rejects.toThrow('did you mean alice:eth0?');
 });
