@@ -1,6 +1,6 @@
 /**
- * Parting a lab in groups: the fewest wires whose loss leaves no path between a device of one group and one of another,
- * found as a minimum cut (Edmonds and Karp on wires of capacity one, each usable both ways). Of several cuts as small,
+ * Parting a lab in groups: the fewest wires whose loss leaves no path between a device of one group and one of another.
+ * Of two groups found as a minimum cut (Edmonds and Karp on wires of capacity one, each usable both ways). Of several cuts as small,
  * the one nearest to the first group; the same lab and groups give the same wires.
  */
 import type { WirePlan } from '../../shared/lab/plan-types.ts';
@@ -41,7 +41,84 @@ export function partitionCut(
     const left = wires.filter((wire) => !cut.has(wire));
     for (const wire of cutBetween(left, side, others)) cut.add(wire);
   }
-  return wires.filter((wire) => cut.has(wire));
+  const work = sides.length * cut.size * devices.length * wires.length;
+  const places = sides.length > 2 ? Math.min(SEARCHED_MAX, STEPS_MAX / work) : 0;
+  const taken = new FewerWires(sides, places).find(wires, cut.size - 1) ?? cut;
+  return wires.filter((wire) => taken.has(wire));
+}
+
+/** Places that the search for fewer wires looks at, and the steps that it takes in all; then the cut stands that one has. */
+const SEARCHED_MAX = 2_000;
+const STEPS_MAX = 100_000_000;
+
+/**
+ * Group by group is the fewest for two; of three and more, a wire may serve several. Found by trying: of a way between two
+ * groups one wire must go, the first of those that go stands, and those before it stay for good. Bounded.
+ */
+class FewerWires {
+  private readonly sides: readonly ReadonlySet<string>[];
+  private readonly places: number;
+  private searched = 0;
+
+  constructor(sides: readonly ReadonlySet<string>[], places: number) {
+    this.sides = sides;
+    this.places = places;
+  }
+
+  /** The fewest, if they are at most `most`; undefined when there are none, or it took too long to know. */
+  find(wires: readonly WirePlan[], most: number): Set<WirePlan> | undefined {
+    let best: Set<WirePlan> | undefined;
+    for (let limit = most; limit >= 0; limit = best.size - 1) {
+      const found = this.search(wires, new Set(), limit);
+      if (found === undefined) break;
+      best = new Set(found);
+    }
+    return best;
+  }
+
+  private search(left: readonly WirePlan[], kept: ReadonlySet<WirePlan>, limit: number): WirePlan[] | undefined {
+    if (++this.searched > this.places || this.leastOf(left) > limit) return undefined;
+    const way = this.wayBetween(left);
+    if (way.length === 0) return [];
+    const stays = new Set(kept);
+    for (const wire of way) {
+      if (stays.has(wire)) continue;
+      const more = this.search(
+        left.filter((each) => each !== wire),
+        stays,
+        limit - 1,
+      );
+      if (more !== undefined) return [wire, ...more];
+      stays.add(wire);
+    }
+    return undefined;
+  }
+
+  /** Every side has to be parted from all the others, and a wire serves two of them at most. */
+  private leastOf(wires: readonly WirePlan[]): number {
+    const each = this.sides.map((side) => cutBetween(wires, side, this.othersOf(side)).length);
+    return Math.ceil(each.reduce((sum, count) => sum + count, 0) / 2);
+  }
+
+  /** The wires of a shortest way from one side to another. */
+  private wayBetween(wires: readonly WirePlan[]): WirePlan[] {
+    for (const side of this.sides) {
+      const { found, came } = findPath(wires, new Map(), side, this.othersOf(side));
+      const way: WirePlan[] = [];
+      for (let at = found; at !== undefined; ) {
+        const step = came.get(at);
+        if (step === undefined) break;
+        way.push(step.wire);
+        at = step.from;
+      }
+      if (way.length > 0) return way;
+    }
+    return [];
+  }
+
+  private othersOf(side: ReadonlySet<string>): Set<string> {
+    return new Set(this.sides.flatMap((other) => (other === side ? [] : [...other])));
+  }
 }
 
 interface Search {
