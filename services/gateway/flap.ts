@@ -27,7 +27,8 @@ export class Flap {
     swing: (plugged: boolean) => void,
   ) {
     this.plugFor = Math.round(period * duty);
-    this.pullFor = Math.round(period * (1 - duty));
+    // The rest of it: rounded by itself it would not come out even.
+    this.pullFor = period - this.plugFor;
     this.schedule = schedule;
     this.swing = swing;
   }
