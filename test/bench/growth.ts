@@ -17,11 +17,12 @@ interface Costs {
 }
 
 /** A lab of so many devices: hosts, and their switch. */
-async function measure(devices: number, { fileBytes, restMs }: Scale, costs: Costs): Promise<number> {
+async function measure(devices: number, { fileBytes, restMs, quietMs }: Scale, costs: Costs): Promise<number> {
   const lab = await liveLab(starLab(devices - 1, true), { 'site/file': new Uint8Array(fileBytes) });
   try {
     costs.boot.push(lab.seconds);
     costs.memory.push((await meanPssMb(lab.pids, restMs)) * lab.pids.length);
+    await new Promise((resolve) => setTimeout(resolve, quietMs));
     const argv = ['curl', '-s', '-o', '/dev/null', '-w', '%{size_download} %{speed_download}', 'http://10.0.0.2/file'];
     // The first is the compiler's.
     await lab.exec('h1', ...argv);

@@ -30,7 +30,7 @@ import { undoAll } from './undo.ts';
 
 const GROUPS: readonly Group[] = [
   { name: 'goodput', seconds: 45, run: goodput },
-  { name: 'chain', seconds: 45, run: chain },
+  { name: 'chain', seconds: 60, run: chain },
   { name: 'ping', seconds: 60, run: ping },
   { name: 'frames', seconds: 45, run: frames },
   { name: 'hundred', seconds: 300, run: hundred },

@@ -18,6 +18,8 @@ export interface Scale {
   readonly stackShare: number;
   /** Real time for processes to come to rest before their memory is counted. */
   readonly restMs: number;
+  /** Real time until V8 has tidied up after the start of a device: idle then, and not before. */
+  readonly quietMs: number;
 }
 
 export const FULL: Scale = {
@@ -32,6 +34,7 @@ export const FULL: Scale = {
   lab: 'url-to-page',
   stackShare: 1,
   restMs: 1_000,
+  quietMs: 15_000,
 };
 
 export const SMOKE: Scale = {
@@ -46,4 +49,5 @@ export const SMOKE: Scale = {
   lab: 'two-hosts',
   stackShare: 0.02,
   restMs: 0,
+  quietMs: 0,
 };
