@@ -12,6 +12,8 @@ import { BATCH_BYTES_MAX, BATCH_FRAMES_MAX, BATCH_HEAD_ROOM, type FrameBatch } f
 
 /** Largest WebSocket message on a wire. */
 export const MESSAGE_BYTES_MAX = 1_048_576;
+/** Pieces that one may come in. Our ends send it whole; what stands between two may cut it up. */
+export const MESSAGE_PIECES_MAX = 256;
 
 /** Tags: field number and wire type (0 varint, 2 length-delimited). */
 const MESSAGE_BATCH = (2 << 3) | 2;

@@ -13,7 +13,7 @@ import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Clock, Micros, Random } from '../platform.ts';
-import { encodeBatch, MESSAGE_BYTES_MAX } from './codec.ts';
+import { encodeBatch, MESSAGE_BYTES_MAX, MESSAGE_PIECES_MAX } from './codec.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { type FrameBatch, giveBatch } from './frame-batch.ts';
 import { CLOSE, type Hello, type Link, type Refusal, SUBPROTOCOL, WIRE_VERSION } from './hello.ts';
@@ -248,6 +248,7 @@ export class WebSocketWire extends WireEnd implements ConnectionOwner {
     const socket = new WebSocket(url, [SUBPROTOCOL], {
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
+      maxFragments: MESSAGE_PIECES_MAX,
       handshakeTimeout: HANDSHAKE_MS_MAX,
       followRedirects: false,
       ...(url.startsWith('ws:') ? { createConnection: connectReader as typeof connect } : {}),

@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { farewell } from '../device/sockets.ts';
-import { MESSAGE_BYTES_MAX } from './codec.ts';
+import { MESSAGE_BYTES_MAX, MESSAGE_PIECES_MAX } from './codec.ts';
 import { SUBPROTOCOL } from './hello.ts';
 import type { WebSocketWire } from './websocket.ts';
 
@@ -21,6 +21,7 @@ export class WireServer {
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MESSAGE_BYTES_MAX,
+    maxFragments: MESSAGE_PIECES_MAX,
     clientTracking: false,
     handleProtocols: () => SUBPROTOCOL,
   });
