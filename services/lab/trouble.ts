@@ -103,7 +103,7 @@ export async function heal(client: GatewayClient, target: string | undefined): P
 
 /** What a port does to the frames it sends, or both ends of a wire: by the lab file and all faults in force. */
 export async function showImpairment(client: Pick<GatewayClient, 'get'>, target: string): Promise<string> {
-  const { devices, wires } = await client.get<LabView>('/api/lab');
+  const { devices, wires } = await client.get<LabView>('/api/state');
   const wanted = target.replace(/\s+/g, '');
   const swapped = wanted.split('--').reverse().join('--');
   const wire = wires.find(({ name }) => name === wanted || name === swapped);

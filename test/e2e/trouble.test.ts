@@ -43,6 +43,7 @@ describe('impair', () => {
   test('turns one knob without touching another, and says the seed', async () => {
     expect(await good('impair', 'alice:eth0', '--delay', '30ms')).toBe('impair alice:eth0 delay 30ms (seed 42)\n');
     await good('impair', 'alice:eth0', '--loss', '100%');
+    expect(await good('impair', 'alice:eth0')).toBe('alice:eth0  delay 30ms loss 100%\n');
     expect(await pings(1)).toContain('100% packet loss');
     await good('impair', 'alice:eth0', '--loss', '0%');
     const out = await pings(3);
