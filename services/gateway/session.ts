@@ -19,6 +19,8 @@ type SessionRequest =
 
 /** Requests of one session that are being worked on; who sends more at once is not waiting for answers. */
 const WORKED_ON_MAX = 1_000;
+/** Answers that wait in the socket of one who asks and does not read. */
+const UNREAD_BYTES_MAX = 1_000_000;
 
 let sessions = 0;
 
@@ -65,7 +67,9 @@ export function serveSession(faults: Faults, socket: WebSocket, garbage: () => v
   }
 
   const answer = (message: object): void => {
-    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+    if (socket.readyState !== socket.OPEN) return;
+    if (socket.bufferedAmount > UNREAD_BYTES_MAX) return socket.terminate();
+    socket.send(JSON.stringify(message));
   };
 }
 

@@ -254,6 +254,20 @@ describe('the gateway', () => {
     await expect.poll(() => packed.end('bob:eth0').carrier).toBe(true);
   });
 
+  test('who asks and does not read the answers is let go', async () => {
+    const session = await open(gateway.port, '/api/session');
+    session.pause();
+    const slip = JSON.stringify({ id: 1, fault: 'unplug', ['x'.repeat(60)]: 0 });
+    const closed = once(session, 'close');
+    for (let n = 0; n < 400 && session.readyState === session.OPEN; n++) {
+      for (let i = 0; i < 500; i++) session.send(slip);
+      await new Promise((resolve) => void setTimeout(resolve, 1));
+    }
+    session.resume();
+    const [code] = (await closed) as [number];
+    expect(code).toBe(1006);
+  });
+
   test('what nobody can be told of ends a session', async () => {
     const session = await open(gateway.port, '/api/session');
     session.send('{"fault": "unplug"');
