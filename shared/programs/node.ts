@@ -70,6 +70,8 @@ export class SocketStream extends Duplex {
   private readonly unwatch: () => void;
   private idle: Timer | undefined;
   private lastActivity = 0;
+  /** Set by Node's http, on both sides: what reads this connection's messages. */
+  declare parser?: { close(): void } | null | undefined;
 
   constructor(sys: Syscalls, fd: Fd, options: StreamOptions = {}) {
     const mark = { readableHighWaterMark: HIGH_WATER_BYTES, writableHighWaterMark: HIGH_WATER_BYTES };
@@ -239,6 +241,9 @@ export class SocketStream extends Duplex {
     if (this.closed_ || (this.sys.readiness(this.fd) & POLL.NVAL) === 0) return;
     this.removeAllListeners();
     this.on('error', () => {});
+    // Node's http would have let go of it at `close`, which nobody hears now; until then V8 keeps it, and by it the host.
+    this.parser?.close();
+    this.parser = undefined;
     this.destroy();
   }
 

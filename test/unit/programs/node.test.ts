@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { IPV4_LOOPBACK } from '../../../shared/header/address.ts';
 import type { Program } from '../../../shared/net/syscalls.ts';
-import { connectStream, listenStream } from '../../../shared/programs/node.ts';
+import { connectStream, listenStream, type SocketStream } from '../../../shared/programs/node.ts';
 import { run, start, testHost } from '../../kit/loop-host.ts';
 import { runWith } from '../../kit/run-with.ts';
 
@@ -118,6 +118,30 @@ test('a timeout runs on the lab clock and only while nothing moves', async () =>
     return 0;
   };
   expect((await run(lab, client, ['client'])).out).toBe('4000000');
+});
+
+test('a client that is killed in its question lets go of the parser by which Node would hold its host', async () => {
+  const lab = testHost();
+  start(
+    lab.host,
+    server(80, () => {}),
+    ['server'],
+  );
+  let stream: SocketStream | undefined;
+  const client: Program = async ({ sys }) => {
+    const createConnection = (): SocketStream =>
+      (stream = connectStream(sys, { peer: { address: IPV4_LOOPBACK, port: 80 } }));
+    await once(http.get({ headers: { host: 'bob' }, createConnection }), 'response');
+    return 0;
+  };
+  const asked = start(lab.host, client, ['client']);
+  await lab.clock.runAsync(10_000);
+  expect(stream?.parser).toBeDefined();
+  const close = vi.spyOn(stream!.parser!, 'close');
+  asked.kill('SIGTERM');
+  await lab.clock.runAsync(20_000);
+  expect(close).toHaveBeenCalledOnce();
+  expect(stream?.parser).toBeUndefined();
 });
 
 test('a killed server leaves no descriptor, and its streams fall silent', async () => {
