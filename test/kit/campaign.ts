@@ -5,7 +5,7 @@
  */
 import type { Device } from '../../shared/device/device.ts';
 import { DROP_REASONS, type DropReason } from '../../shared/net/drop.ts';
-import { outOfReach } from './campaign-reach.ts';
+import { byItself, outOfReach } from './campaign-reach.ts';
 import { type CampaignKind, sceneOf } from './campaign-scenes.ts';
 import { DeviceFuzz } from './fuzz-device.ts';
 import { type FedFrame, FuzzFailure } from './fuzz-scene.ts';
@@ -116,7 +116,7 @@ export function reach({ kind, drops }: Pick<CampaignReport, 'kind' | 'drops'>): 
   const all = Object.keys(DROP_REASONS) as DropReason[];
   return {
     missed: all.filter((reason) => !drops.has(reason) && !beyond.has(reason)),
-    unforeseen: all.filter((reason) => drops.has(reason) && beyond.has(reason)),
+    unforeseen: all.filter((reason) => drops.has(reason) && beyond.has(reason) && !byItself(kind, reason)),
   };
 }
 
