@@ -12,6 +12,7 @@ const LONG: Readonly<Record<string, string>> = {
   'shared/net/tcp-listen.ts': 'a handshake from the SYN to the accept queue',
   'shared/net/tcp-timer.ts': 'one timer after another, each with when it gives up',
   'shared/net/iptables-match.ts': 'one match after another, each a few lines',
+  'shared/wire/impair.ts': 'one cable: the knobs in the order in which a frame meets them',
   'shared/programs/curl.ts': 'the transfer, told from start to end',
   'test/kit/rpl.ts': 'one language: its replay needs every kind of step in sight',
   'test/kit/mutate.ts': 'one layer after another, each a few lines',
