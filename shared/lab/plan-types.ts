@@ -46,7 +46,7 @@ export interface Impairment {
   readonly loss?: Loss;
   readonly duplicate?: number;
   readonly reorder?: number;
-  /** Every gap-th frame is a candidate for reordering (netem's gap). */
+  /** So many frames less one keep their place before the next may be reordered (netem's gap). */
   readonly gap?: number;
   readonly corrupt?: Corrupt;
   /** Bits per second, and frames that may wait. */
