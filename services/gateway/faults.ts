@@ -182,7 +182,7 @@ export class Faults {
       case 'flap': {
         const wire = this.lab.wire(request.target);
         const ends = endsOf([wire], { unplugged: false });
-        const flap = new Flap(request, this.schedule, (plugged) => void this.swing([wire], ends, plugged));
+        const flap = new Flap(request, this.schedule, this.swinging([wire], ends));
         const words = `flap ${wire.name} period ${formatDelay(request.period)} duty ${formatRatio(request.duty)}`;
         return { ...common, words, ends, flap };
       }
@@ -224,12 +224,23 @@ export class Faults {
     return cut;
   }
 
-  /** A flapping wire turns over. */
-  private swing(wires: readonly WirePlan[], ends: Map<string, EndEffect>, plugged: boolean): Promise<unknown> {
-    return this.inTurn(async () => {
-      for (const [end, effect] of endsOf(wires, { unplugged: !plugged })) if (ends.has(end)) ends.set(end, effect);
-      await this.settle(ends.keys());
-    });
+  /**
+   * What turns a flapping wire over. Turns that come while one waits are that one: an end that stands still answers after
+   * seconds, and everybody else's faults would stand in line behind all the turns of that time.
+   */
+  private swinging(wires: readonly WirePlan[], ends: Map<string, EndEffect>): (plugged: boolean) => void {
+    let wanted: boolean | undefined;
+    return (plugged) => {
+      const waits = wanted !== undefined;
+      wanted = plugged;
+      if (waits) return;
+      void this.inTurn(async () => {
+        const unplugged = wanted === false;
+        wanted = undefined;
+        for (const [end, effect] of endsOf(wires, { unplugged })) if (ends.has(end)) ends.set(end, effect);
+        await this.settle(ends.keys());
+      });
+    };
   }
 
   private async end(faults: readonly Fault[]): Promise<void> {

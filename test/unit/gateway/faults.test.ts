@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { DeviceDoor } from '../../../services/gateway/device-link.ts';
 import { Faults } from '../../../services/gateway/faults.ts';
+import type { Schedule } from '../../../services/gateway/flap.ts';
 import { Lab } from '../../../services/gateway/lab.ts';
 import { EmuError } from '../../../shared/device/errors.ts';
 import type { LifecycleVerb, ProcessState } from '../../../shared/device/ipc.ts';
@@ -16,14 +17,19 @@ interface Asked {
 const CLEAN: Asked = { plugged: true, cut: false, impairment: {} };
 
 /** alice:eth0 -- bob:eth0. A device that is deaf takes what it is asked, and answers too late. */
-function setup() {
+function setup(schedule?: Schedule) {
   const ends = new Map<string, Asked>();
   const deaf = new Set<string>();
+  /** Devices that answer when this does, and what all were asked for. */
+  const slow = new Map<string, Promise<void>>();
+  const posts: string[] = [];
   const asked: string[] = [];
   const door = (name: string): DeviceDoor => ({
     name,
     get: () => Promise.reject(new Error('not asked here')),
     post: async <T>(path: string, body?: object) => {
+      posts.push(name);
+      await slow.get(name);
       ends.set(`${name}:${path.split('/')[2]}`, body as Asked);
       if (deaf.has(name)) throw new EmuError('EMU_DEVICE_DOWN', `${name} is not up (no answer)`);
       return { carrier: true } as T;
@@ -56,7 +62,7 @@ function setup() {
   };
   const states = (state: ProcessState, ...names: string[]) =>
     lab.setStatuses(names.map((name) => ({ name, state, pid: 1, ended: '' })));
-  return { faults: new Faults(lab, supervisor), ends, deaf, asked, states };
+  return { faults: new Faults(lab, supervisor, schedule), ends, deaf, slow, posts, asked, states };
 }
 
 test('a fault that a device answers too late is refused, and undone once it answers', async () => {
@@ -114,4 +120,30 @@ test('faults are told in the words of a lab file, wires by their names', async (
     'impair alice:eth0--bob:eth0 rate 10mbit',
     'flap alice:eth0--bob:eth0 period 2s duty 7%',
   ]);
+});
+
+test('a wire that flaps while one end stands still does not keep others waiting for all the turns it would have made', async () => {
+  const due: (() => void)[] = [];
+  const { faults, ends, slow, posts } = setup((_delay, fire) => {
+    due.push(fire);
+    return () => {};
+  });
+  await faults.add({ fault: 'flap', target: 'alice:eth0', period: 40_000, duty: 0.5 });
+  let answer = (): void => {};
+  slow.set(
+    'bob',
+    new Promise((resolve) => {
+      answer = resolve;
+    }),
+  );
+  const before = posts.length;
+  for (let n = 0; n < 1_000; n++) due.shift()?.();
+  const loss = faults.add({ fault: 'impair', target: 'alice:eth0', impairment: { loss: 0.05 } });
+  answer();
+  await loss;
+  expect(posts.length - before).toBeLessThan(10);
+  expect(ends.get('alice:eth0')?.impairment).toEqual({ loss: 0.05 });
+  // The last turn is the one that stands.
+  expect([ends.get('alice:eth0')?.plugged, ends.get('bob:eth0')?.plugged]).toEqual([false, false]);
+  faults.close();
 });
