@@ -56,6 +56,12 @@ pair() { # NS DEVICE ADDRESS: an interface into a namespace of its own
 inside_vde() {
   mkdir -p /run/bench
   vde_switch -sock /run/bench/ctl -tap tapa -tap tapb -daemon </dev/null >/dev/null 2>&1
+  # The daemon goes on making them while its command has ended.
+  local i
+  for ((i = 0; i < 100; i++)); do
+    [ -e /sys/class/net/tapa ] && [ -e /sys/class/net/tapb ] && break
+    sleep 0.05
+  done
   pair a tapa $A/24
   pair b tapb $B/24
 }
