@@ -5,8 +5,8 @@
  * Node's timers count whole milliseconds; what is due sooner is waited for by setImmediate, which lets I/O go first.
  * Left out: a clock that is slewed between machines; one lab runs on one machine.
  */
-import type { Micros, Timer, TimerMark } from '../platform.ts';
-import type { SharedClock } from './device-clock.ts';
+import type { Micros } from '../platform.ts';
+import { HeapClock } from './heap-clock.ts';
 import { TimerHeap } from './timer-heap.ts';
 
 /** Deadlines closer than this are awaited turn by turn; later ones by setTimeout, which wakes 1 ms late at worst. */
@@ -19,9 +19,9 @@ export interface SystemClockOptions {
   readonly originUnixMicros?: number;
 }
 
-export class SystemClock implements SharedClock {
+export class SystemClock extends HeapClock {
   readonly epoch: Micros;
-  private readonly heap = new TimerHeap(
+  protected readonly heap = new TimerHeap(
     () => this.now(),
     (deadline) => this.wakeFor(deadline),
   );
@@ -35,6 +35,7 @@ export class SystemClock implements SharedClock {
   private stopped = false;
 
   constructor(options: SystemClockOptions = {}) {
+    super();
     this.realBase = performance.now();
     const unixMicros = (performance.timeOrigin + this.realBase) * 1_000;
     this.epoch = Math.round(options.originUnixMicros ?? unixMicros);
@@ -43,28 +44,6 @@ export class SystemClock implements SharedClock {
 
   now(): Micros {
     return Math.floor(this.labBase + (performance.now() - this.realBase) * 1_000 * this.rate);
-  }
-
-  timer(fire: () => void, mark?: TimerMark): Timer {
-    return this.heap.timer(fire, mark);
-  }
-
-  armed(): { mark: TimerMark; deadline: Micros }[] {
-    return this.heap.armed();
-  }
-
-  timerOf(owner: object, fire: () => void, mark?: TimerMark): Timer {
-    return this.heap.timer(fire, mark, owner);
-  }
-
-  forget(owner: object): void {
-    this.heap.forget(owner);
-  }
-
-  after(delay: Micros, fire: () => void): Timer {
-    const timer = this.heap.timer(fire);
-    timer.arm(delay);
-    return timer;
   }
 
   /** Make lab time pass at `rate` times real time; 0 stops it. */

@@ -3,46 +3,25 @@
  * lab on virtual time runs on, and every simulation.
  */
 
-import { assert, type Micros, type Timer, type TimerMark } from '../platform.ts';
-import type { SharedClock } from './device-clock.ts';
+import { assert, type Micros } from '../platform.ts';
+import { HeapClock } from './heap-clock.ts';
 import { TimerHeap } from './timer-heap.ts';
 
 /** A loop of timers that never comes to rest is a bug in what is tested, not a long test. */
 const FIRED_MAX = 50_000_000;
 
-export class ManualClock implements SharedClock {
+export class ManualClock extends HeapClock {
   readonly epoch: Micros = 0;
   private time: Micros;
-  private readonly heap = new TimerHeap(() => this.time);
+  protected readonly heap = new TimerHeap(() => this.time);
 
   constructor(start: Micros = 0) {
+    super();
     this.time = start;
   }
 
   now(): Micros {
     return this.time;
-  }
-
-  timer(fire: () => void, mark?: TimerMark): Timer {
-    return this.heap.timer(fire, mark);
-  }
-
-  armed(): { mark: TimerMark; deadline: Micros }[] {
-    return this.heap.armed();
-  }
-
-  timerOf(owner: object, fire: () => void, mark?: TimerMark): Timer {
-    return this.heap.timer(fire, mark, owner);
-  }
-
-  forget(owner: object): void {
-    this.heap.forget(owner);
-  }
-
-  after(delay: Micros, fire: () => void): Timer {
-    const timer = this.heap.timer(fire);
-    timer.arm(delay);
-    return timer;
   }
 
   /** Timers that are armed now: none must be left when a lab has come to rest for good. */

@@ -5,18 +5,7 @@ import { type RunningCommand, until, Wirelab } from '../kit/wirelab.ts';
 
 const kit = new Wirelab();
 afterAll(() => kit.end(), 60_000);
-const LAB = kit.lab(
-  'frail',
-  `name: frail
-devices:
-  alice: { kind: host, eth0: 10.0.0.1/24 }
-  bob: { kind: host, eth0: 10.0.0.2/24 }
-  sw: { kind: switch }
-wires:
-  - alice:eth0 -- sw:p1
-  - bob:eth0 -- sw:p2
-`,
-);
+const LAB = kit.twoHosts('frail');
 
 /** Processes of the kit's labs whose command line says `what`. */
 function processes(what: string): number[] {

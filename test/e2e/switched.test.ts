@@ -6,18 +6,7 @@ import { WebSocket } from 'ws';
 import { isAlive, type PsRow, until, Wirelab } from '../kit/wirelab.ts';
 
 const kit = new Wirelab();
-const LAB = kit.lab(
-  'switched',
-  `name: switched
-devices:
-  alice: { kind: host, eth0: 10.0.0.1/24 }
-  bob: { kind: host, eth0: 10.0.0.2/24 }
-  sw: { kind: switch }
-wires:
-  - alice:eth0 -- sw:p1
-  - bob:eth0 -- sw:p2
-`,
-);
+const LAB = kit.twoHosts('switched');
 /** What the contract promises from a pulled plug to a dark carrier at both ends. */
 const UNPLUG_MS_MAX = 100;
 

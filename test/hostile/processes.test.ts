@@ -13,18 +13,7 @@ import { OPCODE, type RawPeer, rawFrame, rawUpgrade } from '../kit/raw-websocket
 import { type PsRow, type RunningCommand, until, Wirelab } from '../kit/wirelab.ts';
 
 const kit = new Wirelab();
-const LAB = kit.lab(
-  'besieged',
-  `name: besieged
-devices:
-  alice: { kind: host, eth0: 10.0.0.1/24 }
-  bob: { kind: host, eth0: 10.0.0.2/24 }
-  sw: { kind: switch }
-wires:
-  - alice:eth0 -- sw:p1
-  - bob:eth0 -- sw:p2
-`,
-);
+const LAB = kit.twoHosts('besieged');
 const WIRE = 'alice:eth0--sw:p1';
 const PATH = `/wires/${encodeURIComponent(WIRE)}`;
 const MEGABYTE = 1_048_576;

@@ -68,6 +68,14 @@ export class Wirelab {
     return folder;
   }
 
+  /** alice and bob, 10.0.0.1 and 10.0.0.2, on ports p1 and p2 of a switch. */
+  twoHosts(name: string): string {
+    const devices = [1, 2].map((i) => `  ${i === 1 ? 'alice' : 'bob'}: { kind: host, eth0: 10.0.0.${i}/24 }`);
+    const wires = ['  - alice:eth0 -- sw:p1', '  - bob:eth0 -- sw:p2'];
+    const lines = [`name: ${name}`, 'devices:', ...devices, '  sw: { kind: switch }', 'wires:', ...wires];
+    return this.lab(name, `${lines.join('\n')}\n`);
+  }
+
   /** The state file of a lab that is up. */
   state(lab: string): { readonly gateway: string; readonly token: string; readonly pid: number } {
     return JSON.parse(readFileSync(join(this.folder, 'wirelab', `${lab}.json`), 'utf8'));
